@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+ONCE ?=
+DATA ?=
+SCHEMA ?=
+PORT ?= 8000
+export RUST_BACKTRACE = 0
+export PYTHONUNBUFFERED = 1
+
+.PHONY: demo setup setup-dev test test-long check lock format docs clean
+
+ifdef UV
+INSTALL = $(UV) pip install --quiet --python $(PY) --require-hashes -r
+else
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r
+endif
+
+demo: setup ## run the main job on a real table, then serve the site (ONCE=1 stops after the download)
+	@exec $(PY) manage.py demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)") $(if $(SCHEMA),--schema "$(SCHEMA)") --port $(PORT)
+
+setup: $(VENV)/.installed ## create .venv from the hash-locked requirements
+
+setup-dev: $(VENV)/.installed-dev
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock | $(PY)
+	$(INSTALL) requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock | $(PY)
+	$(INSTALL) requirements-dev.lock
+	@touch $(VENV)/.installed $@
+
+test: setup-dev ## every quick test; browser tests too when Chromium is there
+	$(PY) -m pytest
+
+test-long: setup-dev ## the tests that carry the privacy claim, at full size; writes docs/reliability.md (hours)
+	$(PY) -m pytest -m long_sizes --sizes long
+
+check: setup-dev ## style, types, contracts, migrations, generated docs, templates, deployment settings
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+	$(VENV)/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py build_docs --check
+	$(PY) manage.py check_templates
+	PRODUCTION=1 SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
+		$(PY) manage.py check --deploy --fail-level WARNING
+
+docs: setup-dev ## write the generated pages again
+	$(PY) manage.py build_docs
+
+format: setup-dev
+	$(PY) -m ruff check --fix . && $(PY) -m ruff format .
+
+lock: ## resolve the requirements again (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
+		--extra demo --extra production --extra dev -o requirements-dev.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
+		--extra demo --extra production -c requirements-dev.lock -o requirements.lock
+
+clean:
+	rm -rf $(VENV) var

@@ -1,0 +1,63 @@
+"""Signed checkpoints kept outside the database, so that the database cannot be rolled back unseen.
+
+The folder should lie on another volume than the database. ``latest.note`` is the anchor; every note
+stays beside it under its size.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+
+from audit import keys
+from audit.errors import LogUnavailable
+from audit.notes import Checkpoint, NoteError
+
+LATEST = "latest.note"
+
+
+def folder() -> Path:
+    return Path(settings.SITE_DIR) / "anchors"
+
+
+def write(size: int, note: bytes) -> None:
+    """Keep a note, on the disk and not only in its cache, before returning. Raises OSError."""
+    folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    _replace(folder() / f"{size:012d}.note", note)
+    _replace(folder() / LATEST, note)
+    handle = os.open(folder(), os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def latest() -> Checkpoint | None:
+    """The newest anchor, its signature checked; None where nothing was ever anchored."""
+    try:
+        note = (folder() / LATEST).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LogUnavailable("the anchor cannot be read") from error
+    try:
+        return Checkpoint.opened(note, keys.public())
+    except NoteError as error:
+        raise LogUnavailable(f"the anchor is not valid: {error}") from error
+
+
+def every() -> list[bytes]:
+    """All anchored notes, oldest first, unchecked."""
+    return [path.read_bytes() for path in sorted(folder().glob("[0-9]*.note"))]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with beside.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,109 @@
+"""Everything an outsider needs to check the log without us: exact bytes, bodies, checkpoints, key.
+
+The manifest is a signed note that lists every other file with its hash. Its layout, and the layout of
+each file, is read by audit/verify.py; the two are tested against each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit import anchors, bodies, canonical, events, keys, log, notes, prompts
+from audit.archive import BODIES, ENTRIES, FORMAT, KEY, MANIFEST
+from audit.commitments import body_references
+from audit.errors import AuditError
+from audit.leaves import Leaf
+from audit.models import Body, Checkpoint, LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    folder: Path
+    size: int
+    root: str
+    files: int
+
+
+def export(folder: Path, *, by: str, reason: str) -> Exported:
+    """Write the whole log to an empty or new ``folder``; the export is itself an entry, the last one in it.
+
+    Raises AuditError when the folder holds something already, LogUnavailable when the log is not whole.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise AuditError("the folder for an export must be empty")
+    prompts.sweep()
+    events.flush()
+    events.append(action="audit:export:made", by=by, subject="log:all", facts={"reason": reason})
+    signed = log.checkpoint()
+    if signed is None:
+        raise AuditError("the log is empty")
+    _write_files(folder, signed.size)
+    listed = [_manifest_line(folder, path) for path in _files(folder)]
+    head = f"{FORMAT}\n{signed.text()}"
+    (folder / MANIFEST).write_bytes(notes.sign(head + "".join(listed), keys.signing()))
+    return Exported(folder, signed.size, signed.root.hex(), len(listed) + 1)
+
+
+def _write_files(folder: Path, size: int) -> None:
+    _write_lines(folder / ENTRIES, _entries(size))
+    _write_lines(folder / BODIES, _bodies(size))
+    (folder / KEY).write_text(f"{keys.public()}\n")
+    for at, note in sorted(_checkpoints(size).items()):
+        _checkpoint_file(folder, at).write_bytes(note)
+
+
+def _entries(size: int) -> Iterator[bytes]:
+    found = LogEntry.objects.filter(index__lt=size).order_by("index").values_list("leaf", flat=True)
+    return (bytes(leaf) for leaf in found.iterator(chunk_size=2000))
+
+
+def _bodies(size: int) -> Iterator[bytes]:
+    """The bodies that entries of this export speak of, in the order of those entries."""
+    found = LogEntry.objects.filter(index__lt=size).order_by("index").values_list("leaf", flat=True)
+    for leaf in found.iterator(chunk_size=500):
+        for name in body_references(Leaf.from_bytes(bytes(leaf)).facts):
+            body = Body.objects.filter(pk=name).first()
+            if body is not None:
+                yield _body_line(body)
+
+
+def _body_line(body: Body) -> bytes:
+    known: dict[str, object] = {"id": body.pk, "kind": body.kind, "erased": body.erased}
+    known["salt"] = "" if body.erased else bytes(body.salt).hex()
+    known["data"] = "" if body.erased else notes.b64(bodies.decrypted(body))
+    return canonical.dumps(known)
+
+
+def _checkpoints(size: int) -> dict[int, bytes]:
+    kept = Checkpoint.objects.filter(size__lte=size).values_list("size", "note")
+    anchored = {_size_of(note): note for note in anchors.every()}
+    return {at: note for at, note in anchored.items() if at <= size} | {at: bytes(note) for at, note in kept}
+
+
+def _size_of(note: bytes) -> int:
+    return notes.Checkpoint.opened(note, keys.public()).size
+
+
+def _checkpoint_file(folder: Path, size: int) -> Path:
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    return folder / "checkpoints" / f"{size:012d}.note"
+
+
+def _write_lines(path: Path, lines: Iterator[bytes]) -> None:
+    with path.open("xb") as file:
+        for line in lines:
+            file.write(line + b"\n")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _manifest_line(folder: Path, path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{digest} {path.relative_to(folder).as_posix()}\n"

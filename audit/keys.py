@@ -1,0 +1,79 @@
+"""The log's own keys, one folder per site: who signs its checkpoints, and what seals its bodies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+
+from audit.errors import LogUnavailable
+from audit.notes import NoteError, PrivateKey, PublicKey
+
+SIGNING, PUBLIC, BODIES = "log-signing.key", "log.pub", "log-bodies.key"
+
+
+def folder() -> Path:
+    return Path(settings.SITE_DIR) / "keys"
+
+
+def make() -> PublicKey:
+    """Make what is missing (files readable by this account alone) and give the public key."""
+    folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (folder() / SIGNING).exists():
+        _write(SIGNING, PrivateKey.make(f"llmsynthor/log-{secrets.token_hex(6)}").secret_text() + "\n")
+    if not (folder() / BODIES).exists():
+        _write(BODIES, secrets.token_hex(32) + "\n")
+    public = signing().public
+    if not (folder() / PUBLIC).exists():
+        _write(PUBLIC, f"{public}\n", mode=0o644)
+    return public
+
+
+def signing() -> PrivateKey:
+    """The key that signs checkpoints; raises LogUnavailable when it is missing or malformed."""
+    try:
+        return PrivateKey.parse(_read(SIGNING))
+    except NoteError as error:
+        raise LogUnavailable(f"{SIGNING}: {error}") from error
+
+
+def public() -> PublicKey:
+    return signing().public
+
+
+def body_keys() -> dict[str, bytes]:
+    """Every key a body may be sealed with, by its id, newest last: one per line, so keys can be rotated."""
+    try:
+        found = [bytes.fromhex(line) for line in _read(BODIES).split()]
+    except ValueError as error:
+        raise LogUnavailable(f"{BODIES}: not hexadecimal") from error
+    if not found or any(len(key) != 32 for key in found):
+        raise LogUnavailable(f"{BODIES}: every key needs 32 bytes")
+    return {hashlib.sha256(b"body key" + key).hexdigest()[:16]: key for key in found}
+
+
+def _read(name: str) -> str:
+    try:
+        return (folder() / name).read_text()
+    except OSError as error:
+        raise LogUnavailable(f"key file {name} cannot be read; 'manage.py make_keys' makes one") from error
+
+
+def _write(name: str, text: str, *, mode: int = 0o600) -> None:
+    # Exclusive, so that of two processes starting a new site one makes the key and the other reads it;
+    # written beside and linked into place, so that nobody ever reads half a key.
+    beside = folder() / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(beside, folder() / name)
+    except FileExistsError:
+        pass
+    finally:
+        beside.unlink()

@@ -1,0 +1,81 @@
+"""Append-only tables, kept so by the database itself: triggers that refuse to change or delete a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import migrations
+
+_POSTGRES_FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'append-only: rows of % are never changed or deleted', TG_TABLE_NAME; END $$
+"""
+
+
+def append_only(table: str) -> migrations.RunPython:
+    """A migration step that makes ``table`` (named app_model) append-only, on SQLite and PostgreSQL.
+
+    SQLite loses triggers when a later migration rebuilds the table: repeat this step after such a one.
+    """
+    _app, model = table.split("_", 1)
+
+    def install(apps: Any, schema_editor: Any) -> None:
+        remove(apps, schema_editor)  # where a database kept them through a rebuild
+        for statement in _install(schema_editor.connection, table, _unique_columns(apps, table)):
+            schema_editor.execute(statement)
+
+    def remove(apps: Any, schema_editor: Any) -> None:
+        for statement in _remove(schema_editor.connection, table):
+            schema_editor.execute(statement)
+
+    return migrations.RunPython(install, remove, hints={"model_name": model})
+
+
+def trigger_names(table: str) -> tuple[str, ...]:
+    """The triggers ``append_only`` leaves on a table."""
+    return tuple(f"{table}_{kind}" for kind in ("no_update", "no_delete", "no_replace"))
+
+
+def missing_triggers(connection: Any, table: str) -> list[str]:
+    """Which of a table's triggers are gone or switched off."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s"
+    if connection.vendor == "postgresql":
+        query = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled IN ('O', 'A')"
+    with connection.cursor() as cursor:
+        cursor.execute(query, [table])
+        found = {name for (name,) in cursor.fetchall()}
+    return [name for name in trigger_names(table) if name not in found]
+
+
+def _unique_columns(apps: Any, table: str) -> list[str]:
+    app, name = table.split("_", 1)
+    fields = apps.get_model(app, name)._meta.local_fields
+    return [field.column for field in fields if field.unique]
+
+
+def _install(connection: Any, table: str, unique: list[str]) -> list[str]:
+    quote = connection.ops.quote_name
+    update, delete, replace = map(quote, trigger_names(table))
+    if connection.vendor == "postgresql":
+        call = "EXECUTE FUNCTION refuse_change()"
+        return [
+            _POSTGRES_FUNCTION.replace("%", "%%"),
+            f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} FOR EACH ROW {call}",
+            f"CREATE TRIGGER {delete} BEFORE DELETE ON {quote(table)} FOR EACH ROW {call}",
+            f"CREATE TRIGGER {replace} BEFORE TRUNCATE ON {quote(table)} FOR EACH STATEMENT {call}",
+        ]
+    refuse = f"SELECT RAISE(ABORT, 'append-only: rows of {table} are never changed or deleted')"
+    # INSERT OR REPLACE deletes the old row without asking a delete trigger, so it is refused on its own.
+    taken = " OR ".join(f"{quote(column)} = NEW.{quote(column)}" for column in unique)
+    found = f"EXISTS (SELECT 1 FROM {quote(table)} WHERE {taken})"  # noqa: S608  (names, not values)
+    return [
+        f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} BEGIN {refuse}; END",
+        f"CREATE TRIGGER {delete} BEFORE DELETE ON {quote(table)} BEGIN {refuse}; END",
+        f"CREATE TRIGGER {replace} BEFORE INSERT ON {quote(table)} WHEN {found} BEGIN {refuse}; END",
+    ]
+
+
+def _remove(connection: Any, table: str) -> list[str]:
+    quote = connection.ops.quote_name
+    on = f" ON {quote(table)}" if connection.vendor == "postgresql" else ""
+    return [f"DROP TRIGGER IF EXISTS {quote(name)}{on}" for name in trigger_names(table)]

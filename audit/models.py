@@ -1,0 +1,129 @@
+"""What is stored: the log and its bodies in the `log` database; outbox and prompts beside the state."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class LogEntry(models.Model):
+    """One leaf. ``leaf`` holds the exact bytes; the columns beside it repeat them for searching."""
+
+    in_log: ClassVar[bool] = True
+    index = models.BigIntegerField(primary_key=True)
+    leaf = models.BinaryField()
+    leaf_hash = models.BinaryField(max_length=32)
+    event_id = models.CharField(max_length=80, unique=True)
+    action = models.CharField(max_length=80, db_index=True)
+    by = models.CharField(max_length=200, db_index=True)
+    subject = models.CharField(max_length=200, db_index=True)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("index",)
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.action}"
+
+
+class LogHead(models.Model):
+    """The one row every append locks: the log's size and the subtree roots needed to go on."""
+
+    in_log: ClassVar[bool] = True
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    size = models.BigIntegerField(default=0)
+    frontier = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_one_loghead")]
+
+    def __str__(self) -> str:
+        return f"log of {self.size} entries"
+
+
+class Body(models.Model):
+    """A prompt, an answer or a segment map, encrypted; the log holds only a salted hash of it."""
+
+    in_log: ClassVar[bool] = True
+    id = models.CharField(max_length=32, primary_key=True)
+    kind = models.CharField(max_length=16)
+    key_id = models.CharField(max_length=16)
+    nonce = models.BinaryField(max_length=12)
+    salt = models.BinaryField(max_length=32)
+    cipher = models.BinaryField()
+    erased = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class Checkpoint(models.Model):
+    """A signed note over the log at one size; copies lie outside the database, in the anchor folder."""
+
+    in_log: ClassVar[bool] = True
+    size = models.BigIntegerField(primary_key=True)
+    note = models.BinaryField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("size",)
+
+    def __str__(self) -> str:
+        return f"checkpoint at {self.size}"
+
+
+class Outbox(models.Model):
+    """An event written in the transaction of the change it tells of, on its way into the log."""
+
+    event_id = models.CharField(max_length=80, unique=True)
+    action = models.CharField(max_length=80)
+    by = models.CharField(max_length=200)
+    subject = models.CharField(max_length=200)
+    facts = models.BinaryField()
+    index = models.BigIntegerField(null=True, db_index=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"
+
+
+class PromptRecord(models.Model):
+    """One physical attempt to send one prompt, and how far it got. Bodies and proof are in the log."""
+
+    class State(models.TextChoices):
+        PREPARED = "prepared", "prepared"  # not yet in the log, so it can never be sent
+        INTENT = "intent", "recorded"
+        SENDING = "sending", "sending"
+        ANSWERED = "answered", "answered"
+        FAILED = "failed", "failed"
+        LAPSED = "lapsed", "never sent"
+        IN_DOUBT = "in_doubt", "in doubt"
+
+    intent_id = models.CharField(max_length=32, unique=True)
+    run = models.CharField(max_length=120, db_index=True)
+    sequence = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    endpoint = models.CharField(max_length=200)
+    by = models.CharField(max_length=200)
+    state = models.CharField(max_length=16, choices=State, default=State.PREPARED, db_index=True)
+    body_id = models.CharField(max_length=32)
+    map_id = models.CharField(max_length=32)
+    answer_id = models.CharField(max_length=32, blank=True)
+    error = models.CharField(max_length=200, blank=True)
+    usage = models.JSONField(default=dict)
+    token = models.CharField(max_length=32, blank=True)
+    deadline = models.DateTimeField()
+    intent_index = models.BigIntegerField(null=True)
+    closed_index = models.BigIntegerField(null=True)
+
+    class Meta:
+        ordering = ("run", "sequence", "attempt")
+        constraints = [
+            models.UniqueConstraint(fields=("run", "sequence", "attempt"), name="audit_one_intent_per_attempt")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run} prompt {self.sequence}.{self.attempt}"

@@ -1,0 +1,137 @@
+"""Check an audit export without the appliance, without its database, and without trusting whoever made it.
+
+    python -m audit.verify EXPORT --key PUB [--checkpoint FILE ...] [--json]
+
+Needs the standard library and `cryptography`. Exit code 0: everything checked holds; 1: something does
+not; 2: the check could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from audit import archive, facts, notes, verify_decisions, verify_ledger, verify_log, verify_prompts
+from audit.archive import Archive
+from audit.findings import Findings, Unusable
+from audit.leaves import Leaf
+
+HOLDS, BROKEN, UNUSABLE = 0, 1, 2
+NOT_COVERED = (
+    "what happened outside the appliance, and anything that was never given to the log",
+    "that values marked SYNTHETIC are what the loop computes: they are recorded here, not recomputed",
+    "that the noise was drawn as charged: the log holds mechanism, scale and price, not the exact statistics",
+    "that names in the log belong to the people who bore them",
+    "entries after the last checkpoint you hold yourself: compare with one kept outside (--checkpoint)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome, ready to be printed or sent."""
+
+    verdict: str
+    log: str
+    size: int
+    root: str
+    key_from: str
+    counts: dict[str, int]
+    findings: list[dict[str, str]]
+    not_covered: tuple[str, ...] = NOT_COVERED
+
+
+def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Report:
+    """Check an export against a public key (its text, or a file that holds it). Raises Unusable."""
+    public = _key(key)
+    outside = [_outside(path, public) for path in checkpoints]
+    findings = Findings()
+    found = archive.read(folder, public, findings)
+    root = verify_log.check(found, outside, findings)
+    if _well_formed(found.leaves, findings):
+        for check in (verify_prompts.check, verify_ledger.check, verify_decisions.check):
+            _guarded(check, found, findings)
+    return Report(
+        verdict="broken" if findings.found else "holds",
+        log=public.name,
+        size=len(found.lines),
+        root=root.hex(),
+        key_from="inside the export" if _inside(key, folder) else "given",
+        counts=dict(sorted(findings.counts.items())),
+        findings=[asdict(finding) for finding in findings.found],
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    try:
+        report = verify(options.export, key=options.key, checkpoints=options.checkpoint)
+    except Unusable as error:
+        print(json.dumps({"verdict": "unusable", "reason": str(error)}) if options.json else f"UNUSABLE: {error}")
+        return UNUSABLE
+    print(json.dumps(asdict(report)) if options.json else as_text(report))
+    return BROKEN if report.findings else HOLDS
+
+
+def as_text(report: Report) -> str:
+    """The report for people."""
+    lines = [f"{report.verdict.upper()}: log {report.log}, {report.size} entries, root {report.root}", ""]
+    lines += [f"  {number:>8}  {name}" for name, number in report.counts.items()]
+    if report.key_from != "given":
+        lines += ["", "The key came from inside the export: this shows integrity, not where the log is from."]
+    if report.findings:
+        lines += ["", f"{len(report.findings)} findings:"]
+        lines += [f"  [{one['check']}] {one['place']}: {one['message']}" for one in report.findings]
+    lines += ["", "Not covered:"] + [f"  - {text}" for text in report.not_covered]
+    return "\n".join(lines)
+
+
+def _well_formed(leaves: list[Leaf], findings: Findings) -> bool:
+    """Whether every known action carries its facts, so that the later checks can rely on them."""
+    before = len(findings.found)
+    for leaf in leaves:
+        missing = [name for name in facts.required(leaf.action) if name not in leaf.facts]
+        findings.expect(not missing, "facts", f"entry {leaf.index}", f"{leaf.action} misses {', '.join(missing)}")
+        findings.counts["entries of unlisted actions"] += not facts.required(leaf.action)
+    return len(findings.found) == before
+
+
+def _guarded(check: Callable[[Archive, Findings], None], found: Archive, findings: Findings) -> None:
+    try:
+        check(found, findings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        findings.broken("facts", check.__module__, f"an entry's facts are malformed: {type(error).__name__}")
+
+
+def _key(given: str) -> notes.PublicKey:
+    try:
+        return notes.PublicKey.parse(Path(given).read_text() if "\n" not in given and Path(given).is_file() else given)
+    except (notes.NoteError, OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"the public key cannot be used: {error}") from error
+
+
+def _inside(key: str, folder: Path) -> bool:
+    return Path(key).is_file() and Path(key).resolve().is_relative_to(folder.resolve())
+
+
+def _outside(path: Path, key: notes.PublicKey) -> notes.Checkpoint:
+    try:
+        return notes.Checkpoint.opened(path.read_bytes(), key)
+    except (notes.NoteError, OSError) as error:
+        raise Unusable(f"checkpoint {path.name} cannot be used: {error}") from error
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="audit.verify", description="Check an audit export offline.")
+    parser.add_argument("export", type=Path, help="the folder written by export_audit")
+    parser.add_argument("--key", required=True, help="the log's public key, or a file that holds it")
+    parser.add_argument("--checkpoint", type=Path, nargs="*", default=[], help="checkpoints kept outside")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

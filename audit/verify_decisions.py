@@ -1,0 +1,87 @@
+"""Did different people ask and approve, did they approve what then happened, and was it granted?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from audit.archive import Archive
+from audit.findings import Findings
+from audit.leaves import Leaf
+
+NEEDED = {"measure": 2, "egress": 2, "output": 2}
+"""Approvals without which a gate never opens; one is enough for egress that stays in the organisation."""
+
+
+class Decisions:
+    """Who asked, who approved what, read in the order of the log."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.asked: dict[str, Leaf] = {}
+        self.votes: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+        self.grants: dict[str, Leaf] = {}
+
+    def read(self, leaf: Leaf) -> None:
+        match leaf.action:
+            case "synthesis:request:submitted":
+                self.asked[str(leaf.facts["request"])] = leaf
+            case "synthesis:vote:cast":
+                self.vote(leaf)
+            case "privacy:ledger:reserve":
+                self.reserved(leaf)
+            case "synthesis:grant:issued":
+                self.granted(leaf)
+            case "synthesis:download:served":
+                self.served(leaf)
+            case _ if leaf.action.startswith("synthesis:request:"):
+                self.gate_passed(leaf)
+
+    def vote(self, leaf: Leaf) -> None:
+        request, gate, shown, voter = (str(leaf.facts[name]) for name in ("request", "gate", "content_hash", "voter"))
+        asked = self.asked.get(request)
+        self.expect(voter == leaf.by, leaf, "a vote in another person's name")
+        if self.expect(asked is not None, leaf, f"a vote on request {request}, which nobody submitted") and asked:
+            self.expect(voter != asked.by, leaf, "a vote on one's own request")
+        cast = self.votes[request, gate, shown]
+        self.expect(voter not in cast, leaf, "a second vote by the same person")
+        cast.setdefault(voter, str(leaf.facts["decision"]))
+        self.findings.counts["votes"] += 1
+
+    def gate_passed(self, leaf: Leaf) -> None:
+        gate, shown = leaf.facts.get("gate"), leaf.facts.get("content_hash")
+        if gate in NEEDED and shown and not leaf.action.endswith(":rejected"):
+            stays = gate == "egress" and leaf.facts.get("local") is True
+            self.approved(str(leaf.facts["request"]), str(gate), str(shown), leaf, needed=1 if stays else NEEDED[gate])
+
+    def reserved(self, leaf: Leaf) -> None:
+        asked = self.asked.get(str(leaf.facts["request"]))
+        if asked is not None:
+            self.approved(str(leaf.facts["request"]), "measure", str(asked.facts["content_hash"]), leaf)
+
+    def granted(self, leaf: Leaf) -> None:
+        self.grants[str(leaf.facts["grant"])] = leaf
+        if shown := leaf.facts.get("content_hash"):
+            self.approved(str(leaf.facts["request"]), "output", str(shown), leaf)
+
+    def served(self, leaf: Leaf) -> None:
+        self.findings.counts["downloads"] += 1
+        grant = self.grants.get(str(leaf.facts["grant"]))
+        if self.expect(grant is not None, leaf, "a download nobody granted") and grant:
+            same = leaf.facts["user"] == grant.facts["user"] == leaf.by
+            self.expect(same, leaf, "a download by another person than the one it was granted to")
+
+    def approved(self, request: str, gate: str, shown: str, leaf: Leaf, *, needed: int = 2) -> None:
+        cast = self.votes[request, gate, shown]
+        yes = sum(decision == "approve" for decision in cast.values())
+        enough = yes >= needed and yes == len(cast)
+        self.expect(enough, leaf, f"gate '{gate}' of request {request} was passed with {yes} approvals of this")
+        self.findings.counts["gates passed"] += 1
+
+    def expect(self, holds: bool, leaf: Leaf, message: str) -> bool:
+        return self.findings.expect(holds, "decisions", f"entry {leaf.index}", message)
+
+
+def check(archive: Archive, findings: Findings) -> None:
+    decisions = Decisions(findings)
+    for leaf in archive.leaves:
+        decisions.read(leaf)

@@ -1,0 +1,155 @@
+"""Was every prompt recorded before it left, closed once, and made of nothing but what it may be made of?"""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from typing import Any
+
+from audit import canonical, rendering
+from audit.archive import Archive, KeptBody
+from audit.findings import Findings
+from audit.leaves import Leaf, time_of
+from audit.segments import DPValue, Prompt
+
+CLOSING = ("audit:prompt:outcome", "audit:prompt:in_doubt")
+
+
+def check(archive: Archive, findings: Findings) -> None:
+    stories: dict[str, list[Leaf]] = defaultdict(list)
+    for leaf in archive.leaves:
+        if leaf.action.startswith("audit:prompt:"):
+            stories[str(leaf.facts.get("intent"))].append(leaf)
+    releases = Releases(archive)
+    attempts: set[tuple[Any, ...]] = set()
+    for intent, story in stories.items():
+        if _begins_with_intent(intent, story, findings):
+            _closed_once(intent, story, archive, findings)
+            _sent_after_checkpoint(intent, story, sorted(archive.checkpoints), findings)
+            _attempt_is_new(story[0], attempts, findings)
+            _rendered_again(story[0], archive, releases, findings)
+
+
+def _begins_with_intent(intent: str, story: list[Leaf], findings: Findings) -> bool:
+    findings.counts["prompts"] += 1
+    begun = [leaf.action for leaf in story].count("audit:prompt:intent") == 1
+    first = story[0].action == "audit:prompt:intent"
+    return findings.expect(
+        begun and first, "prompts", f"intent {intent}", "was sent or closed without one intent recorded before"
+    )
+
+
+def _closed_once(intent: str, story: list[Leaf], archive: Archive, findings: Findings) -> None:
+    closing = [leaf for leaf in story if leaf.action in CLOSING]
+    place = f"intent {intent}"
+    if not closing:
+        # A prompt may be on its way while the export is made; its own deadline says how long.
+        running = time_of(story[-1].facts["deadline"]) >= time_of(archive.leaves[-1].time)
+        findings.expect(running, "prompts", place, "has neither an outcome nor an in_doubt")
+        findings.counts["prompts under way"] += running
+        return
+    findings.expect(len(closing) == 1, "prompts", place, f"is closed {len(closing)} times")
+    findings.expect(story[-1] is closing[-1], "prompts", place, "goes on after it was closed")
+    findings.counts["prompts in doubt"] += closing[0].action == "audit:prompt:in_doubt"
+
+
+def _sent_after_checkpoint(intent: str, story: list[Leaf], sizes: list[int], findings: Findings) -> None:
+    sending = [leaf for leaf in story if leaf.action == "audit:prompt:sending"]
+    place = f"intent {intent}"
+    outcome = next((leaf for leaf in story if leaf.action == "audit:prompt:outcome"), None)
+    if outcome is not None:
+        tokens = {leaf.facts["token"] for leaf in sending}
+        matches = outcome.facts["token"] in tokens if outcome.facts["sent"] else not sending
+        findings.expect(matches, "prompts", place, "its outcome does not belong to the one who sent it")
+    findings.expect(len(sending) <= 1, "prompts", place, f"was sent {len(sending)} times")
+    for leaf in sending:
+        at = bisect.bisect_right(sizes, story[0].index)
+        anchored = at < len(sizes) and sizes[at] <= leaf.index
+        findings.expect(anchored, "prompts", place, "was sent with no checkpoint signed over its intent")
+
+
+def _attempt_is_new(intent: Leaf, attempts: set[tuple[Any, ...]], findings: Findings) -> None:
+    attempt = tuple(intent.facts[name] for name in ("run", "sequence", "attempt"))
+    place = f"entry {intent.index}"
+    findings.expect(attempt not in attempts, "prompts", place, "the same attempt has two intents")
+    attempts.add(attempt)
+
+
+def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings: Findings) -> None:
+    kept = [archive.bodies.get(intent.facts[name]["id"]) for name in ("prompt", "map")]
+    body, segments = kept
+    if body is None or segments is None:
+        return  # found missing already
+    if body.erased or segments.erased:
+        findings.counts["prompts erased, not replayable"] += 1
+        return
+    place = f"prompt of entry {intent.index}"
+    try:
+        prompt = rendering.from_map(segments.data)
+        rendered = rendering.render(prompt)
+    except (TypeError, canonical.CanonicalError) as error:  # UnfitSegment is a TypeError
+        findings.broken("rendering", place, str(error))
+        return
+    message = "rendered again from its segments it has other bytes"
+    if findings.expect(rendered == body.data, "rendering", place, message):
+        findings.counts["prompts rendered again, byte for byte"] += 1
+    _values(prompt, intent, place, releases, findings)
+
+
+def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findings: Findings) -> None:
+    for message in prompt.messages:
+        for segment in message.segments:
+            findings.counts[f"segments {segment.type}"] += 1
+            if isinstance(segment, DPValue):
+                reason = releases.problem(segment, before=intent.index, findings=findings)
+                findings.expect(not reason, "dp values", place, reason)
+
+
+class Releases:
+    """What was let out of the vault, when, paid by which charges, and (where attached) the tables."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.at: dict[str, int] = {}
+        self.paid: dict[str, frozenset[str]] = {}
+        self.tables: dict[str, dict[str, Any]] = {}
+        for leaf in archive.leaves:
+            if leaf.action == "privacy:release:measured":
+                name = str(leaf.facts["release"])
+                self.at[name] = leaf.index
+                self.paid[name] = frozenset(leaf.facts["measurements"])
+                tables = leaf.facts.get("tables")
+                self.tables[name] = _tables(archive.bodies.get(tables["id"])) if tables else {}
+
+    def problem(self, value: DPValue, *, before: int, findings: Findings) -> str:
+        """Why this value may not be in a prompt, or an empty string."""
+        if self.at.get(value.release, before) >= before:
+            return f"a value of release {value.release}, which was not measured before"
+        if value.measurement not in self.paid[value.release]:
+            return f"a value that no charge of release {value.release} paid for"
+        table = self.tables[value.release].get(value.measurement)
+        if table is None:
+            return ""
+        findings.counts["dp values matched to the released table"] += 1
+        return "" if _cell(table, value.cell) == value.value else "a value that differs from the one released"
+
+
+def _tables(body: KeptBody | None) -> dict[str, Any]:
+    if body is None or body.erased:
+        return {}
+    try:
+        found = canonical.loads(body.data)
+    except canonical.CanonicalError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _cell(table: dict[str, Any], cell: tuple[int, ...]) -> int | None:
+    """The count in one cell of a flat, row-major table; None outside of it."""
+    shape, position = table["shape"], 0
+    if len(cell) != len(shape):
+        return None
+    for code, size in zip(cell, shape, strict=True):
+        if not 0 <= code < size:
+            return None
+        position = position * size + code
+    return int(table["counts"][position])

@@ -1,0 +1,67 @@
+"""Pages of docs/ that are written from the code's own tables, so that they cannot go stale."""
+
+from __future__ import annotations
+
+from audit.facts import FACTS
+from llmsynthor_site.roles import CONFLICTS, ROLES
+from synthesis.states import RequestState
+from synthesis.workflow import REQUEST, WAITING_FOR
+
+NOTE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """File name in docs/ -> its whole text."""
+    return {"workflow.md": workflow(), "roles.md": roles(), "logged-events.md": logged_events()}
+
+
+def workflow() -> str:
+    rows = [
+        f"| {row.label} | {labels(row.sources)} | {labels((row.target,))} "
+        f"| {holders(row.permission) if row.permission else 'the appliance'} | `{row.event}` |"
+        for row in REQUEST.transitions
+    ]
+    states = [f"| {state.label} | {WAITING_FOR.get(state, 'nobody: it has ended')} |" for state in RequestState]
+    return (
+        NOTE
+        + "# The request, from draft to download\n\n"
+        + "One table in `synthesis/workflow.py` drives guards, buttons and this page.\n\n"
+        + f"```mermaid\n{REQUEST.mermaid()}```\n\n"
+        + "| step | from | to | who | event in the log |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n\n## Whose move it is\n\n| state | waits for |\n|---|---|\n"
+        + "\n".join(states)
+        + "\n"
+    )
+
+
+def labels(states: tuple[str, ...]) -> str:
+    return ", ".join(RequestState(state).label for state in states)
+
+
+def holders(permission: str) -> str:
+    return ", ".join(role.display_name for role in ROLES if permission in role.permissions)
+
+
+def roles() -> str:
+    parts = [
+        f"## {role.display_name}\n\n{role.description}\n\nNever {role.never}.\n\n"
+        + "Permissions: "
+        + ", ".join(f"`{name}`" for name in sorted(role.permissions))
+        + ".\n"
+        for role in ROLES
+    ]
+    pairs = "\n".join(f"- {' and '.join(pair)}" for pair in sorted(sorted(pair) for pair in CONFLICTS))
+    return f"{NOTE}# Roles\n\n" + "\n".join(parts) + f"\n## Roles nobody may hold together\n\n{pairs}\n"
+
+
+def logged_events() -> str:
+    rows = [f"| `{action}` | {', '.join(facts)} |" for action, facts in sorted(FACTS.items())]
+    return (
+        NOTE
+        + "# What the audit log holds\n\n"
+        + "Every entry names the action, who, what about, and when; these actions must also carry:\n\n"
+        + "| action | facts |\n|---|---|\n"
+        + "\n".join(rows)
+        + "\n\nEntries of the privacy room are refused when they carry row counts, sizes, durations or values.\n"
+    )

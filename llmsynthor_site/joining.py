@@ -1,0 +1,104 @@
+"""Where measuring meets the loop: the only place that gives the vault's worker a model to ask.
+
+Adaptive measuring needs the loop's expectations, and the loop may not see the vault; here the two are
+introduced, and only released noisy tables pass between them.
+"""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+from django.db import transaction
+
+from audit import events
+from privacy import ledger, measuring, selectors, services
+from privacy.errors import AlreadyMeasuring
+from privacy.models import LedgerEntry
+from privacy.plans import MeasurementPlan
+from synthesis import envelope, jobs
+from synthesis.loop import Loop, LoopSettings
+from synthesis.models import Job, SynthesisRequest
+from synthesis.states import JobKind
+from synthesis.states import RequestState as S
+from synthesis.transitions import SYSTEM, move
+
+log = logging.getLogger(__name__)
+
+
+class Ended(Exception):
+    """The request cannot be measured; the message is safe to show to everyone."""
+
+
+def measure(request_id: str) -> None:
+    """Work the request's measuring job, if it is there to take."""
+    job = jobs.claim(JobKind.MEASURE, request_id)
+    if job is None:
+        return
+    events.flush()  # the approval is in the log before anything follows from it
+    try:
+        carry_out(job)
+    except (jobs.LeaseLost, AlreadyMeasuring):
+        log.warning("another worker holds a measurement")
+    except Ended as reason:
+        give_up(job, str(reason))
+    except Exception as problem:
+        # The exact stage's own words never leave it: they could quote a value.
+        log.error("measuring failed: %s", type(problem).__name__)
+        give_up(job, "measuring stopped")
+
+
+def give_up(job: Job, reason: str) -> None:
+    return_untouched(job.request_id)
+    with transaction.atomic():
+        jobs.finish(job, outcome=reason[:200])
+        request = SynthesisRequest.objects.select_for_update().get(pk=job.request_id)
+        move(request, "fail", by=SYSTEM, facts={"reason": reason})
+        SynthesisRequest.objects.filter(pk=request.pk).update(note=reason)
+
+
+def return_untouched(request_id: object) -> None:
+    """Give a reservation back that no step was ever charged to: no row was touched on its account."""
+    reservation = LedgerEntry.objects.filter(key=f"reserve:{request_id}").first()
+    if reservation is not None and not reservation.charges.exists():
+        ledger.release_reserve(reservation=reservation, by=SYSTEM)
+
+
+def carry_out(job: Job) -> None:
+    request = job.request
+    if request.state == S.APPROVED:
+        reserve(request)
+    if request.state == S.RESERVED:
+        move(request, "measure", by=SYSTEM)
+    if request.state == S.MEASURING:
+        release_statistics(job, request)
+    else:
+        jobs.finish(job, outcome="nothing to do")
+
+
+def reserve(request: SynthesisRequest) -> None:
+    """Set the asked privacy loss aside, if the population's cap still has it; OpenDP checks the price."""
+    spent_as = measuring.epsilon_of(rho=request.rho, delta=request.delta)
+    if spent_as > request.epsilon:
+        raise Ended("the price of this request does not keep the epsilon it promises")
+    try:
+        ledger.reserve(dataset=request.dataset, rho=request.rho, delta=Decimal(0), key=str(request.pk), by=SYSTEM)
+    except ledger.CapExceeded:
+        raise Ended("the population's cap has less privacy loss left than this request asks for") from None
+    move(request, "reserve", by=SYSTEM, facts={"rho": str(request.rho.normalize())})
+
+
+def release_statistics(job: Job, request: SynthesisRequest) -> None:
+    """Measure with the loop as the model, then draw up what gate B has to approve."""
+    dataset = selectors.dataset(request.dataset_id)
+    domain = selectors.domain(dataset)
+    loop = Loop(domain, settings=LoopSettings(), seed=request.seed)
+    plan = MeasurementPlan.from_json(request.snapshot["plan"])  # the one gate A approved
+    record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
+    measuring.run(plan, loop, release=record, beat=lambda: jobs.heartbeat(job))
+    with transaction.atomic():
+        jobs.finish(job, outcome="done")
+        SynthesisRequest.objects.filter(pk=request.pk).update(release_id=record.pk)
+        request.release_id = record.pk
+        move(request, "measured", by=SYSTEM, facts={"release": str(record.pk)})
+        envelope.draw_up(request)

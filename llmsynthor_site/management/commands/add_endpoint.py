@@ -1,0 +1,36 @@
+"""Put a language model's endpoint on the list researchers may choose from. Its key goes into the providers' file."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from synthesis import services
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="what people choose it by")
+        parser.add_argument("base_url", help="root of an OpenAI-compatible API, for example http://localhost:8000/v1")
+        parser.add_argument("model", help="the model's name there")
+        parser.add_argument(
+            "--local", action="store_true", help="runs inside the organisation: gate B needs one steward"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            made = services.add_endpoint(
+                by="console",
+                name=options["name"],
+                base_url=options["base_url"],
+                model=options["model"],
+                is_local=options["local"],
+            )
+        except ValidationError as problem:
+            raise CommandError(" ".join(problem.messages)) from None
+        self.stdout.write(f"Added {made}.")

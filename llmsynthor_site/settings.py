@@ -1,0 +1,241 @@
+"""Settings of one site, read from the environment (see .env.sample).
+
+A *site* is one folder, SITE_DIR: its database, its log, its keys, its vault. Two sites share nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+SITE_DIR = Path(env("SITE_DIR", default=str(BASE_DIR / "var" / "site"))).resolve()
+PRODUCTION: bool = env.bool("PRODUCTION", default=False)
+DEMO: bool = env.bool("DEMO", default=False)
+DEBUG: bool = env.bool("DEBUG", default=False)
+if PRODUCTION and (DEBUG or DEMO):
+    raise environ.ImproperlyConfigured("PRODUCTION starts with neither DEBUG nor DEMO")
+os.umask(0o077)  # every file of a site is its own account's alone
+SITE_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def secret_key() -> str:
+    """The key from the environment, or one kept in the site's folder so that sessions survive a restart."""
+    if given := env("SECRET_KEY", default=""):
+        return str(given)
+    if PRODUCTION:
+        raise environ.ImproperlyConfigured("SECRET_KEY must be set when PRODUCTION is on")
+    from llmsynthor_site.secrets import kept_secret
+
+    return kept_secret(SITE_DIR / "keys" / "django.key")
+
+
+SECRET_KEY = secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_htmx",
+    "csp",
+    "axes",
+    "llmsynthor_site",
+    "synthesis",
+    "privacy",
+    "audit",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "llmsynthor_site.middleware.LogMustBeWritable",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "llmsynthor_site.urls"
+WSGI_APPLICATION = "llmsynthor_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "llmsynthor_site.context.site",
+            ]
+        },
+    }
+]
+
+# Two databases: state, and the append-only log, whose writer must never wait on (or roll back with) the state's.
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+}
+
+
+def database(variable: str, file: str) -> dict[str, object]:
+    config = env.db_url(variable, default=f"sqlite:///{SITE_DIR / file}")
+    if config["ENGINE"].endswith("sqlite3"):
+        # Tests start processes and threads, and those do not see an in-memory database: each run has files.
+        name = Path(tempfile.gettempdir()) / f"llmsynthor-test-{os.getpid()}-{file}"
+        config |= {"OPTIONS": SQLITE_OPTIONS, "TEST": {"NAME": str(name)}}
+    return config
+
+
+DATABASES = {"default": database("DATABASE_URL", "site.sqlite3"), "log": database("LOG_DATABASE_URL", "log.sqlite3")}
+DATABASE_ROUTERS = ["llmsynthor_site.routers.LogRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "llmsynthor_site.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "llmsynthor_site.backends.RoleBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env("TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = env("STATIC_ROOT", default=None)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Served straight from the apps' folders, so that no collectstatic step stands between a checkout and a page.
+WHITENOISE_USE_FINDERS = True
+MEDIA_ROOT = SITE_DIR / "nothing-is-served-from-here"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 8 * 3600
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if PRODUCTION:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Uploads: what one file may cost the machine before it is refused.
+LIMITS = {
+    "upload_bytes": env.int("LIMIT_UPLOAD_BYTES", default=2 * 2**30),
+    "upload_rows": env.int("LIMIT_UPLOAD_ROWS", default=20_000_000),
+    "upload_columns": env.int("LIMIT_UPLOAD_COLUMNS", default=500),
+    "cell_chars": env.int("LIMIT_CELL_CHARS", default=10_000),
+    "declaration_bytes": env.int("LIMIT_DECLARATION_BYTES", default=2 * 2**20),
+    "ingest_seconds": env.int("LIMIT_INGEST_SECONDS", default=600),
+    "ingest_memory_bytes": env.int("LIMIT_INGEST_MEMORY_BYTES", default=4 * 2**30),
+    "synthetic_rows": env.int("LIMIT_SYNTHETIC_ROWS", default=1_000_000),
+}
+# When a release completes: set from what was declared, many times what the slowest machine would take.
+MEASURING_PACE = {
+    "base_seconds": env.float("MEASURING_BASE_SECONDS", default=15.0),
+    "nanoseconds_per_row": env.float("MEASURING_NANOSECONDS_PER_ROW", default=20.0),
+    "microseconds_per_cell": env.float("MEASURING_MICROSECONDS_PER_CELL", default=100.0),
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
+FILE_UPLOAD_TEMP_DIR = SITE_DIR / "inbox"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+FILE_UPLOAD_HANDLERS = ["llmsynthor_site.uploads.LimitedUpload"]
+
+# The door: the one process with provider keys and a network.
+DOOR_SOCKET = Path(env("DOOR_SOCKET", default=str(SITE_DIR / "door.sock")))
+DOOR_LEASE_SECONDS = env.int("DOOR_LEASE_SECONDS", default=180)
+PROVIDER_KEYS_FILE = Path(env("PROVIDER_KEYS_FILE", default=str(SITE_DIR / "keys" / "providers.json")))
+
+# Celery: the database row is the job, the message only a kick, so results are never kept.
+CELERY_BROKER_URL = env("BROKER_URL", default="filesystem://localhost")
+if CELERY_BROKER_URL.startswith("filesystem"):
+    for folder in ("messages", "control"):
+        (SITE_DIR / "broker" / folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(SITE_DIR / "broker" / "messages"),
+        "data_folder_out": str(SITE_DIR / "broker" / "messages"),
+        "control_folder": str(SITE_DIR / "broker" / "control"),
+        "polling_interval": 0.1,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "mail"
+CELERY_TASK_ROUTES = {
+    "llmsynthor_site.tasks.measure": {"queue": "measure"},
+    "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
+    "llmsynthor_site.tasks.sweep": {"queue": "mail"},
+}
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(SITE_DIR / "broker" / "beat")
+JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=300)  # longer than a call through the door
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # A refused request is not worth a line, and its path may hold the token of a download link.
+    "loggers": {"django.request": {"level": "ERROR"}},
+    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="WARNING")},
+}

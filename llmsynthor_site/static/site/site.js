@@ -1,0 +1,59 @@
+// The whole of the site's own script: the theme choice, one submission per form, and where focus goes.
+"use strict";
+
+const root = document.documentElement;
+
+function chosenTheme() {
+  return root.dataset.bsTheme || "";
+}
+
+function keepTheme(theme) {
+  if (theme) root.dataset.bsTheme = theme;
+  else delete root.dataset.bsTheme;
+  const age = theme ? 31536000 : 0;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `theme=${theme}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+  showTheme();
+}
+
+function showTheme() {
+  for (const button of document.querySelectorAll("[data-theme-choice]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.themeChoice === chosenTheme()));
+  }
+}
+
+// A second click on a decision must not send it twice; the server refuses it too, but this is kinder.
+function onceOnly(event) {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  for (const button of form.querySelectorAll("button[type=submit]")) {
+    button.setAttribute("aria-disabled", "true");
+  }
+  // A download leaves the page where it is, so its button wakes up again.
+  if ("again" in form.dataset) setTimeout(() => rearm(), 3000);
+}
+
+// A page that comes back from the browser's memory may be submitted again.
+function rearm() {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("[aria-disabled]")) button.removeAttribute("aria-disabled");
+  }
+}
+
+document.addEventListener("submit", onceOnly);
+window.addEventListener("pageshow", (event) => event.persisted && rearm());
+document.addEventListener("click", (event) => {
+  const choice = event.target.closest("[data-theme-choice]");
+  if (choice) keepTheme(choice.dataset.themeChoice);
+});
+
+for (const group of document.querySelectorAll("[data-needs-script]")) group.hidden = false;
+showTheme();
+const summary = document.querySelector("[data-error-summary]");
+if (summary) summary.focus();

@@ -1,0 +1,107 @@
+"""Tags that turn figures into words and drawings, used by the templates of every room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.template.context import Context
+from django.urls import reverse
+
+from llmsynthor_site import charts
+
+register = template.Library()
+
+# Label, address, and the permissions of which one is enough; no permission means everyone who is signed in.
+NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("Home", "home", ()),
+    ("Datasets", "dataset-list", ("privacy.view_dataset", "privacy.browse_catalogue")),
+    ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
+    ("Audit log", "audit-log", ("audit.view_log",)),
+    ("Help", "help", ()),
+)
+
+
+@register.inclusion_tag("components/navigation.html", takes_context=True)
+def main_navigation(context: Context) -> dict[str, Any]:
+    """The pages this person may open, the current one marked."""
+    user, path = context["user"], context["request"].path
+    links = []
+    for label, name, needed in NAVIGATION:
+        if not needed or any(user.has_perm(permission) for permission in needed):
+            url = reverse(name)
+            links.append({"label": label, "url": url, "here": path == url or (url != "/" and path.startswith(url))})
+    return {"links": links}
+
+
+@register.inclusion_tag("components/odds.html")
+def odds(rho: Decimal | float, unit: str = "one person") -> dict[str, Any]:
+    """Privacy loss as the odds of an attacker who knows everything but one person's presence."""
+    shown = charts.odds(float(rho))
+    return {"odds": shown, "icons": charts.icons(shown), "unit": unit}
+
+
+@register.inclusion_tag("components/budget_bar.html")
+def budget_bar(cap: Decimal, spent: Decimal, reserved: Decimal, request: Decimal = Decimal(0)) -> dict[str, Any]:
+    """The cap of a population: what is gone, what is promised, what this request would take, what stays."""
+    left = max(Decimal(0), cap - spent - reserved - request)
+    amounts = [("spent", spent), ("reserved", reserved), ("request", request), ("left", left)]
+    parts = charts.bar([(name, float(amount)) for name, amount in amounts])
+    words = {"spent": "Spent", "reserved": "Reserved", "request": "This request", "left": "Left"}
+    legend = [(name, words[name], amount) for name, amount in amounts if amount or name in {"spent", "left"}]
+    return {"parts": parts, "legend": legend, "cap": cap, "over": spent + reserved + request > cap}
+
+
+@register.inclusion_tag("components/line_chart.html")
+def discrepancy_chart(iterations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The discrepancy curve and its table; each iteration is {number, residual, tvd2, accepted}."""
+    series = [(int(row["number"]), float(row["residual"])) for row in iterations]
+    last = iterations[-1] if iterations else None
+    return {"chart": charts.line_chart(series, floor=1.0), "rows": iterations, "last": last}
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, kind: str = "") -> dict[str, Any]:
+    """One form field: label, hint, what is wrong, control. ``kind`` may be 'short'."""
+    return {"field": bound, "kind": kind, "checkbox": bound.widget_type == "checkbox"}
+
+
+@register.filter
+def grouped(number: int | None) -> str:
+    """12345 as 12,345; nothing as a dash."""
+    return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def plain(number: Decimal | float | str | None, digits: int = 4) -> str:
+    """A figure with at most ``digits`` significant digits and no needless zeros."""
+    if number is None or number == "":
+        return "–"
+    value = float(number)
+    if value and not 1e-5 <= abs(value) < 1e6:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:.{digits}g}"
+
+
+@register.filter
+def share(number: float | None) -> str:
+    """0.0312 as 3.12 %."""
+    return "–" if number is None else f"{100 * float(number):.2f} %"
+
+
+TONES = {
+    "released": "good",
+    **dict.fromkeys(("rejected", "failed", "revoked"), "bad"),
+    **dict.fromkeys(("returned", "submitted", "in_review", "measured", "checking", "paused"), "warn"),
+    **dict.fromkeys(("approved", "reserved", "measuring", "synthesising"), "info"),
+}
+
+
+@register.inclusion_tag("components/tag.html")
+def state_tag(request: Any) -> dict[str, str]:
+    """Where a request stands, in words; the colour only repeats them."""
+    return {"text": request.get_state_display(), "tone": TONES.get(request.state, "")}

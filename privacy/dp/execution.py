@@ -1,0 +1,203 @@
+"""Carries a plan out: every step is solved, charged, and only then is the data looked at.
+
+Nothing here returns or raises anything that depends on the data without noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import combinations
+from typing import Literal, TypeGuard
+
+import numpy as np
+
+from privacy.accounting import rho_down
+from privacy.dp import opendp_door
+from privacy.dp.charging import Charge, pay
+from privacy.dp.counting import ExactCounter
+from privacy.dp.sensitivity import l2_of_table, linf_of_scores
+from privacy.plans import MeasurementPlan
+from privacy.values import (
+    AdaptiveModel,
+    Candidate,
+    Clique,
+    Domain,
+    IntArray,
+    Measurement,
+    Model,
+    NoisyMarginal,
+    PrivacyUnit,
+)
+
+NO_DELTA = Decimal(0)
+
+
+def execute(
+    plan: MeasurementPlan,
+    *,
+    counter: ExactCounter,
+    charge: Charge,
+    model: Model,
+    unit: PrivacyUnit,
+    rho: Decimal,
+) -> tuple[NoisyMarginal, ...]:
+    """Measures what the plan asks for, at most ``rho`` in all, telling the model of each release at once.
+
+    ``charge`` is called before the data is touched, for choosing as well as for measuring; when it
+    raises, nothing more is read. ValueError for a plan that does not fit the domain or the model.
+    """
+    plan.check(counter.domain)
+    run = _Run(counter=counter, charge=charge, model=model, unit=unit)
+    _one_way(run, rho=rho_down(rho * plan.one_way_share))
+    if plan.fixed:
+        _fixed(run, plan, rho=rho_down(rho * plan.fixed_share))
+    if plan.rounds != 0 and plan.rest > 0 and len(counter.domain.columns) > 1:
+        _adaptive(run, plan, total=rho)
+    return tuple(run.released)
+
+
+@dataclass(slots=True)
+class _Run:
+    """The parties of one execution, what was released so far and what it cost."""
+
+    counter: ExactCounter
+    charge: Charge
+    model: Model
+    unit: PrivacyUnit
+    released: list[NoisyMarginal] = field(default_factory=list)
+    spent: Decimal = Decimal(0)
+
+    def measure(self, prices: Sequence[tuple[Clique, Decimal]]) -> None:
+        """Releases each clique's counts, at its rho, as a vector of integers with Gaussian noise.
+
+        All are paid for before any is counted; then they are counted together.
+        """
+        cliques = [clique for clique, _ in prices]
+        doors = [opendp_door.gaussian(sensitivity=l2_of_table(self.unit), rho=rho) for _, rho in prices]
+        entries = self._pay([self._step("table", door, (clique,)) for door, clique in zip(doors, cliques, strict=True)])
+        tables = self.counter.tables(cliques)
+        for clique, door, entry, table in zip(cliques, doors, entries, tables, strict=True):
+            noisy = door.release(table.ravel()).reshape(clique.shape(self.counter.domain))
+            self._tell(NoisyMarginal(clique, noisy, door.scale, entry))
+
+    def choose(self, candidates: tuple[Candidate, ...], *, how_many: int, rho: Decimal) -> tuple[Clique, ...]:
+        """Names the cliques the model explains worst, one noisy max each, at ``rho`` for each."""
+        chosen: list[Clique] = []
+        scores: dict[Clique, int] = {}
+        while candidates and len(chosen) < how_many:
+            door = opendp_door.noisy_max(sensitivity=linf_of_scores(self.unit), rho=rho)
+            self._pay([self._step("selection", door, tuple(candidate.clique for candidate in candidates))])
+            scores = scores or self._scores(candidates)
+            vector = np.array([scores[candidate.clique] for candidate in candidates], dtype=np.int64)
+            chosen.append(candidates[door.choose(vector)].clique)
+            candidates = _without(candidates, set(chosen[-1].columns))
+        return tuple(chosen)
+
+    def _scores(self, candidates: Sequence[Candidate]) -> dict[Clique, int]:
+        """How far the model's tables are from the data's, in rows, less the public penalties."""
+        tables = self.counter.tables([candidate.clique for candidate in candidates])
+        return {
+            candidate.clique: int(np.abs(table - self._expected(candidate.clique)).sum()) - candidate.penalty
+            for candidate, table in zip(candidates, tables, strict=True)
+        }
+
+    def _expected(self, clique: Clique) -> IntArray:
+        expected = np.asarray(self.model.expected(clique))
+        if expected.shape != clique.shape(self.counter.domain) or expected.dtype.kind not in "iu":
+            raise ValueError("a model must expect whole counts of the candidate's shape")
+        return expected.astype(np.int64)
+
+    def _pay(self, steps: list[Measurement]) -> list[str]:
+        self.spent += sum((step.rho for step in steps), Decimal(0))
+        return pay(self.charge, steps)
+
+    def _step(
+        self, kind: Literal["table", "selection"], door: opendp_door.Mechanism, cliques: tuple[Clique, ...]
+    ) -> Measurement:
+        return Measurement(
+            kind=kind,
+            mechanism=door.name,
+            cliques=cliques,
+            sensitivity=door.sensitivity,
+            scale=door.scale,
+            rho=door.rho,
+            delta=NO_DELTA,
+            unit=self.unit,
+            library=opendp_door.LIBRARY,
+        )
+
+    def _tell(self, marginal: NoisyMarginal) -> None:
+        self.released.append(marginal)
+        self.model.observe(marginal)
+
+
+def _one_way(run: _Run, *, rho: Decimal) -> None:
+    """Every column's table, each with its own noise: more codes, more of the budget."""
+    domain = run.counter.domain
+    weights = [Decimal(size).sqrt() for size in domain.sizes]
+    shares = [rho_down(rho * weight / sum(weights)) for weight in weights]
+    run.measure([(Clique.of(column), share) for column, share in zip(domain.columns, shares, strict=True)])
+
+
+def _fixed(run: _Run, plan: MeasurementPlan, *, rho: Decimal) -> None:
+    """The tables named in advance: twice the weight, twice the rho."""
+    weights = plan.fixed_weights or (1,) * len(plan.fixed)
+    shares = [rho_down(rho * weight / sum(weights)) for weight in weights]
+    run.measure(list(zip(plan.fixed, shares, strict=True)))
+
+
+def _adaptive(run: _Run, plan: MeasurementPlan, *, total: Decimal) -> None:
+    """Rounds of choosing and measuring; what a round leaves unspent goes to the rounds after it."""
+    one_table = l2_of_table(run.unit)
+    rounds, per_round = _rounds(run.model, plan, rho=float(total) / one_table**2)
+    for number in range(rounds):
+        share = (total - run.spent) / (rounds - number) / per_round
+        pick, price = rho_down(share * plan.select_share), rho_down(share * (1 - plan.select_share))
+        sigma = opendp_door.gaussian(sensitivity=one_table, rho=price).scale
+        candidates = _candidates(run, plan, sigma=sigma, number=number, rounds=rounds)
+        chosen = run.choose(candidates, how_many=per_round, rho=pick)
+        if not chosen:
+            break
+        run.measure([(clique, price) for clique in chosen])
+
+
+def _rounds(model: Model, plan: MeasurementPlan, *, rho: float) -> tuple[int, int]:
+    """The plan's own number of rounds and tables a round, or the adaptive model's."""
+    if plan.rounds is not None and plan.per_round is not None:
+        return plan.rounds, plan.per_round
+    if not _is_adaptive(model):
+        raise ValueError("a plan that leaves its rounds open needs an adaptive model")
+    rounds, per_round = model.rounds(rho=rho)
+    if rounds < 0 or per_round < 1:
+        raise ValueError("an adaptive model must ask for at least one table a round")
+    return rounds, per_round
+
+
+def _candidates(run: _Run, plan: MeasurementPlan, *, sigma: float, number: int, rounds: int) -> tuple[Candidate, ...]:
+    """What the model proposes, or every pair; never a table beyond the plan's largest."""
+    domain = run.counter.domain
+    proposed = (
+        run.model.candidates(sigma=sigma, round=number, rounds=rounds)
+        if _is_adaptive(run.model)
+        else _pairs(domain, sigma=sigma, taken={marginal.clique for marginal in run.released})
+    )
+    return tuple(each for each in proposed if each.clique.cells(domain) <= plan.max_cells)
+
+
+def _pairs(domain: Domain, *, sigma: float, taken: set[Clique]) -> tuple[Candidate, ...]:
+    """Every pair not yet measured; the penalty is the L1 error that its noise alone would bring."""
+    cliques = (Clique.of(*columns) for columns in combinations(domain.columns, 2))
+    error = math.sqrt(2 / math.pi) * sigma
+    return tuple(Candidate(clique, round(error * clique.cells(domain))) for clique in cliques if clique not in taken)
+
+
+def _without(candidates: tuple[Candidate, ...], columns: set[str]) -> tuple[Candidate, ...]:
+    """The candidates on other columns than those just chosen."""
+    return tuple(each for each in candidates if set(each.clique.columns) != columns)
+
+
+def _is_adaptive(model: Model) -> TypeGuard[AdaptiveModel]:
+    return hasattr(model, "candidates") and hasattr(model, "rounds")

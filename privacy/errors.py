@@ -1,0 +1,35 @@
+"""What this room refuses. Messages name the rule that was broken; none carries a value from the data."""
+
+from __future__ import annotations
+
+
+class PrivacyError(Exception):
+    """Anything this room refuses."""
+
+
+class NotAffordable(PrivacyError):
+    """The charge would pass the cap or its reservation; the data was not touched."""
+
+
+class CapExceeded(NotAffordable):
+    """The population's cap has less privacy loss left than was asked for; nothing was reserved."""
+
+
+class DeclarationRefused(PrivacyError):
+    """The declaration contradicts one made before it, for example another cap for the same population."""
+
+
+class NotReady(PrivacyError):
+    """The step does not fit the present state, for example measuring a dataset without a file."""
+
+
+class SealBroken(PrivacyError):
+    """A sealed file is damaged, cut short, swapped, or sealed to another key."""
+
+
+class AlreadyMeasuring(PrivacyError):
+    """Another worker holds this release; nothing was done."""
+
+
+class MeasuringFailed(PrivacyError):
+    """The release ended without a result. Deliberately says no more than that."""

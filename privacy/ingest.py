@@ -1,0 +1,177 @@
+"""Reads one upload in a process of its own: ``python -m privacy.ingest``, an order and a file on standard input.
+
+The process limits itself first (memory, processor time), reads strings, codes them by the declared schema,
+bounds what one privacy unit contributes, and seals the codes to the vault's public key. Plain rows are
+never written to a disk. It answers with one JSON object: problems by column and rule, or how many rows were
+read and kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import os
+import resource
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privacy import sealing, tables, wrapping
+from privacy.bounding import Bounding
+from privacy.chunks import Chunking, unpack
+from privacy.coding import Coder, Tally
+from privacy.problems import Problem, ProblemsFound, UploadRefused
+from privacy.schema import Schema
+from privacy.spooling import Spool
+from privacy.values import Domain
+
+MORE_PROBLEMS = "more problems follow; the file was not read to its end"
+MOST_BAD_BATCHES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The first line on standard input: what to do with the bytes after it. The last four are paths."""
+
+    schema: str
+    context: str
+    limits: tables.Limits
+    seconds: int
+    memory_bytes: int
+    public_key: str
+    fingerprint_key: str
+    wrapped_key: str
+    out: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Order:
+        values = json.loads(text)
+        return cls(**{**values, "limits": tables.Limits(**values["limits"])})
+
+
+class Fingerprinting(io.RawIOBase):
+    """Passes bytes through and hashes them under a key, to recognise the same file registered twice."""
+
+    def __init__(self, source: IO[bytes], key: bytes) -> None:
+        self._source, self._hash = source, hmac.new(key, digestmod=hashlib.sha256)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._source.read(len(buffer))
+        buffer[: len(found)] = found
+        self._hash.update(found)
+        return len(found)
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def run(order: Order, source: IO[bytes]) -> dict[str, Any]:
+    """Code and seal the whole of ``source``. UploadRefused with every problem found; nothing is kept then."""
+    schema = Schema.parse(order.schema)
+    raw = Fingerprinting(source, bytes.fromhex(Path(order.fingerprint_key).read_text()))
+    out = Path(order.out)
+    try:
+        vault = sealing.public_key(Path(order.public_key))
+        with out.open("xb") as file:
+            recipient = wrapping.new_key(Path(order.wrapped_key), vault, context=order.context)
+            sealer = sealing.Sealer(file, recipient, context=order.context.encode())
+            answer = _seal_codes(order, schema, io.BufferedReader(raw, 2**20), sealer)
+            sealer.close()
+    except BaseException:
+        out.unlink(missing_ok=True)
+        Path(order.wrapped_key).unlink(missing_ok=True)
+        raise
+    return answer | {"fingerprint": raw.hexdigest()}
+
+
+def _seal_codes(order: Order, schema: Schema, source: IO[bytes], sealer: sealing.Sealer) -> dict[str, Any]:
+    """The codes of the rows that are counted, in chunks; the others are not kept."""
+    bounding = Bounding(schema.unit, nulls=schema.null_identifiers, key=secrets.token_bytes(32))
+    if schema.unit.column is None:
+        _code(order, schema, source, bounding, sealer.write)
+        kept = bounding.kept()
+    else:  # which rows a unit keeps is known at the end of the file
+        spool = Spool(Path(order.out).parent)
+        _code(order, schema, source, bounding, spool.write)
+        kept = bounding.kept()
+        _copy(spool, kept, schema.domain, sealer)
+    return {"rows_read": len(kept), "rows_kept": int(kept.sum())}
+
+
+def _code(order: Order, schema: Schema, source: IO[bytes], bounding: Bounding, write: Callable[[bytes], None]) -> None:
+    """Hand every row's codes over in chunks, and its identifier to the bounding."""
+    tally, chunks = Tally(), Chunking(write, schema.domain)
+    table = tables.Table(source, delimiter=schema.delimiter, limits=order.limits, tally=tally)
+    tables.check_header(table.header, schema.header, delimiter=schema.delimiter)
+    coder = Coder(schema, table.header, tally)
+    for number, batch in enumerate(table.batches()):
+        codes = coder.code(batch.cells, batch.lines)
+        _bound(bounding, schema, table.header, batch)
+        if not tally:
+            chunks.add(codes)
+        elif number > MOST_BAD_BATCHES:
+            raise UploadRefused([*tally.problems, Problem("", MORE_PROBLEMS)])
+    if tally:
+        raise UploadRefused(tally.problems)
+    chunks.close()
+
+
+def _copy(spool: Spool, kept: NDArray[np.bool_], domain: Domain, sealer: sealing.Sealer) -> None:
+    """The kept rows out of the spool."""
+    chunks, start = Chunking(sealer.write, domain), 0
+    for record in spool.records():
+        columns = unpack(record, domain)
+        flags = kept[start : start + len(columns[0])]
+        chunks.add([codes[flags] for codes in columns])
+        start += len(flags)
+    chunks.close()
+
+
+def _bound(bounding: Bounding, schema: Schema, header: list[str], batch: tables.Batch) -> None:
+    """Tell the bounding whose rows these are."""
+    if schema.unit.column is None:
+        bounding.add_units(len(batch))
+        return
+    cells = batch.cells[header.index(schema.unit.column)]
+    names = [text.strip() for text in cells.dictionary.to_pylist()]
+    identifiers = [None if name in schema.missing_values else name for name in names]
+    bounding.add_all(identifiers, cells.indices.to_numpy())
+
+
+def limit_this_process(order: Order) -> None:
+    """Past these the kernel refuses memory or ends the process; core dumps would write rows to a disk."""
+    resource.setrlimit(resource.RLIMIT_AS, (order.memory_bytes, order.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (order.seconds, order.seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> None:
+    order = Order.from_json(sys.stdin.buffer.readline())
+    limit_this_process(order)
+    try:
+        answer = run(order, sys.stdin.buffer)
+    except ProblemsFound as found:
+        answer = {"problems": [problem.to_json() for problem in found.problems]}
+    except MemoryError:
+        answer = {"problems": [Problem("", "the file needs more memory than one upload may use").to_json()]}
+    except Exception:
+        os._exit(3)  # no message and no traceback: either could quote a cell
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Runs a plan against the vault: each step is in the ledger and in the log before the data is touched.
+
+A release is measured once. A finished one is returned as it was stored; one whose worker died half-way is
+failed and its reservation forfeited, because nobody knows how much was already drawn. Nothing of the exact
+stage is told in any error: a message could quote a value, and its kind could depend on one. Nor does time
+tell: a release, measured or failed, shows itself when its tick comes (privacy/pacing.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import ROUND_CEILING, Decimal
+from typing import cast
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit import canonical, events
+from audit.actors import SYSTEM
+from privacy import ledger, pacing, selectors, vault
+from privacy.accounting import EPSILON_STEP
+from privacy.dp import execution, opendp_door
+from privacy.dp.counting import BatchCounter
+from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
+from privacy.models import MeasurementRecord, ReleaseRecord
+from privacy.plans import MeasurementPlan
+from privacy.values import Measurement, Model, NoisyMarginal, Release
+
+State = ReleaseRecord.State
+Beat = Callable[[], None]
+NO_DELTA = Decimal(0)
+
+
+def epsilon_of(*, rho: Decimal, delta: Decimal) -> Decimal:
+    """Epsilon at ``delta`` by OpenDP's own conversion, rounded up; the price is checked with it before reserving."""
+    exact = Decimal(opendp_door.epsilon(rho=rho, delta=delta))
+    return exact.quantize(EPSILON_STEP, rounding=ROUND_CEILING)
+
+
+def curve_of(*, rho: Decimal, delta: Decimal = NO_DELTA) -> list[dict[str, str]]:
+    """Epsilon at each of some deltas, by OpenDP's own conversion, for pages that may not ask it themselves.
+
+    ``delta`` is what key discovery spent: it comes on top of the delta of the conversion (Bun and Steinke
+    2016, lemma 8.8), so that each line of the curve leaves it out of what is converted.
+    """
+    shown = [Decimal(1).scaleb(-digits) for digits in range(4, 13)]
+    return [
+        {"delta": f"{each:f}", "epsilon": f"{epsilon_of(rho=rho, delta=each - delta):f}"}
+        for each in shown
+        if rho > 0 and each > delta
+    ]
+
+
+def run(plan: MeasurementPlan, model: Model, *, release: ReleaseRecord, beat: Beat | None = None) -> Release:
+    """The release's noisy tables: measured now, or as they were stored.
+
+    ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
+    the release was opened with; AlreadyMeasuring while another worker holds it; MeasuringFailed otherwise.
+    """
+    if plan.to_json() != release.plan:
+        raise NotReady("a release is measured by the plan it was opened with")
+    match _claim(release):
+        case State.MEASURED:
+            return selectors.released(release.pk)
+        case State.FAILED:
+            raise MeasuringFailed("measuring stopped")
+    if not _carried_out(plan, model, release, beat or (lambda: None)):
+        _fail(release)
+        raise MeasuringFailed("measuring stopped")
+    return selectors.released(release.pk)
+
+
+def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
+    """How long a release takes to show itself, from the declaration and the settings alone."""
+    schema = selectors.schema(release.version.dataset)
+    rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
+    pace = pacing.Pace(**settings.MEASURING_PACE)
+    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace)
+
+
+def _claim(release: ReleaseRecord) -> str:
+    """MEASURING when it is ours to measure now; otherwise how it ended. A dead worker's release is failed."""
+    with transaction.atomic(durable=True):
+        held = ReleaseRecord.objects.select_for_update().get(pk=release.pk)
+        if held.state == State.RESERVED:
+            _changed(held, state=State.MEASURING, beat_at=timezone.now())
+            return State.MEASURING
+        if held.state != State.MEASURING:
+            return held.state
+        silent = timezone.now() - (held.beat_at or held.created_at)
+    if silent < timedelta(seconds=settings.JOB_LEASE_SECONDS):
+        raise AlreadyMeasuring("another worker is measuring this release")
+    _fail(release)
+    return State.FAILED
+
+
+def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> bool:
+    """Whether the release was measured in time and stored. Whatever went wrong ends here and is not told."""
+    clock = pacing.Tick(tick_seconds(plan, release))
+    tables = _tried(plan, cast(Model, pacing.Unhurried(model, clock)), release, beat)
+    in_time = not clock.overrun
+
+    def alive() -> None:
+        _changed(release, beat_at=timezone.now())
+        beat()
+
+    clock.wait(alive)
+    if tables is None or not in_time:
+        return False
+    try:
+        _finish(release, tables)
+    except Exception:
+        return False
+    return True
+
+
+def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...] | None:
+    """The measured tables, or None: the reason is dropped here, with whatever it might quote."""
+    try:
+        return _measured(plan, model, release, beat)
+    except Exception:
+        return None
+
+
+def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...]:
+    schema, charge = selectors.schema(release.version.dataset), _Charge(release, beat)
+    counter = BatchCounter(vault.passes(release.version), schema.domain)
+    return execution.execute(plan, counter=counter, charge=charge, model=model, unit=schema.unit, rho=release.rho)
+
+
+class _Charge:
+    """Pays out of the release's reservation, and gives a sign of life each time."""
+
+    def __init__(self, release: ReleaseRecord, beat: Beat) -> None:
+        self._release, self._beat = release, beat
+
+    def __call__(self, measurement: Measurement) -> str:
+        return self.many([measurement])[0]
+
+    def many(self, measurements: Sequence[Measurement]) -> list[str]:
+        reservation = self._release.reservation
+        entries = ledger.commit_all(reservation=reservation, measurements=measurements, by=SYSTEM)
+        _changed(self._release, beat_at=timezone.now())
+        self._beat()
+        return [str(entry.pk) for entry in entries]
+
+
+def _finish(release: ReleaseRecord, tables: tuple[NoisyMarginal, ...]) -> None:
+    """Log what was released, store it, and close the reservation: the rest of it is forfeited, not given back."""
+    events.append(
+        action="privacy:release:measured",
+        by=SYSTEM,
+        subject=f"release:{release.pk}",
+        facts={**_facts(release), "measurements": [table.measurement for table in tables]},
+        event_id=f"measured-{release.pk}",
+        attachments={"tables": canonical.dumps(_attachment(tables))},
+    )
+    ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="the rest of a finished release")
+    with transaction.atomic():
+        MeasurementRecord.objects.bulk_create([_record(release, place, table) for place, table in enumerate(tables)])
+        _changed(
+            release, state=State.MEASURED, finished_at=timezone.now(), beat_at=None,
+            curve=curve_of(rho=selectors.charged(release)),
+        )  # fmt: skip
+        population = release.reservation.population
+        spent = selectors.budget(population.pk)
+        curve = curve_of(rho=spent.spent, delta=spent.spent_delta)
+        type(population).objects.filter(pk=population.pk).update(curve=curve)
+
+
+def _fail(release: ReleaseRecord) -> None:
+    """Close a release without a result. Its reservation returns only if no step was ever charged to it."""
+    if release.reservation.charges.exists():
+        ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="measuring stopped")
+    else:
+        ledger.release_reserve(reservation=release.reservation, by=SYSTEM)
+    with transaction.atomic():
+        _changed(release, state=State.FAILED, finished_at=timezone.now(), beat_at=None)
+        events.record(
+            action="privacy:release:failed", by=SYSTEM, subject=f"release:{release.pk}", facts=_facts(release)
+        )
+
+
+def _facts(release: ReleaseRecord) -> dict[str, object]:
+    population = release.reservation.population_id
+    return {"release": str(release.pk), "population": str(population), "request": release.key}
+
+
+def _attachment(tables: tuple[NoisyMarginal, ...]) -> dict[str, object]:
+    """Every released table by the charge that paid for it, so that a prompt's numbers can be matched to it."""
+    return {
+        table.measurement: {"shape": list(table.counts.shape), "counts": table.counts.ravel().tolist()}
+        for table in tables
+    }
+
+
+def _record(release: ReleaseRecord, place: int, table: NoisyMarginal) -> MeasurementRecord:
+    return MeasurementRecord(
+        release=release,
+        entry_id=int(table.measurement),
+        place=place,
+        clique=table.clique.to_json(),
+        counts=table.counts.ravel().tolist(),
+        sigma=table.sigma,
+    )
+
+
+def _changed(release: ReleaseRecord, **values: object) -> None:
+    ReleaseRecord.objects.filter(pk=release.pk).update(**values)

@@ -1,0 +1,70 @@
+"""Rows invented from a declaration alone, for tests and planning: they say nothing about anybody.
+
+Columns hang together a little, as in real tables: each row belongs to one of a few invented groups, and each
+group has its own taste in each column. The same declaration, number of rows and seed give the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from privacy.schema import Schema
+from privacy.schema_fields import Column
+from privacy.values import IntArray
+
+GROUPS = 6
+RARE = 0.05
+"""How often a mock cell is missing or OTHER, at most."""
+CONCENTRATION = 0.7
+"""Below 1, a group prefers few of a column's codes."""
+
+
+def codes(schema: Schema, *, rows: int, seed: int) -> IntArray:
+    """Rows x columns codes in the domain's order."""
+    if rows < 1:
+        raise ValueError("mock rows are at least one")
+    rng = np.random.default_rng(seed)
+    group = rng.choice(GROUPS, size=rows, p=rng.dirichlet(np.ones(GROUPS)))
+    return np.stack([_column(column, group, rng) for column in schema.columns], axis=1)
+
+
+def table(schema: Schema, *, rows: int, seed: int) -> pd.DataFrame:
+    """A file's whole content as texts: identifiers, free text and all, in the header's order.
+
+    It fits the declaration, so an upload of it is accepted; a missing cell is the empty text.
+    """
+    rng = np.random.default_rng((seed, 1))
+    decoded = schema.decode(codes(schema, rows=rows, seed=seed), rng)
+    texts = {name: _texts(decoded[name]) for name in decoded.columns}
+    for name in schema.header:
+        if name == schema.unit.column:
+            texts[name] = _identifiers(rows, schema.unit.k, rng)
+        elif name not in texts:
+            texts[name] = ["mock text"] * rows
+    return pd.DataFrame({name: texts[name] for name in schema.header}, dtype=str)
+
+
+def _column(column: Column, group: IntArray, rng: np.random.Generator) -> IntArray:
+    """One column's codes by each row's group: the group's own taste, by inverse distribution."""
+    likely = rng.dirichlet(np.full(column.coding.size, CONCENTRATION), size=GROUPS)
+    rare = column.size - column.coding.size
+    likely = np.hstack([likely * (1 - RARE * rare), rng.uniform(0, RARE, (GROUPS, rare))])
+    edges = np.cumsum(likely / likely.sum(axis=1, keepdims=True), axis=1)
+    drawn, found = rng.uniform(size=len(group)), np.empty(len(group), dtype=np.int64)
+    for number in range(GROUPS):
+        own = group == number
+        found[own] = np.searchsorted(edges[number], drawn[own], side="right")
+    return np.minimum(found, column.size - 1)
+
+
+def _texts(values: pd.Series[Any]) -> list[str]:
+    return ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
+
+
+def _identifiers(rows: int, most: int, rng: np.random.Generator) -> list[str]:
+    """Units of one row up to the declared most, so that none is cut."""
+    sizes = rng.integers(1, most, size=rows, endpoint=True)
+    return [f"unit-{number:07d}" for number in np.repeat(np.arange(rows), sizes)[:rows]]

@@ -1,0 +1,225 @@
+"""Populations, what was declared about them, what was charged and what was released.
+
+No model knows where raw rows lie, or holds one: the vault finds them by a version's id alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from privacy.permissions import LABELS
+
+RHO: dict[str, Any] = {"max_digits": 15, "decimal_places": 12}  # 15 digits survive SQLite's binary numbers
+DELTA: dict[str, Any] = {"max_digits": 15, "decimal_places": 15}
+
+
+class Population(models.Model):
+    """The people in the data. Its cap bounds the privacy loss of every dataset about them, for ever."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    key = models.CharField(max_length=200, unique=True, help_text="The name, folded, so that spelling refills nothing")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="populations")
+    delta = models.DecimalField(**DELTA, help_text="The delta at which epsilon is shown")
+    curve = models.JSONField(default=list, help_text="All that was spent as epsilon at several deltas, by OpenDP")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=Q(delta__gt=0, delta__lt=1), name="delta_between_0_and_1"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Dataset(models.Model):
+    """A declared table. The declaration is kept word for word and never changes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    title = models.CharField(max_length=200)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="datasets")
+    population = models.ForeignKey(Population, on_delete=models.PROTECT, related_name="datasets")
+    declaration = models.TextField()
+    declaration_hash = models.CharField(max_length=64, help_text="SHA-256 of the declaration")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["title", "created_at"]
+        default_permissions = ()
+        permissions = LABELS
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("dataset-detail", args=[self.pk])
+
+
+class DatasetVersion(models.Model):
+    """One accepted file, coded, bounded and sealed. Its size and name are never shown to researchers."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    file_name = models.CharField(max_length=200)
+    size_bytes = models.PositiveBigIntegerField()
+    rows_read = models.PositiveBigIntegerField()
+    rows_kept = models.PositiveBigIntegerField(help_text="After bounding what one privacy unit contributes")
+    fingerprint = models.CharField(max_length=64, db_index=True, help_text="Keyed, so that it tells nobody the content")
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField(auto_now_add=True)
+    keep_until = models.DateField(null=True, help_text="The last day on which it may be measured")
+    destroyed_at = models.DateTimeField(null=True, help_text="When its key was destroyed; nothing opens it since")
+
+    class Meta:
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "number"], name="version_numbers_differ"),
+            models.CheckConstraint(condition=Q(rows_kept__lte=models.F("rows_read")), name="kept_rows_were_read"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of {self.dataset}"
+
+
+class LedgerEntry(models.Model):
+    """One line of the privacy ledger. Never changed or deleted: triggers in the database refuse it."""
+
+    class Kind(models.TextChoices):
+        CAP_SET = "CAP_SET", "cap set"
+        CAP_RAISE = "CAP_RAISE", "cap raised"
+        RESERVE = "RESERVE", "reserved"
+        COMMIT = "COMMIT", "spent"
+        RELEASE_RESERVE = "RELEASE_RESERVE", "reservation returned"
+        FORFEIT = "FORFEIT", "rest forfeited"
+
+    population = models.ForeignKey(Population, on_delete=models.PROTECT, related_name="entries")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="entries", null=True)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    rho = models.DecimalField(**RHO)
+    delta = models.DecimalField(**DELTA, default=0)
+    reservation = models.ForeignKey("self", on_delete=models.PROTECT, related_name="charges", null=True)
+    request = models.CharField(max_length=100, blank=True, help_text="On whose behalf, as the requesting room names it")
+    key = models.CharField(max_length=150, unique=True, help_text="Makes a repeated call find the first one's entry")
+    facts = models.JSONField(default=dict, help_text="Mechanism, tables, sensitivity, noise scale, unit, library")
+    by = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now, help_text="Of a charge: when its reservation was made")
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=Q(rho__gte=0, delta__gte=0), name="charges_are_not_negative"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["CAP_SET", "CAP_RAISE", "RESERVE"], reservation__isnull=True)
+                | Q(kind__in=["COMMIT", "RELEASE_RESERVE", "FORFEIT"], reservation__isnull=False),
+                name="charges_draw_on_a_reservation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.rho}"
+
+
+class CapRaise(models.Model):
+    """A higher cap, proposed by one data owner. It counts only once another data owner has confirmed it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    population = models.ForeignKey(Population, on_delete=models.PROTECT, related_name="raises")
+    rho = models.DecimalField(**RHO, help_text="The whole new cap")
+    delta = models.DecimalField(**DELTA, default=0, help_text="The whole new delta that key discovery may spend")
+    reason = models.TextField(max_length=4000)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="raised_by", null=True)
+    proposed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["proposed_at"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(confirmed_by__isnull=True) | ~Q(confirmed_by=models.F("proposed_by")),
+                name="a_cap_is_raised_by_two_people",
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_by__isnull=True, entry__isnull=True)
+                | Q(confirmed_by__isnull=False, entry__isnull=False),
+                name="a_confirmed_raise_has_its_line",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"cap of {self.population} raised to {self.rho}"
+
+
+class ReleaseRecord(models.Model):
+    """One measuring of one version: asked, reserved, then measured once or failed for good."""
+
+    class State(models.TextChoices):
+        RESERVED = "RESERVED", "reserved"
+        MEASURING = "MEASURING", "measuring"
+        MEASURED = "MEASURED", "measured"
+        FAILED = "FAILED", "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="releases")
+    reservation = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="release")
+    key = models.CharField(max_length=100, unique=True)
+    plan = models.JSONField()
+    domain = models.JSONField(help_text="The declared columns in order, each with its number of codes")
+    unit = models.JSONField(help_text="The privacy unit as declared")
+    rho = models.DecimalField(**RHO)
+    delta = models.DecimalField(**DELTA, default=0)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.RESERVED)
+    beat_at = models.DateTimeField(null=True, help_text="When the worker that measures last showed that it lives")
+    curve = models.JSONField(default=list, help_text="What it spent as epsilon at several deltas, by OpenDP")
+    discovered = models.JSONField(default=dict, help_text="By column: the categories that key discovery let out")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["RESERVED", "MEASURING"], finished_at__isnull=True)
+                | Q(state__in=["MEASURED", "FAILED"], finished_at__isnull=False),
+                name="releases_end_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"release {self.pk} ({self.state})"
+
+
+class MeasurementRecord(models.Model):
+    """One released table: raw noisy integers as they came out of the mechanism."""
+
+    release = models.ForeignKey(ReleaseRecord, on_delete=models.PROTECT, related_name="measurements")
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="measurement")
+    place = models.PositiveIntegerField(help_text="The order in which the release's tables were measured")
+    clique = models.JSONField()
+    counts = models.JSONField(help_text="Noisy whole numbers in row-major order")
+    sigma = models.FloatField()
+
+    class Meta:
+        ordering = ["release", "place"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["release", "place"], name="tables_in_order"),
+            models.CheckConstraint(condition=Q(sigma__gt=0), name="released_tables_carry_noise"),
+        ]
+
+    def __str__(self) -> str:
+        return f"measurement {self.entry_id}"

@@ -1,0 +1,89 @@
+"""When a release completes: on a tick set from what was declared, whatever the data took.
+
+How long counting and drawing noise take depends on the data. So a release, measured or failed, shows
+itself only when its tick comes, and one that is not done by then has failed: that one bit is all that time
+can tell. The tick is public: it follows from the declared largest number of rows, the columns and the cells.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from privacy.values import Domain, Model
+
+NAP_SECONDS = 5.0
+"""The longest wait between two signs of life to whoever holds a lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the slowest machine may take: at the least, for each row of each table, and for each cell."""
+
+    base_seconds: float
+    nanoseconds_per_row: float
+    microseconds_per_cell: float
+
+
+def tick(domain: Domain, *, rows: int, largest: int, pace: Pace) -> float:
+    """Seconds until a release of at most ``rows`` rows completes: every column and every pair of columns.
+
+    ``largest`` is the plan's largest table: a pair with more cells is never measured.
+    """
+    sizes = [*domain.sizes, *(left * right for left, right in combinations(domain.sizes, 2))]
+    cells = sum(min(size, largest) for size in sizes)
+    counted = len(sizes) * rows * pace.nanoseconds_per_row * 1e-9
+    return pace.base_seconds + counted + cells * pace.microseconds_per_cell * 1e-6
+
+
+class Tick:
+    """Runs from the moment it is made."""
+
+    def __init__(self, seconds: float, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now, self._end = now, now() + seconds
+
+    @property
+    def overrun(self) -> bool:
+        return self._now() > self._end
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The clock stands still: what is done meanwhile takes as long as it takes."""
+        since = self._now()
+        try:
+            yield
+        finally:
+            self._end += self._now() - since
+
+    def wait(self, beat: Callable[[], object]) -> None:
+        """Return when the tick comes; at once when it has passed."""
+        while (left := self._end - self._now()) > 0:
+            beat()
+            sleep(min(left, NAP_SECONDS))
+
+
+class Unhurried:
+    """A model whose thinking does not count: it sees released tables alone, so its time tells nothing of the data.
+
+    Everything the model offers is passed on, with the clock stopped while it answers.
+    """
+
+    def __init__(self, model: Model, clock: Tick) -> None:
+        self._model, self._clock = model, clock
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        asked = getattr(self._model, name)
+
+        def answer(*args: Any, **values: Any) -> Any:
+            with self._clock.stopped():
+                return asked(*args, **values)
+
+        return answer
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)

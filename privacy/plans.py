@@ -1,0 +1,174 @@
+"""What will be asked of the data, and how the privacy loss is split: declared before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from itertools import combinations
+from typing import Any
+
+from privacy.purposes import Purpose, tables
+from privacy.values import Clique, Domain
+
+MAX_CELLS = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementPlan:
+    """One-way tables first, then a fixed workload, then rounds of choosing and measuring tables of pairs.
+
+    ``one_way_share``: share of rho for all one-way tables, divided so that a column with more codes gets
+    more (as the square root of its number of codes).
+    ``fixed_share`` and ``fixed``: share of rho for tables named in advance, divided by the public
+    ``fixed_weights`` (a whole number a table; none given: all with the same noise). ``purpose`` says what
+    they were named for.
+    What remains belongs to the rounds; of it, ``select_share`` pays for choosing.
+    ``rounds`` and ``per_round`` may be left to an adaptive model (None); ``rounds=0`` means no rounds.
+    ``max_cells`` is the largest table that may be chosen.
+    """
+
+    one_way_share: Decimal
+    fixed_share: Decimal = Decimal(0)
+    fixed: tuple[Clique, ...] = ()
+    fixed_weights: tuple[int, ...] = ()
+    purpose: Purpose | None = None
+    select_share: Decimal = Decimal("0.15")
+    rounds: int | None = None
+    per_round: int | None = None
+    max_cells: int = 2**14
+
+    def __post_init__(self) -> None:
+        if not 0 < self.one_way_share <= 1 or not 0 <= self.fixed_share < 1 or self.rest < 0:
+            raise ValueError("shares must be positive and add up to at most 1")
+        if bool(self.fixed) != (self.fixed_share > 0):
+            raise ValueError("a fixed workload needs a share of rho, and a share needs a workload")
+        self._check_weights()
+        if any(type(each) is not int for each in (self.rounds or 0, self.per_round or 0, self.max_cells)):
+            raise ValueError("rounds, per_round and max_cells are whole numbers")
+        if not 0 < self.select_share < 1:
+            raise ValueError("select_share must be above 0 and below 1")
+        if (self.rounds is None) != (self.per_round is None):
+            raise ValueError("rounds and per_round are declared together")
+        if self.rounds is not None and (self.rounds < 0 or (self.per_round or 0) < 1):
+            raise ValueError("rounds must be at least 0 and per_round at least 1")
+        if not 1 <= self.max_cells <= MAX_CELLS:
+            raise ValueError(f"max_cells must lie between 1 and {MAX_CELLS}")
+
+    def _check_weights(self) -> None:
+        if self.fixed_weights and len(self.fixed_weights) != len(self.fixed):
+            raise ValueError("a fixed workload has one weight a table, or none at all")
+        if any(type(weight) is not int or weight < 1 for weight in self.fixed_weights):
+            raise ValueError("the weights of a fixed workload are whole numbers from 1")
+
+    @property
+    def rest(self) -> Decimal:
+        """The share of rho left to the rounds."""
+        return 1 - self.one_way_share - self.fixed_share
+
+    def check(self, domain: Domain) -> None:
+        """ValueError where the plan names a column the domain lacks, or a table beyond ``max_cells``."""
+        if self.purpose is not None and (unknown := set(self.purpose.columns) - set(domain.columns)):
+            raise ValueError(f"the purpose names columns that are not declared: {sorted(unknown)}")
+        for clique in self.fixed:
+            unknown = set(clique.columns) - set(domain.columns)
+            if unknown:
+                raise ValueError(f"the plan names columns that are not declared: {sorted(unknown)}")
+            for axis in clique.axes:
+                if axis.bins and len(axis.bins) != domain.size(axis.column):
+                    raise ValueError(f"the plan's bins of {axis.column} do not cover its codes")
+            if clique.cells(domain) > self.max_cells:
+                raise ValueError(f"a planned table has more than {self.max_cells} cells: {clique.columns}")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "one_way_share": str(self.one_way_share),
+            "fixed_share": str(self.fixed_share),
+            "fixed": [clique.to_json() for clique in self.fixed],
+            "fixed_weights": list(self.fixed_weights),
+            "purpose": None if self.purpose is None else self.purpose.to_json(),
+            "select_share": str(self.select_share),
+            "rounds": self.rounds,
+            "per_round": self.per_round,
+            "max_cells": self.max_cells,
+        }
+
+    @classmethod
+    def from_json(cls, plan: Mapping[str, Any]) -> MeasurementPlan:
+        """The plan as stored; ValueError when a key is missing, unknown or of the wrong kind."""
+        expected = set(cls.__slots__)
+        if set(plan) != expected:
+            raise ValueError(f"a measurement plan has exactly the keys {sorted(expected)}")
+        try:
+            return cls(
+                one_way_share=_share(plan["one_way_share"]),
+                fixed_share=_share(plan["fixed_share"]),
+                fixed=tuple(_clique(axes) for axes in _list(plan["fixed"])),
+                fixed_weights=tuple(_list(plan["fixed_weights"])),
+                purpose=None if plan["purpose"] is None else Purpose.from_json(plan["purpose"]),
+                select_share=_share(plan["select_share"]),
+                rounds=plan["rounds"],
+                per_round=plan["per_round"],
+                max_cells=plan["max_cells"],
+            )
+        except (InvalidOperation, KeyError, TypeError) as error:
+            raise ValueError("a measurement plan holds a value of the wrong kind") from error
+
+
+def _share(text: object) -> Decimal:
+    if not isinstance(text, str):
+        raise TypeError("a share is stored as text")
+    return Decimal(text)
+
+
+def _list(values: object) -> list[Any]:
+    if not isinstance(values, list):
+        raise TypeError("a list is stored as a list")
+    return values
+
+
+def _clique(axes: list[dict[str, Any]]) -> Clique:
+    """A stored clique; its bins are looked at before anything is made as large as they say."""
+    for axis in axes:
+        bins = axis["bins"]
+        if set(axis) != {"column", "bins"} or not isinstance(axis["column"], str) or not isinstance(bins, list):
+            raise TypeError("an axis has a column and a list of bins")
+        if any(type(code) is not int or not 0 <= code < len(bins) for code in bins):
+            raise ValueError(f"bins of {axis['column']} must be numbered from 0 without gaps")
+    return Clique.from_json(axes)
+
+
+def adaptive_default(domain: Domain) -> MeasurementPlan:
+    """Three tenths of rho on one-way tables; the model says how many rounds and what to choose among."""
+    if len(domain.columns) < 2:
+        return MeasurementPlan(one_way_share=Decimal(1), rounds=0, per_round=1)
+    return MeasurementPlan(one_way_share=Decimal("0.3"))
+
+
+def for_purpose(domain: Domain, purpose: Purpose) -> MeasurementPlan:
+    """Three tenths of rho on one-way tables, three on every pair with a target, and the rest on rounds.
+
+    ValueError where the purpose names an undeclared column.
+    """
+    plan = adaptive_default(domain)
+    weighed = tables(domain, purpose, max_cells=plan.max_cells)
+    if not weighed:
+        return replace(plan, purpose=purpose)
+    cliques, weights = zip(*weighed, strict=True)
+    return replace(plan, fixed_share=Decimal("0.3"), fixed=cliques, fixed_weights=weights, purpose=purpose)
+
+
+def all_pairs(domain: Domain) -> MeasurementPlan:
+    """Every pair of columns with the same noise, for a model that only looks on."""
+    pairs = tuple(Clique.of(*columns) for columns in combinations(domain.columns, 2))
+    if not pairs:
+        return adaptive_default(domain)
+    largest = max(pair.cells(domain) for pair in pairs)
+    return MeasurementPlan(
+        one_way_share=Decimal("0.3"),
+        fixed_share=Decimal("0.7"),
+        fixed=pairs,
+        rounds=0,
+        per_round=1,
+        max_cells=largest,
+    )

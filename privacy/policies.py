@@ -1,0 +1,52 @@
+"""Whether a person may do something to this dataset or population; roles say what they may do at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+
+from privacy.models import CapRaise, Dataset, Population
+from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
+
+
+def may_register(user: Any) -> bool:
+    return bool(user.has_perm(REGISTER))
+
+
+def may_upload(user: Any, dataset: Dataset) -> bool:
+    """Only the owner, and only while still a data owner."""
+    return may_register(user) and dataset.owner_id == user.pk
+
+
+def may_view(user: Any, dataset: Dataset) -> bool:
+    """Owners see their own datasets; those who review or audit see all, researchers what can be asked for."""
+    if may_register(user):
+        return bool(dataset.owner_id == user.pk)
+    return bool(user.has_perm(VIEW) or (user.has_perm(BROWSE) and dataset.versions.exists()))
+
+
+def sees_everything_of(user: Any, dataset: Dataset) -> bool:
+    """Whether columns not declared public, file names and numbers of rows may be shown to this person."""
+    return may_view(user, dataset) and bool(user.has_perm(VIEW))
+
+
+def may_view_ledger(user: Any, population: Population) -> bool:
+    if not user.has_perm(LEDGER):
+        return False
+    return bool(population.owner_id == user.pk) if may_register(user) else True
+
+
+def may_propose_raise(user: Any, population: Population) -> bool:
+    return may_register(user) and population.owner_id == user.pk
+
+
+def may_confirm_raise(user: Any, proposal: CapRaise) -> bool:
+    """Any other data owner; never whoever proposed it."""
+    return may_register(user) and proposal.proposed_by_id != user.pk
+
+
+def require(allowed: bool, denial: str) -> None:
+    """PermissionDenied with words for the person who was refused."""
+    if not allowed:
+        raise PermissionDenied(denial)

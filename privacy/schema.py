@@ -1,0 +1,165 @@
+"""The public declaration of a table: what is in it, whose privacy is protected, and how much may be lost.
+
+A Frictionless Table Schema in JSON with keys of our own; docs/schema.md describes it for owners. Nothing in
+it is ever inferred from the data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from privacy.problems import Problem, SchemaError
+from privacy.schema_dates import DatePart, regenerate
+from privacy.schema_fields import Column, Cuts
+from privacy.schema_parts import (
+    NullIdentifiers,
+    read_cap,
+    read_delimiter,
+    read_fields,
+    read_missing,
+    read_unit,
+)
+from privacy.schema_reading import Reader, as_text, load
+from privacy.values import Domain, IntArray, PrivacyUnit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 10**12
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A declaration without problems. ``text`` is the declaration word for word."""
+
+    text: str
+    title: str
+    description: str
+    population: str
+    unit: PrivacyUnit
+    unit_meaning: str
+    null_identifiers: NullIdentifiers
+    cap_rho: Decimal
+    delta: Decimal
+    cap_delta: Decimal
+    maximum_rows: int | None
+    purposes: tuple[str, ...]
+    delimiter: str
+    missing_values: frozenset[str]
+    columns: tuple[Column, ...]
+    free_text: tuple[str, ...]
+    header: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Schema:
+        """SchemaError with every problem found, each naming the column and the rule."""
+        words = as_text(text)
+        problems: list[Problem] = []
+        schema = _read(Reader(load(words), column="", problems=problems, what="the schema"), words)
+        if problems or schema is None:
+            raise SchemaError(problems)
+        return schema
+
+    @cached_property
+    def domain(self) -> Domain:
+        return Domain.from_mapping({column.name: column.size for column in self.columns})
+
+    @property
+    def unit_in_words(self) -> str:
+        """The privacy unit as people say it, for example 'one row (one family)'."""
+        return f"{self.unit.in_words()} ({self.unit_meaning})"
+
+    def column(self, name: str) -> Column:
+        return self.columns[self.domain.index(name)]
+
+    def labels(self, name: str) -> tuple[str, ...]:
+        """What each code of the column stands for; OTHER by its label, NULL as '(missing)'."""
+        return self.column(name).labels
+
+    def public(self, name: str) -> bool:
+        """Whether the column's name and labels may be shown to anyone, proposers included."""
+        return self.column(name).public
+
+    def decode(self, codes: IntArray, rng: np.random.Generator) -> pd.DataFrame:
+        """Records as the input spells them: rows x columns codes in the domain's order; NULL is missing."""
+        import pandas as pd  # here, because the process that reads uploads must start fast and small
+
+        table: dict[str, pd.Series[Any]] = {}
+        for source, places in self._sources.items():
+            first, own = self.columns[places[0]], codes[:, places]
+            if isinstance(first.coding, DatePart):
+                values = regenerate([self.columns[place] for place in places], own, rng)
+            else:
+                values = first.decode(own[:, 0], rng)
+            table[source] = pd.Series(values, dtype=_dtype(first, values))
+        return pd.DataFrame(table)
+
+    @cached_property
+    def _sources(self) -> dict[str, list[int]]:
+        """Which measured columns each of the file's columns became."""
+        places: dict[str, list[int]] = {}
+        for place, column in enumerate(self.columns):
+            places.setdefault(column.source, []).append(place)
+        return places
+
+
+def _dtype(column: Column, values: np.ndarray[Any, Any]) -> str | None:
+    """Numbers with missing cells need a type that holds both; all others find their own."""
+    kinds = {"integer": "Int64", "number": "Float64"}
+    return kinds.get(column.kind) if values.dtype == object and isinstance(column.coding, Cuts) else None
+
+
+def _check_columns(top: Reader, columns: tuple[Column, ...]) -> None:
+    """There is something to measure, and parts of one field do not take another field's name."""
+    if not top.problems and not columns:
+        top.problem("at least one field must be measured")
+    for name, count in Counter(column.name for column in columns).items():
+        if count > 1:
+            top.problem(f"two columns are named '{name}': a field, and a part of another")
+
+
+def _read(top: Reader, text: str) -> Schema | None:
+    """The declaration's parts in the order of docs/schema.md; None when a problem was noted."""
+    top.get("$schema")
+    title, description = top.text("title", most=200), top.text("description", default="")
+    population = top.text("population", most=200)
+    unit = read_unit(top)
+    cap, delta, cap_delta = read_cap(top)
+    most = top.whole("maximumRows", least=1, most=MOST_ROWS, default=MOST_ROWS)
+    purposes = top.texts("purposes")
+    public = top.flag("publicLabels", default=False)
+    missing = frozenset(read_missing(top))
+    delimiter = read_delimiter(top)
+    roles = read_fields(top, public=public, missing=missing, identifier=unit.column)
+    top.done()
+    columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
+    _check_columns(top, columns)
+    if unit.column and unit.column not in roles:
+        top.problem("the privacy unit's column must be among the fields")
+    if top.problems or unit.unit is None or cap is None or delta is None:
+        return None
+    return Schema(
+        text=text,
+        title=title,
+        description=description,
+        population=" ".join(population.split()),
+        unit=unit.unit,
+        unit_meaning=unit.meaning,
+        null_identifiers=unit.null_identifiers,
+        cap_rho=cap,
+        delta=delta,
+        cap_delta=cap_delta,
+        maximum_rows=None if most == MOST_ROWS else most,
+        purposes=purposes,
+        delimiter=delimiter,
+        missing_values=missing,
+        columns=columns,
+        free_text=tuple(name for name, role in roles.items() if role == "free text"),
+        header=tuple(roles),
+    )

@@ -1,0 +1,284 @@
+"""What other rooms and pages may read of this one: declarations, budgets, released noisy tables. Never a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pandas as pd
+from django.db.models import QuerySet
+
+from privacy import accounting
+from privacy.errors import NotReady
+from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord
+from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
+from privacy.plans import adaptive_default, for_purpose
+from privacy.purposes import Purpose
+from privacy.schema import Schema
+from privacy.schema_fields import Column
+from privacy.values import Clique, Domain, IntArray, NoisyMarginal, PrivacyUnit, Release
+
+Kind = LedgerEntry.Kind
+
+
+@lru_cache(maxsize=64)
+def _parsed(declaration: str) -> Schema:
+    return Schema.parse(declaration)
+
+
+# Datasets: what was declared.
+
+
+def datasets_for(user: Any) -> QuerySet[Dataset]:
+    """The datasets this person may see (the rule of policies.may_view, as a query)."""
+    found = Dataset.objects.select_related("population", "owner")
+    if user.has_perm(REGISTER):
+        return found.filter(owner=user)
+    if user.has_perm(VIEW):
+        return found
+    return found.filter(versions__isnull=False).distinct() if user.has_perm(BROWSE) else found.none()
+
+
+def dataset(dataset_id: UUID | str) -> Dataset:
+    return Dataset.objects.select_related("population", "owner").get(pk=dataset_id)
+
+
+def schema(of: Dataset) -> Schema:
+    return _parsed(of.declaration)
+
+
+def title(of: Dataset) -> str:
+    return of.title
+
+
+def domain(of: Dataset) -> Domain:
+    return schema(of).domain
+
+
+def unit_in_words(of: Dataset) -> str:
+    return schema(of).unit_in_words
+
+
+def declaration_hash(of: Dataset) -> str:
+    return of.declaration_hash
+
+
+def plan(of: Dataset, targets: Sequence[str] = ()) -> dict[str, Any]:
+    """What will be asked of the data and how the privacy loss is split: public, and what gate A approves.
+
+    ``targets``: columns of interest, whose tables are measured for certain before any are chosen.
+    """
+    columns = domain(of)
+    asked = for_purpose(columns, Purpose(tuple(targets))) if targets else adaptive_default(columns)
+    return asked.to_json()
+
+
+def is_ready(of: Dataset) -> bool:
+    """Whether there is accepted data to measure."""
+    return of.versions.filter(destroyed_at=None).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A measured column as people read it. ``labels`` has one entry a code, OTHER and missing included."""
+
+    name: str
+    kind: str
+    title: str
+    description: str
+    labels: tuple[str, ...]
+    public: bool
+    other: str | None
+    nullable: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.labels)
+
+
+def dictionary(of: Dataset, *, public_only: bool = False) -> tuple[ColumnFacts, ...]:
+    """Every measured column in order; with ``public_only`` those whose labels the owner declared public."""
+    columns = schema(of).columns
+    return tuple(_facts(column) for column in columns if column.public or not public_only)
+
+
+def _facts(column: Column) -> ColumnFacts:
+    return ColumnFacts(
+        column.name, column.kind, column.title, column.description, column.labels,
+        column.public, column.other, column.nullable,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a prompt may say about a declared table: names and labels, and whether they are public."""
+
+    schema: Schema
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.schema.domain.columns
+
+    def labels(self, column: str) -> tuple[str, ...]:
+        return self.schema.labels(column)
+
+    def is_public(self, column: str) -> bool:
+        return self.schema.public(column)
+
+
+def columns(of: Dataset) -> Columns:
+    return Columns(schema(of))
+
+
+def public_facts(of: Dataset) -> list[dict[str, Any]]:
+    """The declared names and labels that may leave the site, as plain JSON; the rest travels as codes."""
+    return [{"column": each.name, "labels": list(each.labels)} for each in dictionary(of, public_only=True)]
+
+
+def decode(of: Dataset, records: IntArray, *, seed: int) -> pd.DataFrame:
+    """Synthetic codes (rows x columns) as the input's own spelling; the same seed gives the same table."""
+    return schema(of).decode(records, np.random.default_rng(seed))
+
+
+# The ledger: what was allowed, set aside and spent.
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Privacy loss of one population, as rho. ``spent + reserved + left == cap``.
+
+    ``delta`` is where epsilon is shown; the last three are the delta that key discovery may spend.
+    """
+
+    cap: Decimal
+    reserved: Decimal
+    spent: Decimal
+    delta: Decimal
+    cap_delta: Decimal = Decimal(0)
+    reserved_delta: Decimal = Decimal(0)
+    spent_delta: Decimal = Decimal(0)
+
+    @property
+    def left(self) -> Decimal:
+        return self.cap - self.reserved - self.spent
+
+    @property
+    def left_delta(self) -> Decimal:
+        return self.cap_delta - self.reserved_delta - self.spent_delta
+
+    def epsilon(self, rho: Decimal) -> Decimal:
+        """What ``rho`` amounts to at the delta declared for this population."""
+        return accounting.epsilon_for(rho=rho, delta=self.delta)
+
+
+def budget(population_id: UUID | str) -> Budget:
+    """Sums of the ledger, added as decimals: the database would add binary fractions."""
+    population = Population.objects.get(pk=population_id)
+    lines = list(population.entries.order_by("id").values_list("kind", "rho", "delta"))
+    rho = _account([(kind, rho) for kind, rho, _ in lines])
+    delta = _account([(kind, delta) for kind, _, delta in lines])
+    return Budget(*rho, population.delta, *delta)
+
+
+def _account(lines: list[tuple[str, Decimal]]) -> tuple[Decimal, Decimal, Decimal]:
+    """Cap, reserved and spent of one quantity."""
+    caps = [amount for kind, amount in lines if kind in (Kind.CAP_SET, Kind.CAP_RAISE)]
+    spent = _sum(lines, Kind.COMMIT, Kind.FORFEIT)
+    reserved = _sum(lines, Kind.RESERVE) - spent - _sum(lines, Kind.RELEASE_RESERVE)
+    return caps[-1] if caps else Decimal(0), reserved, spent
+
+
+def _sum(lines: Iterable[tuple[str, Decimal]], *kinds: str) -> Decimal:
+    return sum((rho for kind, rho in lines if kind in kinds), Decimal(0))
+
+
+def declared_cap(population: Population) -> tuple[Decimal, Decimal]:
+    """The cap as it was first declared, before any raise: rho, and the delta that key discovery may spend."""
+    first = population.entries.filter(kind=Kind.CAP_SET).order_by("id").values_list("rho", "delta").first()
+    return first or (Decimal(0), Decimal(0))
+
+
+def ledger_entries(population: Population) -> QuerySet[LedgerEntry]:
+    """The population's ledger, oldest line first."""
+    return population.entries.select_related("dataset", "reservation")
+
+
+def populations_for(user: Any) -> QuerySet[Population]:
+    """The populations whose ledger this person may read."""
+    found = Population.objects.order_by("name")
+    if not user.has_perm(LEDGER):
+        return found.none()
+    return found.filter(owner=user) if user.has_perm(REGISTER) else found
+
+
+# Releases: what came out of the vault, noise included.
+
+
+def reusable(of: Dataset) -> QuerySet[ReleaseRecord]:
+    """Finished releases of the dataset's newest version: a request may use one of them at no charge."""
+    newest = of.versions.order_by("-number").values("pk")[:1]
+    return ReleaseRecord.objects.filter(version__in=newest, state=ReleaseRecord.State.MEASURED)
+
+
+def released(release_id: UUID | str) -> Release:
+    """Everything one measuring run let out. NotReady unless the run is finished."""
+    record = ReleaseRecord.objects.get(pk=release_id)
+    if record.state != ReleaseRecord.State.MEASURED:
+        raise NotReady("this release has no result")
+    shapes = Domain.from_mapping(dict(record.domain))
+    tables = tuple(_marginal(table, shapes) for table in record.measurements.all())
+    unit = PrivacyUnit(**record.unit)
+    return Release(str(record.pk), shapes, tables, unit, charged(record), record.delta)
+
+
+def _marginal(table: MeasurementRecord, shapes: Domain) -> NoisyMarginal:
+    clique = Clique.from_json(table.clique)
+    counts = np.array(table.counts, dtype=np.int64).reshape(clique.shape(shapes))
+    return NoisyMarginal(clique, counts, table.sigma, str(table.entry_id))
+
+
+def charged(record: ReleaseRecord) -> Decimal:
+    """What this release spent: its steps and what was forfeited with it."""
+    lines = LedgerEntry.objects.filter(reservation=record.reservation_id).values_list("kind", "rho")
+    return _sum(lines, Kind.COMMIT, Kind.FORFEIT)
+
+
+def epsilon_of(release_id: UUID | str, *, delta: Decimal) -> Decimal:
+    """Epsilon at ``delta`` of what this release spent, rounded up."""
+    return accounting.epsilon_for(rho=charged(ReleaseRecord.objects.get(pk=release_id)), delta=delta)
+
+
+def released_statistics(release_id: UUID | str) -> list[dict[str, Any]]:
+    """One plain-JSON line per released table, for the manifest of what may leave."""
+    record = ReleaseRecord.objects.get(pk=release_id)
+    return [_statistic(table) for table in record.measurements.select_related("entry")]
+
+
+def _statistic(table: MeasurementRecord) -> dict[str, Any]:
+    facts = table.entry.facts
+    return {
+        "measurement": str(table.entry_id),
+        "columns": list(Clique.from_json(table.clique).columns),
+        "cells": len(table.counts),
+        "mechanism": facts["mechanism"],
+        "sensitivity": facts["sensitivity"],
+        "scale": facts["scale"],
+        "rho": f"{table.entry.rho:f}",
+        "error_19_in_20": off_by(table.sigma),
+    }
+
+
+def off_by(sigma: float) -> int:
+    """How far a noised count is off at most, 19 times in 20."""
+    return math.ceil(1.959964 * sigma)
+
+
+def visible_dataset(user: Any, dataset_id: UUID | str) -> Dataset | None:
+    """The dataset, or None where this person may not know of it."""
+    return datasets_for(user).filter(pk=dataset_id).first()

@@ -1,0 +1,32 @@
+"""A file for what one process must read twice: sealed to a key that never leaves its memory, and without a name.
+
+It vanishes with the process, however that ends; what lies on the disk until then opens for nobody else.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from privacy import sealing
+
+CONTEXT = b"spool"
+
+
+class Spool:
+    """Records written once, then read once in their order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._key = X25519PrivateKey.generate()
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed after reading, or with the process
+        self._sealer = sealing.Sealer(self._file, self._key.public_key(), context=CONTEXT)
+        self.write = self._sealer.write
+
+    def records(self) -> Iterator[bytes]:
+        self._sealer.close()
+        self._file.seek(0)
+        with self._file:
+            yield from sealing.opened(self._file, self._key, context=CONTEXT)

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from privacy.views import datasets, statistics
+
+urlpatterns = [
+    path("datasets/", datasets.dataset_list, name="dataset-list"),
+    path("datasets/new/", datasets.dataset_register, name="dataset-register"),
+    path("datasets/<uuid:pk>/", datasets.dataset_detail, name="dataset-detail"),
+    path("datasets/<uuid:pk>/upload/", datasets.dataset_upload, name="dataset-upload"),
+    path("statistics/<int:entry>/", statistics.statistic_detail, name="statistic-detail"),
+]

@@ -1,0 +1,1 @@
+"""Pages about datasets and what was released of them. Nothing here can open the vault."""

@@ -1,0 +1,121 @@
+"""Registering a dataset, handing in its data, and reading what was declared."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from privacy import policies, selectors, services
+from privacy.errors import DeclarationRefused
+from privacy.forms import DataForm, RegisterForm
+from privacy.models import Dataset
+from privacy.problems import Problem, ProblemsFound, UploadRefused
+
+PAGE = 25
+LEDGER_PAGE = 50
+
+
+def visible_dataset(http: HttpRequest, pk: UUID) -> Dataset:
+    found = selectors.visible_dataset(http.user, pk)
+    if found is None:
+        raise Http404("There is no such dataset, or you may not see it.")
+    return found
+
+
+@require_safe
+def dataset_list(http: HttpRequest) -> HttpResponse:
+    page = Paginator(selectors.datasets_for(http.user), PAGE).get_page(http.GET.get("page"))
+    return render(http, "privacy/dataset_list.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def dataset_register(http: HttpRequest) -> HttpResponse:
+    """One page for both files: a refusal of either keeps nothing."""
+    policies.require(policies.may_register(http.user), "Only data owners register datasets.")
+    form = RegisterForm(http.POST or None, http.FILES or None)
+    problems: tuple[Problem, ...] = ()
+    if http.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            return redirect("dataset-detail", registered(http, given))
+        except ProblemsFound as refusal:
+            problems = refusal.problems
+        except DeclarationRefused as refusal:
+            problems = (Problem("", str(refusal)),)
+    context = {"form": form, "problems": problems}
+    return render(http, "privacy/dataset_register.html", context, status=422 if problems else 200)
+
+
+def registered(http: HttpRequest, given: dict[str, Any]) -> UUID:
+    """Register what the form holds; with a file, both or neither are kept."""
+    wish = {"by": http.user, "declaration": given["declaration"].read(), "title": given["title"]}
+    if not given["file"]:
+        return services.register_dataset(**wish).pk
+    version = services.register_with_file(**wish, stream=given["file"], filename=given["file"].name or "")
+    messages.success(http, f"The file fits its declaration and is sealed as version {version.number}.")
+    return version.dataset_id
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def dataset_upload(http: HttpRequest, pk: UUID) -> HttpResponse:
+    dataset = visible_dataset(http, pk)
+    policies.require(policies.may_upload(http.user, dataset), "Only the dataset's owner uploads its data.")
+    form = DataForm(http.POST or None, http.FILES or None)
+    if http.method == "POST" and form.is_valid():
+        return take_in(http, dataset, form.cleaned_data["file"])
+    return render(http, "privacy/dataset_upload.html", {"form": form, "dataset": dataset})
+
+
+def take_in(http: HttpRequest, dataset: Dataset, file: UploadedFile[bytes]) -> HttpResponse:
+    """Hand the stream on. What is wrong with it is told to the uploader alone, by column and rule."""
+    stream, name = cast(Any, file), file.name or ""
+    try:
+        version = services.receive_upload(by=http.user, dataset=dataset, stream=stream, filename=name)
+    except UploadRefused as refusal:
+        return refused(http, dataset, refusal)
+    messages.success(http, f"The file fits its declaration and is sealed as version {version.number}.")
+    return redirect("dataset-detail", dataset.pk)
+
+
+def refused(http: HttpRequest, dataset: Dataset, refusal: ProblemsFound) -> HttpResponse:
+    context = {"form": DataForm(), "dataset": dataset, "problems": refusal.problems, "refused": True}
+    return render(http, "privacy/dataset_upload.html", context, status=422)
+
+
+@require_safe
+def dataset_detail(http: HttpRequest, pk: UUID) -> HttpResponse:
+    dataset = visible_dataset(http, pk)
+    return render(http, "privacy/dataset_detail.html", declared(http.user, dataset) | ledger(http, dataset))
+
+
+def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
+    """The declaration as far as this person may read it."""
+    everything = policies.sees_everything_of(user, dataset)
+    columns = selectors.dictionary(dataset, public_only=not everything)
+    return {
+        "dataset": dataset,
+        "schema": selectors.schema(dataset),
+        "columns": columns,
+        "hidden_columns": len(selectors.domain(dataset).columns) - len(columns),
+        "everything": everything,
+        "ready": selectors.is_ready(dataset),
+        "may_upload": policies.may_upload(user, dataset),
+        "versions": dataset.versions.select_related("uploaded_by") if everything else (),
+    }
+
+
+def ledger(http: HttpRequest, dataset: Dataset) -> dict[str, Any]:
+    """The budget of the people in the data, for those who may read the ledger."""
+    if not policies.may_view_ledger(http.user, dataset.population):
+        return {}
+    lines = Paginator(selectors.ledger_entries(dataset.population), LEDGER_PAGE).get_page(http.GET.get("page"))
+    budget = selectors.budget(dataset.population_id)
+    epsilon = {"cap": budget.epsilon(budget.cap), "left": budget.epsilon(budget.left)}
+    return {"budget": budget, "page": lines, "epsilon": epsilon}

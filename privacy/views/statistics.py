@@ -1,0 +1,55 @@
+"""Where a number in a prompt came from: one charge of the ledger, and the noised table it paid for."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from privacy import policies, selectors
+from privacy.models import Dataset, LedgerEntry, MeasurementRecord
+from privacy.values import Axis, Clique, PrivacyUnit
+
+SHOWN_CELLS = 400
+
+
+@require_safe
+def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
+    charges = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.COMMIT).select_related("population", "dataset")
+    found = get_object_or_404(charges, pk=entry)
+    if not policies.may_view_ledger(http.user, found.population):
+        raise Http404("There is no such charge, or you may not see it.")
+    table = getattr(found, "measurement", None)
+    return render(http, "privacy/statistic.html", {
+        "entry": found,
+        "unit": PrivacyUnit(**found.facts["unit"]).in_words(),
+        "epsilon": selectors.budget(found.population_id).epsilon(found.rho),
+        "table": shown(found.dataset, table) if found.dataset and table else None,
+    })  # fmt: skip
+
+
+def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
+    """One noised table in words: a row per cell, and how far off each count may be, 19 times in 20."""
+    clique = Clique.from_json(table.clique)
+    names = [bin_labels(dataset, axis) for axis in clique.axes]
+    rows = zip(product(*names), table.counts, strict=True)
+    return {
+        "columns": clique.columns,
+        "rows": [(labels, count) for (labels, count), _ in zip(rows, range(SHOWN_CELLS), strict=False)],
+        "cells": len(table.counts),
+        "off_by": selectors.off_by(table.sigma),
+    }
+
+
+def bin_labels(dataset: Dataset, axis: Axis) -> list[str]:
+    """What each position along an axis stands for; bins gather several declared values."""
+    labels = [label or "missing" for label in selectors.schema(dataset).labels(axis.column)]
+    if not axis.bins:
+        return labels
+    groups: dict[int, list[str]] = {}
+    for label, place in zip(labels, axis.bins, strict=True):
+        groups.setdefault(place, []).append(label)
+    return [" … ".join(dict.fromkeys((group[0], group[-1]))) for _, group in sorted(groups.items())]

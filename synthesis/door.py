@@ -1,0 +1,112 @@
+"""The door: the one process with a network and the provider keys.
+
+It is given an intent's number, never bytes. It reads the bytes recorded under that number, takes the
+lease (which fsyncs a checkpoint of the log first), sends exactly those bytes once, and records the outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socketserver
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from audit import prompts
+from audit.errors import AuditError
+from audit.models import PromptRecord
+from synthesis.llm.base import Completion, Provider, ProviderError
+from synthesis.llm.embedded import EmbeddedProvider
+from synthesis.models import Endpoint, Run
+from synthesis.states import EMBEDDED
+
+log = logging.getLogger(__name__)
+
+
+class DoorClosed(Exception):
+    """The door will not send this; the reason is safe to show."""
+
+
+def provider_for(record: PromptRecord) -> Provider:
+    """The provider behind an approved endpoint: on the list, switched on, and where gate B saw it."""
+    if record.endpoint == EMBEDDED:
+        return EmbeddedProvider()
+    known = Endpoint.objects.filter(name=record.endpoint, enabled=True).first()
+    if known is None:
+        raise DoorClosed("the endpoint is not on the list of approved endpoints, or it was switched off")
+    approved = Run.objects.get(pk=record.run).request.manifest.body
+    if (known.name, known.base_url) != (approved["endpoint"], approved["address"]):
+        raise DoorClosed("the endpoint's address is not the one approved at gate B")
+    from synthesis.llm.openai_provider import OpenAIProvider
+
+    return OpenAIProvider(base_url=known.base_url, api_key=key_of(known.name), timeout=settings.DOOR_LEASE_SECONDS - 5)
+
+
+def key_of(endpoint: str) -> str:
+    """The provider key, from a file that only the door's account can read; local endpoints need none."""
+    path = Path(settings.PROVIDER_KEYS_FILE)
+    keys = json.loads(path.read_text()) if path.exists() else {}
+    return str(keys.get(endpoint, "none"))
+
+
+def send(intent: str) -> dict[str, str]:
+    """Send one recorded intent and record what came of it."""
+    try:
+        record = PromptRecord.objects.get(intent_id=intent)
+        provider = provider_for(record)
+        body = prompts.load_body(record)
+        token = prompts.start_sending(intent, lease_seconds=settings.DOOR_LEASE_SECONDS)
+    except (DoorClosed, AuditError, PromptRecord.DoesNotExist) as problem:
+        return {"outcome": "refused", "reason": str(problem)}
+    return deliver(intent, token, provider, body)
+
+
+def deliver(intent: str, token: str, provider: Provider, body: bytes) -> dict[str, str]:
+    try:
+        completion = provider.complete(body)
+    except ProviderError as problem:
+        prompts.finish(intent, token=token, answer=None, error=str(problem), usage={})
+        return {"outcome": "failed", "reason": str(problem)}
+    prompts.finish(intent, token=token, answer=completion.body, error="", usage=usage(completion))
+    return {"outcome": "answered", "reason": ""}
+
+
+def usage(completion: Completion) -> dict[str, int]:
+    return {
+        "prompt_tokens": completion.usage.prompt_tokens,
+        "completion_tokens": completion.usage.completion_tokens,
+    }
+
+
+class Caller(socketserver.StreamRequestHandler):
+    """One line in, {"intent": number}; one line out, {"outcome": ..., "reason": ...}."""
+
+    def handle(self) -> None:
+        close_old_connections()
+        try:
+            reply = send(self.intent())
+        except Exception as problem:
+            # Whatever went wrong may hold bytes of a prompt or a key in its message, so only its kind is told.
+            log.error("door: %s", type(problem).__name__)
+            reply = {"outcome": "failed", "reason": f"the door failed: {type(problem).__name__}"}
+        self.wfile.write(json.dumps(reply).encode() + b"\n")
+        close_old_connections()
+
+    def intent(self) -> str:
+        asked: Any = json.loads(self.rfile.readline(1000))
+        return str(asked["intent"])
+
+
+class Door(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+def serve(path: Path) -> Door:
+    """A door listening on a socket that only this account may open."""
+    path.unlink(missing_ok=True)
+    door = Door(str(path), Caller)
+    path.chmod(0o600)
+    return door

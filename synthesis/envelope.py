@@ -1,0 +1,135 @@
+"""The egress manifest: what gate B approves, and whether a call stays inside it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from audit.rendering import text_of
+from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
+from privacy import selectors
+from privacy.values import Release
+from synthesis.hashing import hash_of
+from synthesis.models import EgressManifest, SynthesisRequest
+from synthesis.prompts import TEMPLATES, PromptBuilder, column_code, value_code
+
+MAX_ITERATIONS = 24
+ATTEMPTS = 3
+
+
+def builder(request: SynthesisRequest) -> PromptBuilder:
+    """Builds this request's prompts, for the manifest's hashes and for the run alike."""
+    return PromptBuilder(
+        selectors.columns(request.dataset),
+        release=str(request.release_key),
+        source=f"dataset:{request.dataset_id}:declaration",
+        model=request.provider.model,
+    )
+
+
+def describe(request: SynthesisRequest) -> dict[str, Any]:
+    """Exactly what may leave, in plain JSON: the page shows it, gate B approves its hash."""
+    empty = builder(request).build((), iteration=0, proposals=0, records=0)
+    sizes = selectors.domain(request.dataset).sizes
+    return {
+        "request": str(request.pk),
+        "release": str(request.release_key),
+        **request.provider.as_json(),
+        "templates": [{"name": template.name, "sha256": template.sha256} for template in TEMPLATES],
+        "parameters_sha256": fingerprint(empty.parameters),
+        "answer_schema_sha256": fingerprint(empty.response_schema),
+        "statistics": selectors.released_statistics(request.release_key),
+        "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
+        "declared": selectors.public_facts(request.dataset),
+        "free_text": [],
+        "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS},
+    }
+
+
+def draw_up(request: SynthesisRequest) -> EgressManifest:
+    body = describe(request)
+    return EgressManifest.objects.create(request=request, body=body, content_hash=hash_of(body))
+
+
+def fingerprint(part: Declared | None) -> str | None:
+    return hash_of(part.value) if part is not None else None
+
+
+def outside(manifest: dict[str, Any], prompt: Prompt, *, provider: dict[str, Any], calls: int) -> str:
+    """Why this call is outside the envelope, or an empty string when it is inside.
+
+    ``provider`` is where the call would go now: an endpoint that was moved or renamed after gate B is refused.
+    """
+    if any(manifest[name] != value for name, value in provider.items()) or prompt.model.value != manifest["model"]:
+        return "the endpoint, its model or its address is not the one approved"
+    if calls >= manifest["caps"]["calls"]:
+        return "the approved number of calls is used up"
+    if fingerprint(prompt.parameters) != manifest["parameters_sha256"]:
+        return "the request's parameters are not those approved"
+    if fingerprint(prompt.response_schema) != manifest["answer_schema_sha256"]:
+        return "the answer's form is not the one approved"
+    return next((reason for message in prompt.messages if (reason := foreign(manifest, message))), "")
+
+
+def foreign(manifest: dict[str, Any], message: Message) -> str:
+    """The first segment that the manifest does not list, in words, or an empty string."""
+    known = Known(manifest)
+    return next((reason for segment in message.segments if (reason := known.objection(segment))), "")
+
+
+class Known:
+    """What a manifest allows, as sets to look up in."""
+
+    def __init__(self, manifest: dict[str, Any]) -> None:
+        self.release = manifest["release"]
+        self.templates = {template["sha256"] for template in manifest["templates"]}
+        self.measurements = {statistic["measurement"] for statistic in manifest["statistics"]}
+        self.approved = {text["approval"] for text in manifest["free_text"]}
+        self.words = words(manifest)
+
+    def objection(self, segment: Segment) -> str:
+        match segment:
+            case Template() if segment.sha256 not in self.templates:
+                return f"template {segment.name} is not the approved version"
+            case DPValue() if segment.release != self.release or segment.measurement not in self.measurements:
+                return "a statistic is not among those approved"
+            case FreeText() if segment.approval not in self.approved:
+                return "a free text was not approved"
+            case Declared() if not self.spells(segment):
+                return "a declared text is not among the approved facts"
+            case Synthetic() | Template() | DPValue() | FreeText() | Declared():
+                return ""
+
+    def spells(self, segment: Declared) -> bool:
+        """Whether a declared part is JSON made of approved words alone."""
+        try:
+            return self.made_of_words(json.loads(text_of(segment)))
+        except ValueError:
+            return False
+
+    def made_of_words(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return value in self.words
+        if isinstance(value, list):
+            return all(self.made_of_words(each) for each in value)
+        return isinstance(value, dict) and all(
+            self.made_of_words(name) and self.made_of_words(each) for name, each in value.items()
+        )
+
+
+def words(manifest: dict[str, Any]) -> set[str]:
+    """Every word a prompt may use beside the templates: codes, and labels declared public."""
+    widest = max(column["values"] for column in manifest["columns"])
+    codes = {column["code"] for column in manifest["columns"]} | {value_code(code) for code in range(widest)}
+    public = {name for fact in manifest["declared"] for name in (fact["column"], *fact["labels"])}
+    return codes | public
+
+
+def untrue(release: Release, prompt: Prompt) -> str:
+    """The first statistic whose value is not the released one, in words, or an empty string."""
+    tables = {table.measurement: table.counts for table in release.marginals}
+    for message in prompt.messages:
+        for segment in message.segments:
+            if isinstance(segment, DPValue) and int(tables[segment.measurement][segment.cell]) != segment.value:
+                return "a statistic differs from the released one"
+    return ""

@@ -1,0 +1,151 @@
+"""What people type about requests. Forms check shapes; the services decide what is allowed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from privacy import selectors as privacy
+from synthesis.models import Endpoint, SynthesisRequest
+from synthesis.services import EDITABLE
+from synthesis.states import Decision, Proposer, RequestState
+
+LINES = forms.Textarea({"rows": 4})
+
+
+def offer(form: forms.Form, **choices: QuerySet[Any]) -> None:
+    """Set what a person may choose from: it depends on who they are."""
+    for name, found in choices.items():
+        cast("forms.ModelChoiceField[Any]", form.fields[name]).queryset = found
+
+
+class PriceForm(forms.Form):
+    """How much privacy loss is asked for."""
+
+    epsilon = forms.DecimalField(
+        label="Epsilon (ε)", initial=Decimal("1"), decimal_places=4, max_digits=8, widget=forms.TextInput,
+        help_text="Smaller means better privacy, larger means better accuracy. 1 is a common choice.",
+    )  # fmt: skip
+    delta = forms.DecimalField(
+        label="at delta (δ)", initial="1e-9", widget=forms.TextInput,
+        help_text="How rarely the promise may fail: far below 1 divided by the number of people.",
+    )  # fmt: skip
+
+
+class RequestForm(PriceForm):
+    """A wish for a synthetic table. Purpose and context are mandatory: reviewers cannot decide without them."""
+
+    field_order = (
+        "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
+    )  # fmt: skip
+    dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
+    title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
+    purpose = forms.CharField(
+        max_length=4000,
+        widget=LINES,
+        help_text="What question do you want to answer with the synthetic table?",
+    )
+    context = forms.CharField(
+        max_length=4000,
+        widget=LINES,
+        help_text="Who will use it, where it will be kept, and what will be published.",
+    )
+    targets = forms.CharField(
+        max_length=4000, required=False, widget=forms.Textarea({"rows": 2}), label="Columns of interest",
+        help_text="Optional, one column a line: the tables of each with every other column are measured for certain. "
+        "Without any, what is measured is chosen as measuring goes on.",
+    )  # fmt: skip
+    rows = forms.IntegerField(
+        min_value=1, label="Number of synthetic rows", help_text="Not the size of the real table, which stays secret."
+    )
+    proposer = forms.ChoiceField(
+        choices=Proposer.choices, initial=Proposer.EMBEDDED, widget=forms.RadioSelect,
+        help_text="Who suggests changes to the synthetic table. Either way only noised statistics are shown to it.",
+    )  # fmt: skip
+    endpoint: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        queryset=None, required=False, empty_label="None", help_text="Where the language model answers."
+    )
+
+    def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, dataset=privacy.datasets_for(user), endpoint=Endpoint.objects.filter(enabled=True))
+        if dataset is not None:
+            self.fields["dataset"].disabled = True
+            self.initial["dataset"] = dataset
+
+    def clean_targets(self) -> list[str]:
+        lines = (line.strip() for line in self.cleaned_data["targets"].splitlines())
+        return list(dict.fromkeys(line for line in lines if line))
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("proposer") == Proposer.EMBEDDED:
+            found["endpoint"] = None
+        return found
+
+
+def initial_of(request: SynthesisRequest) -> dict[str, Any]:
+    """What a draft holds, as the form shows it."""
+    found = {name: getattr(request, name) for name in EDITABLE}
+    found["targets"] = "\n".join(request.targets)
+    return found | {"epsilon": f"{request.epsilon.normalize():f}", "delta": f"{request.delta.normalize():g}"}
+
+
+class RequestFilter(forms.Form):
+    """Filters of the list of requests; they live in the address, so that a view can be sent to a colleague."""
+
+    state = forms.ChoiceField(required=False, choices=[("", "Any"), *RequestState.choices])
+    dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, required=False, empty_label="Any")
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, dataset=privacy.datasets_for(user))
+
+    def chosen(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if value} if self.is_valid() else {}
+
+
+class ReturnForm(forms.Form):
+    comment = forms.CharField(
+        max_length=4000, widget=LINES, label="What should change",
+        help_text="The requester reads this and may submit again.",
+    )  # fmt: skip
+
+
+class RevokeForm(forms.Form):
+    reason = forms.CharField(max_length=4000, widget=LINES, help_text="Everyone who reads the request reads this.")
+
+
+class VoteForm(forms.Form):
+    """One decision, bound to the hash of what the steward was shown."""
+
+    decision = forms.ChoiceField(choices=Decision.choices, widget=forms.HiddenInput)
+    seen = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    comment = forms.CharField(max_length=4000, required=False, widget=LINES)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rejecting = self["decision"].value() == Decision.REJECT
+        self.fields["comment"].required = rejecting
+        self.fields["comment"].label = "Why it is rejected" if rejecting else "Comment"
+        self.fields["comment"].help_text = "Kept with your decision, and shown once the gate has decided."
+
+
+class LicenceForm(forms.Form):
+    version = forms.CharField(max_length=20, widget=forms.HiddenInput)
+    accept = forms.BooleanField(
+        label="I have read these terms and accept them.", error_messages={"required": "Accept the terms to go on."}
+    )
+
+
+def add_refusal(form: forms.Form, refusal: ValidationError) -> None:
+    """Show a service's refusal beside the field it names, or at the top of the form."""
+    if not hasattr(refusal, "error_dict"):
+        form.add_error(None, refusal)
+        return
+    for name, errors in refusal.error_dict.items():
+        form.add_error(name if name in form.fields else None, errors)

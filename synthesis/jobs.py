@@ -1,0 +1,83 @@
+"""The queue: rows that workers claim under a lease, and messages that only say 'look at the rows'."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from synthesis.models import Job, SynthesisRequest
+from synthesis.states import JobKind
+
+log = logging.getLogger(__name__)
+TASKS = {JobKind.MEASURE: "llmsynthor_site.tasks.measure", JobKind.SYNTHESISE: "llmsynthor_site.tasks.synthesise"}
+
+
+class LeaseLost(Exception):
+    """Another worker holds the job now; whoever sees this must stop without writing anything more."""
+
+
+def enqueue(request: SynthesisRequest, kind: JobKind) -> Job:
+    """Put a job on the queue, or reopen the request's earlier one, and kick a worker after the commit."""
+    reopened = {"leased_until": None, "done_at": None, "outcome": ""}
+    job, _ = Job.objects.update_or_create(request=request, kind=kind, defaults=reopened)
+    transaction.on_commit(lambda: kick(job))
+    return job
+
+
+def kick(job: Job) -> None:
+    """Tell the workers. A message that is lost, or cannot be sent at all, costs only time: the sweeper kicks again."""
+    try:
+        current_app.send_task(TASKS[JobKind(job.kind)], args=[str(job.request_id)], retry=False)
+    except (OSError, OperationalError) as problem:
+        log.warning("no message could be sent: %s", type(problem).__name__)
+
+
+def _open_jobs() -> Q:
+    now = timezone.now()
+    return Q(done_at=None) & (Q(leased_until=None) | Q(leased_until__lt=now))
+
+
+@transaction.atomic
+def claim(kind: JobKind, request_id: str) -> Job | None:
+    """Take the request's job under a lease, or None when it is done or another worker holds it."""
+    mine = Q(kind=kind, request_id=UUID(str(request_id)))
+    waiting = Job.objects.select_for_update(skip_locked=True).filter(_open_jobs(), mine)
+    job = waiting.first()
+    if job is not None:
+        job.leased_until = timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+        job.fencing_token += 1
+        job.save(update_fields=["leased_until", "fencing_token"])
+    return job
+
+
+def _held(job: Job) -> Q:
+    return Q(pk=job.pk, fencing_token=job.fencing_token, done_at=None)
+
+
+def heartbeat(job: Job) -> None:
+    """Prolong the lease; raises LeaseLost when another worker has claimed the job meanwhile."""
+    until = timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    if not Job.objects.filter(_held(job)).update(leased_until=until):
+        raise LeaseLost(job.kind)
+
+
+def finish(job: Job, *, outcome: str) -> None:
+    done = Job.objects.filter(_held(job)).update(done_at=timezone.now(), outcome=outcome, leased_until=None)
+    if not done:
+        raise LeaseLost(job.kind)
+
+
+def sweep() -> int:
+    """Kick every job that waits or whose worker fell silent; returns how many."""
+    stale = Job.objects.filter(_open_jobs())
+    for job in stale:
+        kick(job)
+    return len(stale)

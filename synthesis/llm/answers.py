@@ -1,0 +1,125 @@
+"""From an answer's text to validated proposals. Nothing in an answer is executed, followed or trusted.
+
+Columns travel as c01, c02, ... and a column's codes as v01, v02, ..., in the domain's order. Each proposal
+stands alone: one that breaks a rule is rejected with the rule's name, and the others stay. Text that was cut
+off in the middle yields its complete proposals. Reasons for rejection quote nothing of the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from privacy.values import Domain
+from synthesis.llm.base import Proposal, ProposalPlan
+
+MOST_PROPOSALS = 50
+MOST_RECORDS = 10**9
+REASON_CHARS = 300
+KEYS = {"values", "records", "reason"}
+
+
+class Rejected(ValueError):
+    """The rule that a proposal breaks."""
+
+
+def parse_completion(body: bytes, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
+    """The plan inside a chat completion's JSON, and why other proposals were rejected."""
+    try:
+        choice = json.loads(body)["choices"][0]
+        message = choice["message"]
+        content, refusal = message.get("content"), message.get("refusal")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ProposalPlan(), ("the answer is not a chat completion",)
+    if refusal:
+        return ProposalPlan(), ("the model refused to answer",)
+    if not isinstance(content, str):
+        return ProposalPlan(), ("the answer has no text",)
+    plan, rejected = parse(content, domain)
+    cut = ("the answer was cut off",) if choice.get("finish_reason") == "length" else ()
+    return plan, cut + rejected
+
+
+def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
+    """Every valid proposal of the answer's text, and one reason for each that is not."""
+    found = list(_objects(content))
+    if not found:
+        return ProposalPlan(), ("the answer holds no proposal",)
+    accepted, rejected = [], []
+    for number, each in enumerate(found[:MOST_PROPOSALS], start=1):
+        try:
+            accepted.append(_proposal(each, domain))
+        except Rejected as rule:
+            rejected.append(f"proposal {number}: {rule}")
+    if len(found) > MOST_PROPOSALS:
+        rejected.append(f"only the first {MOST_PROPOSALS} proposals were read")
+    return ProposalPlan(tuple(accepted)), tuple(rejected)
+
+
+def _objects(content: str) -> Iterator[Any]:
+    """The complete members of the "proposals" array, wherever it stands in the text and however it ends."""
+    decoder = json.JSONDecoder()
+    start = content.find('"proposals"')
+    at = content.find("[", start) + 1
+    while start >= 0 and at > 0:
+        at = _skip(content, at)
+        if not content.startswith("{", at):
+            return
+        try:
+            value, at = decoder.raw_decode(content, at)
+        except (ValueError, RecursionError):
+            return
+        yield value
+
+
+def _skip(content: str, at: int) -> int:
+    while at < len(content) and content[at] in " \t\r\n,":
+        at += 1
+    return at
+
+
+def _proposal(found: Any, domain: Domain) -> Proposal:
+    if not isinstance(found, dict) or set(found) != KEYS:
+        raise Rejected("must have exactly the keys values, records and reason")
+    if type(found["records"]) is not int or not 1 <= found["records"] <= MOST_RECORDS:
+        raise Rejected("records must be a whole number of at least 1")
+    if not isinstance(found["reason"], str):
+        raise Rejected("reason must be text")
+    return Proposal(_box(found["values"], domain), found["records"], _readable(found["reason"]))
+
+
+def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
+    """The codes each column allows; every column exactly once."""
+    if not isinstance(values, list):
+        raise Rejected("values must be a list")
+    box: dict[str, tuple[int, ...]] = {}
+    for each in values:
+        if not isinstance(each, dict) or set(each) != {"column", "allow"}:
+            raise Rejected("each of its values must have exactly the keys column and allow")
+        place = _number(each["column"], "c", len(domain.columns), "names a column that is not declared")
+        if domain.columns[place] in box:
+            raise Rejected("names a column twice")
+        box[domain.columns[place]] = _codes(each["allow"], domain.sizes[place])
+    if len(box) != len(domain.columns):
+        raise Rejected("must name every column")
+    return {column: box[column] for column in domain.columns}
+
+
+def _codes(allowed: Any, size: int) -> tuple[int, ...]:
+    if not isinstance(allowed, list) or not allowed:
+        raise Rejected("allow must be a list of at least one value")
+    return tuple(sorted({_number(value, "v", size, "allows a value that is not declared") for value in allowed}))
+
+
+def _number(name: Any, letter: str, size: int, rule: str) -> int:
+    """The place behind a name such as c07, counted from 0."""
+    digits = name[1:] if isinstance(name, str) and name[:1] == letter else ""
+    if not (2 <= len(digits) <= 9 and digits.isascii() and digits.isdigit() and 1 <= int(digits) <= size):
+        raise Rejected(rule)
+    return int(digits) - 1
+
+
+def _readable(text: str) -> str:
+    """The text on one line, without control or invisible characters."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())[:REASON_CHARS]

@@ -1,0 +1,57 @@
+"""The proposer seam: bytes of a recorded chat-completions request go in, a chat completion comes out.
+
+Whoever answers (the embedded planner, a remote model, a recording) sees the recorded bytes and nothing else,
+and its answer is only ever parsed, never followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a provider says it used; zero when no model was involved."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer as received: ``body`` is the JSON of a chat completion, byte for byte."""
+
+    body: bytes
+    usage: Usage
+    seconds: float
+
+
+class ProviderError(Exception):
+    """A provider could not answer; the message is fit for people and holds nothing of the request."""
+
+
+class Provider(Protocol):
+    """Anything that answers a recorded request. Raises ProviderError when there is no answer."""
+
+    def complete(self, body: bytes) -> Completion: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One kind of record to add: per column the codes it allows, how many records, and why.
+
+    ``cells`` names every column of the domain; its codes form a box, the paper's unit of proposal.
+    """
+
+    cells: Mapping[str, tuple[int, ...]]
+    weight: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalPlan:
+    """What one answer proposed, after validation."""
+
+    proposals: tuple[Proposal, ...] = ()

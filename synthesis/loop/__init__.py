@@ -1,0 +1,8 @@
+"""LLMSynthor's mathematics: from released statistics and proposals to records. No Django, no network."""
+
+from synthesis.llm.base import Proposal, ProposalPlan
+from synthesis.loop.loop import Loop
+from synthesis.loop.reports import Discrepancy, Iteration
+from synthesis.loop.settings import LoopSettings
+
+__all__ = ["Discrepancy", "Iteration", "Loop", "LoopSettings", "Proposal", "ProposalPlan"]

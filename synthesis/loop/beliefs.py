@@ -1,0 +1,47 @@
+"""What one-way releases say: how many records there are, and how each column is distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from privacy.values import Domain, NoisyMarginal
+from synthesis.loop.denoising import Estimate, FloatArray, denoise
+
+
+def is_one_way(marginal: NoisyMarginal) -> bool:
+    """Whether this is the table of one column with every code apart."""
+    return len(marginal.clique.axes) == 1 and not marginal.clique.axes[0].bins
+
+
+def total(marginals: Sequence[NoisyMarginal]) -> float:
+    """The number of records: the released totals, weighted by precision; one-way tables where there are any."""
+    chosen = [m for m in marginals if is_one_way(m)] or list(marginals)
+    if not chosen:
+        return 1.0
+    weights = np.array([1 / (m.counts.size * m.sigma**2) for m in chosen])
+    sums = np.array([float(m.counts.sum()) for m in chosen])
+    return max(float(weights @ sums / weights.sum()), 1.0)
+
+
+def columns(domain: Domain, marginals: Sequence[NoisyMarginal], *, records: float) -> list[Estimate]:
+    """An estimate for every column; a column without its one-way table is taken as even, and weakly so."""
+    found = {
+        column: [m for m in marginals if is_one_way(m) and m.clique.columns == (column,)] for column in domain.columns
+    }
+    return [
+        _column(found[column], records) if found[column] else _even(size, records)
+        for column, size in zip(domain.columns, domain.sizes, strict=True)
+    ]
+
+
+def _column(tables: list[NoisyMarginal], records: float) -> Estimate:
+    precision = np.array([m.sigma**-2 for m in tables])
+    stacked = np.stack([m.counts.astype(float) for m in tables])
+    counts: FloatArray = (precision[:, None] * stacked).sum(axis=0) / precision.sum()
+    return denoise(counts, sigma=float(precision.sum() ** -0.5), total=records)
+
+
+def _even(size: int, records: float) -> Estimate:
+    return Estimate(np.full(size, records / size), np.full(size, records))

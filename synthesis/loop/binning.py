@@ -1,0 +1,59 @@
+"""How the pool sees every column: which codes share a bin, and how a bin's records spread over its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from privacy.values import Axis, Domain, IntArray, NoisyMarginal
+from synthesis.loop import views
+from synthesis.loop.denoising import Estimate, FloatArray
+
+
+class Binning:
+    """Per column a map code -> bin: the finest level of its one-way estimate, cut further wherever a
+    released table sees more. Within a bin, codes follow the one-way estimate.
+    """
+
+    def __init__(
+        self, domain: Domain, estimates: list[Estimate], tables: Sequence[NoisyMarginal], *, level: int
+    ) -> None:
+        self.domain = domain
+        self.masses = [estimate.mass for estimate in estimates]
+        self.bins = [views.cut(mass, level) for mass in self.masses]
+        for axis in [axis for table in tables for axis in table.clique.axes]:
+            place = self.place(axis)
+            self.bins[place] = views.join(self.bins[place], self._view(axis))
+        self.estimates = [
+            Estimate(np.bincount(bins, each.mean).astype(float), np.sqrt(np.bincount(bins, each.sd**2)))
+            for each, bins in zip(estimates, self.bins, strict=True)
+        ]
+        self._maps: dict[Axis, IntArray | None] = {}
+
+    def place(self, axis: Axis) -> int:
+        return self.domain.index(axis.column)
+
+    def map(self, axis: Axis) -> IntArray | None:
+        """Pool bin -> bin of the axis; None where the axis tells codes apart that share a pool bin."""
+        if axis not in self._maps:
+            fine, view = self.bins[self.place(axis)], self._view(axis)
+            self._maps[axis] = views.through(fine, view) if views.refines(fine, view) else None
+        return self._maps[axis]
+
+    def shares(self, axis: Axis) -> FloatArray:
+        """Pool bins x bins of the axis: where the records of each pool bin belong; rows add up to 1."""
+        place = self.place(axis)
+        shares = np.zeros((self.size(place), axis.size(self.domain)))
+        np.add.at(shares, (self.bins[place], self._view(axis)), self.masses[place])
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+    def size(self, place: int) -> int:
+        return len(self.estimates[place].mean)
+
+    def at_level(self, place: int, level: int) -> IntArray:
+        """Code -> bin at a coarser level, made of whole pool bins."""
+        return views.coarsen(self.bins[place], self.masses[place], level)
+
+    def _view(self, axis: Axis) -> IntArray:
+        return np.asarray(axis.bins, np.int64) if axis.bins else np.arange(self.domain.size(axis.column))

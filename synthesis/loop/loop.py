@@ -1,0 +1,149 @@
+"""LLMSynthor's loop over released statistics: discrepancy, proposals, records, and again.
+
+The loop sees noisy tables, settings, a seed and validated proposals, and nothing else, so its output is a
+function of these alone. A proposal only ever shapes the prior; the released tables decide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from privacy.values import Candidate, Clique, Domain, IntArray, NoisyMarginal, Release
+from synthesis.llm.base import ProposalPlan
+from synthesis.loop import policy, reports
+from synthesis.loop.beliefs import is_one_way
+from synthesis.loop.fit import Fit
+from synthesis.loop.reports import Discrepancy, Iteration
+from synthesis.loop.settings import LoopSettings
+from synthesis.loop.trust import admit
+
+TABLE_STREAM = 1  # tables are drawn from a stream of their own, so that asking twice gives the same twice
+
+
+class Loop:
+    """A model of the records behind released tables; satisfies ``privacy.values.AdaptiveModel``."""
+
+    def __init__(self, domain: Domain, *, settings: LoopSettings, seed: int) -> None:
+        self.domain, self.settings, self.seed = domain, settings, seed
+        self._rng = np.random.default_rng(seed)
+        self._marginals: list[NoisyMarginal] = []
+        self._built: Fit | None = None
+        self._number = 0
+        self._news = self._settled = False
+        self._asked: dict[Clique, IntArray] = {}  # expectations since the pool last moved
+
+    @classmethod
+    def from_release(cls, release: Release, *, settings: LoopSettings, seed: int) -> Loop:
+        """A loop that has observed every table of a release, in its order."""
+        loop = cls(release.domain, settings=settings, seed=seed)
+        for marginal in release.marginals:
+            loop.observe(marginal)
+        return loop
+
+    @property
+    def total(self) -> int:
+        """The released number of records, from all one-way tables together; at least 1."""
+        return round(self._fit().total)
+
+    def observe(self, marginal: NoisyMarginal) -> None:
+        """Take a released table as evidence. ValueError when it does not fit the domain."""
+        if marginal.counts.shape != marginal.clique.shape(self.domain) or marginal.sigma <= 0:
+            raise ValueError(f"the table of {', '.join(marginal.clique.columns)} does not fit the domain")
+        self._marginals.append(marginal)
+        self._settled = False
+        if self._built is None or is_one_way(marginal) or not self._built.fits(marginal.clique):
+            self._built = None  # column beliefs or bins change: the pool starts anew when next asked
+            return
+        self._built.add(marginal)
+        self._news = True
+
+    def expected(self, clique: Clique) -> IntArray:
+        """The pool's counts, of the clique's shape, in whole records on the scale of the released total."""
+        fit = self._fit()
+        if clique not in self._asked:
+            self._asked[clique] = np.rint(fit.table(clique)).astype(np.int64)
+        return self._asked[clique]
+
+    def rounds(self, *, rho: float) -> tuple[int, int]:
+        """How many rounds of measuring, and how many tables in each; see ``synthesis.loop.policy``."""
+        return policy.rounds(columns=len(self.domain.columns), total=self._fit().total, rho=rho)
+
+    def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
+        """Views of pairs not yet measured and, in the second half, of triples, with their penalties."""
+        fit = self._fit()
+        if self._news:
+            self._sweep()
+        taken = {frozenset(marginal.clique.columns) for marginal in self._marginals}
+        views = fit.views()
+        cliques = list(views.pairs(taken, self.settings.levels))
+        if 2 * round >= rounds:
+            cliques += views.triples(taken, self.settings.triple_levels)
+        return tuple(policy.candidate(clique, self.expected(clique), sigma=sigma) for clique in cliques)
+
+    def discrepancies(self, limit: int) -> tuple[Discrepancy, ...]:
+        """The largest cells that noise does not explain, under- and over-represented, largest first."""
+        fit = self._fit()
+        cells = sum(marginal.counts.size for marginal in self._marginals)
+        found = [
+            each
+            for marginal in self._marginals
+            for each in reports.largest(marginal, fit.table(marginal.clique), sampling=fit.pool.scale, among=cells)
+        ]
+        return tuple(sorted(found, key=lambda each: -abs(each.target - each.now))[:limit])
+
+    def iterate(self, plan: ProposalPlan) -> Iteration:
+        """Take a plan into the prior as far as the evidence supports it, sweep, and say where things stand."""
+        admission = admit(self._fit(), plan)
+        self._sweep()
+        self._number += 1
+        residual, distance = self._figures()
+        return Iteration(
+            number=self._number,
+            residual=residual,
+            tvd2=distance,
+            accepted=admission.accepted,
+            rejected=admission.rejected,
+            cliques=len(self._fit().pool.tables),
+        )
+
+    def converged(self) -> bool:
+        """Whether every released table is explained to within its noise."""
+        return all(reports.within_noise(self._chi(marginal), marginal.counts.size) for marginal in self._marginals)
+
+    def records(self, rows: int) -> IntArray:
+        """Exactly ``rows`` records x columns of codes, refined. The same state gives the same table."""
+        if rows < 1:
+            raise ValueError("a table needs at least one row")
+        fit = self._fit()
+        if not self._settled:
+            fit.settle()
+            self._settled = True
+            self._asked.clear()
+        rng = np.random.default_rng([self.seed, TABLE_STREAM])
+        shards = -(-rows // self.settings.shard_rows)
+        sizes = [len(part) for part in np.array_split(np.arange(rows), shards)]
+        return np.concatenate([fit.draw(size, rng) for size in sizes])
+
+    def _fit(self) -> Fit:
+        if self._built is None:
+            self._built = Fit(self.domain, self._marginals, self.settings, self._rng)
+            self._news = bool(self._built.pool.tables)
+            self._asked.clear()
+        return self._built
+
+    def _sweep(self) -> None:
+        for _ in range(self.settings.sweeps):
+            self._fit().pool.sweep(self.settings.step)
+        self._news = self._settled = False
+        self._asked.clear()
+
+    def _chi(self, marginal: NoisyMarginal) -> float:
+        fit = self._fit()
+        return reports.chi_square(marginal, fit.table(marginal.clique), sampling=fit.pool.scale)
+
+    def _figures(self) -> tuple[float, float]:
+        """Root mean squared residual in units of noise, and mean distance of pair tables beyond noise."""
+        chi = [self._chi(marginal) for marginal in self._marginals]
+        pairs = [m for m in self._marginals if len(m.clique.columns) == 2]
+        distances = [reports.distance_beyond_noise(m, self._fit().table(m.clique)) for m in pairs]
+        return float(np.sqrt(np.mean(chi or [0.0]))), float(np.mean(distances or [0.0]))

@@ -1,0 +1,86 @@
+"""What is worth measuring next, from released facts alone.
+
+Noise costs a table sqrt(2 / pi) sigma per cell, so how many tables to buy, and how finely to see their
+columns, follows from the released total and the price of noise, never from the data. The budget is split
+over K = pairs * sqrt(n sqrt(rho) / 9000) tables, at least one per column; each choice may take any view of
+a pair, and from half-way any coarse view of three columns of which two pairs were measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import combinations, product
+
+import numpy as np
+
+from privacy.values import Axis, Candidate, Clique, Domain, IntArray
+
+NOISE = math.sqrt(2 / math.pi)  # expected |N(0, 1)|
+PAIR_PENALTY, TRIPLE_PENALTY = 0.3, 1.0  # share of a table's noise that its score must beat
+TABLES_PER_COLUMN = 8  # so that work grows with columns, not with their pairs
+MOST_CANDIDATES = 4000
+SMALLEST = 16  # cells of the coarsest view of a pair
+
+
+def rounds(*, columns: int, total: float, rho: float, one_way_share: float = 0.3) -> tuple[int, int]:
+    """Rounds, and tables in each. No round at all where the noise of the coarsest table drowns the records."""
+    pairs = columns * (columns - 1) // 2
+    least = min(columns, pairs)
+    noise = NOISE * math.sqrt(least / (2 * rho * (1 - one_way_share))) if rho > 0 else math.inf
+    if pairs == 0 or noise * SMALLEST > total:
+        return 0, 1
+    wanted = pairs * math.sqrt(total * math.sqrt(rho) / 9000)
+    tables = int(np.clip(wanted, least, min(1.2 * pairs, TABLES_PER_COLUMN * columns)))
+    count = max(min(3, tables), min(8, tables // 4))
+    return count, math.ceil(tables / count)
+
+
+class Views:
+    """The views of each column, by level, as axes; those that look alike are one."""
+
+    def __init__(self, domain: Domain, bins: dict[tuple[str, int], IntArray]) -> None:
+        self.domain = domain
+        self._axes = {key: _axis(key[0], view, domain) for key, view in bins.items()}
+
+    def pairs(self, taken: set[frozenset[str]], levels: tuple[int, ...]) -> Iterator[Clique]:
+        columns = [pair for pair in combinations(self.domain.columns, 2) if frozenset(pair) not in taken]
+        levels = _thin(levels, len(columns))
+        for pair in columns:
+            yield from self._distinct(pair, product(levels, repeat=2))
+
+    def triples(self, taken: set[frozenset[str]], levels: tuple[int, ...]) -> Iterator[Clique]:
+        """Views of three columns, of which two pairs were measured already."""
+        found = [
+            each
+            for each in combinations(self.domain.columns, 3)
+            if frozenset(each) not in taken and sum(frozenset(pair) in taken for pair in combinations(each, 2)) >= 2
+        ]
+        for each in found[: MOST_CANDIDATES // max(len(levels), 1)]:
+            yield from self._distinct(each, ((level,) * 3 for level in levels))
+
+    def _distinct(self, columns: tuple[str, ...], levels: Iterable[tuple[int, ...]]) -> Iterator[Clique]:
+        axes = (tuple(self._axes[c, at] for c, at in zip(columns, each, strict=True)) for each in levels)
+        yield from map(Clique, dict.fromkeys(axes))
+
+
+def penalty(expected: IntArray, *, sigma: float) -> int:
+    """The part of a table's noise its score must beat; a cell's noise counts at most the cell itself."""
+    share = PAIR_PENALTY if expected.ndim == 2 else TRIPLE_PENALTY
+    return round(share * float(np.minimum(NOISE * sigma, expected).sum()))
+
+
+def candidate(clique: Clique, expected: IntArray, *, sigma: float) -> Candidate:
+    return Candidate(clique, penalty(expected, sigma=sigma))
+
+
+def _axis(column: str, view: IntArray, domain: Domain) -> Axis:
+    apart = int(view.max()) + 1 == domain.size(column)
+    return Axis(column) if apart else Axis(column, tuple(view.tolist()))
+
+
+def _thin(levels: tuple[int, ...], pairs: int) -> tuple[int, ...]:
+    """Every second level is left out until all pairs together stay below the largest number of candidates."""
+    while len(levels) > 1 and pairs * len(levels) ** 2 > MOST_CANDIDATES:
+        levels = levels[::2]
+    return levels

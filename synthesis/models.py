@@ -1,0 +1,277 @@
+"""Requests, votes, runs and packages.
+
+Datasets and releases belong to the privacy room: they are referred to by string, and read through
+``privacy.selectors`` alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where prompts go: a name on the list, the model there, the address behind it."""
+
+    name: str
+    model: str
+    address: str
+    local: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {"endpoint": self.name, "model": self.model, "address": self.address, "local": self.local}
+
+
+class Endpoint(models.Model):
+    """A place where a proposer answers, on the list an administrator keeps."""
+
+    name = models.CharField(max_length=100, unique=True)
+    base_url = models.URLField(help_text="Root of an OpenAI-compatible API, for example http://localhost:8000/v1")
+    model = models.CharField(max_length=200)
+    is_local = models.BooleanField(
+        default=False, help_text="Runs inside the organisation; gate B then needs one steward"
+    )
+    enabled = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.model})"
+
+
+class SynthesisRequest(models.Model):
+    """One person's wish for a synthetic table, from draft to download."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey("privacy.Dataset", on_delete=models.PROTECT, related_name="requests")
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
+    title = models.CharField(max_length=200)
+    purpose = models.TextField(max_length=4000, help_text="What the synthetic table will be used for")
+    context = models.TextField(
+        max_length=4000, help_text="Who will use it, where it will be kept, what will be published"
+    )
+    targets = models.JSONField(
+        default=list, blank=True, help_text="Columns of interest: each is measured with every other column"
+    )
+    rows = models.PositiveIntegerField(help_text="How many synthetic rows to make")
+    epsilon = models.DecimalField(max_digits=8, decimal_places=4)
+    delta = models.DecimalField(max_digits=15, decimal_places=15)
+    rho = models.DecimalField(max_digits=15, decimal_places=12, help_text="The privacy loss asked for, in zCDP")
+    proposer = models.CharField(max_length=20, choices=Proposer.choices, default=Proposer.EMBEDDED)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, null=True, blank=True)
+    seed = models.PositiveBigIntegerField(help_text="Seed of the synthesis, fixed before anything is measured")
+    state = models.CharField(max_length=20, choices=RequestState.choices, default=RequestState.DRAFT)
+    snapshot = models.JSONField(default=dict, blank=True, help_text="What was submitted, frozen")
+    content_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the snapshot, which votes bind to")
+    round = models.PositiveIntegerField(default=0, help_text="How often it was submitted; votes count for one round")
+    version = models.PositiveIntegerField(default=0, help_text="Counts every change of state")
+    release = models.ForeignKey(
+        "privacy.ReleaseRecord", on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
+    )
+    note = models.TextField(blank=True, help_text="The last comment on it, shown to the requester")
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        permissions = [
+            ("make_request", "Can ask for a synthetic table"),
+            ("review_request", "Can vote at the gates"),
+            ("stop_run", "Can end a run for good"),
+            ("view_request", "Can read any request"),
+            ("view_prompts", "Can read prompts and answers"),
+            ("download_package", "Can download what was granted"),
+            ("manage_endpoints", "Can edit the list of endpoints"),
+        ]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=Q(rows__gt=0), name="rows_positive"),
+            models.CheckConstraint(condition=Q(epsilon__gt=0, delta__gt=0, rho__gt=0), name="privacy_loss_positive"),
+            models.CheckConstraint(
+                condition=Q(proposer="embedded") | Q(endpoint__isnull=False), name="llm_needs_endpoint"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("request-detail", args=[self.pk])
+
+    @property
+    def release_key(self) -> uuid.UUID:
+        """The release it was measured into; asked only of requests that were measured."""
+        if self.release_id is None:
+            raise ValueError("this request was not measured")
+        return self.release_id
+
+    @property
+    def provider(self) -> Provider:
+        """Who answers, as it is set now; what was approved stands in the snapshot and in the manifest."""
+        if self.endpoint is None or self.proposer == Proposer.EMBEDDED:
+            return Provider(EMBEDDED, EMBEDDED, "", local=True)
+        return Provider(self.endpoint.name, self.endpoint.model, self.endpoint.base_url, local=self.endpoint.is_local)
+
+    @property
+    def reference(self) -> str:
+        """A short handle people can say on the telephone."""
+        return str(self.pk)[:8]
+
+
+class Vote(models.Model):
+    """One steward's decision at one gate, bound to the hash of exactly what they saw."""
+
+    request = models.ForeignKey(SynthesisRequest, on_delete=models.PROTECT, related_name="votes")
+    gate = models.CharField(max_length=10, choices=Gate.choices)
+    round = models.PositiveIntegerField()
+    voter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decision = models.CharField(max_length=10, choices=Decision.choices)
+    comment = models.TextField(blank=True, max_length=4000)
+    content_hash = models.CharField(max_length=64)
+    cast_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["cast_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["request", "gate", "round", "voter"], name="one_vote_each"),
+            # The requester is copied here so that the database itself refuses a vote on one's own request.
+            models.CheckConstraint(condition=~Q(voter=F("requester")), name="nobody_approves_their_own"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.voter}: {self.decision} at gate {self.gate}"
+
+
+class EgressManifest(models.Model):
+    """The envelope a run may send within: templates, released statistics, declared facts, endpoint, caps."""
+
+    request = models.OneToOneField(SynthesisRequest, on_delete=models.PROTECT, related_name="manifest")
+    body = models.JSONField()
+    content_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"egress manifest of {self.request_id}"
+
+
+class Job(models.Model):
+    """Work a worker must do. This row is the queue: a lost message or a killed worker loses nothing."""
+
+    request = models.ForeignKey(SynthesisRequest, on_delete=models.PROTECT, related_name="jobs")
+    kind = models.CharField(max_length=20, choices=JobKind.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+    leased_until = models.DateTimeField(null=True)
+    fencing_token = models.PositiveIntegerField(
+        default=0, help_text="Grows with every claim; an older holder is refused"
+    )
+    done_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["request", "kind"], name="one_job_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.request_id}"
+
+
+class Run(models.Model):
+    """One synthesis of one request."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    request = models.OneToOneField(SynthesisRequest, on_delete=models.PROTECT, related_name="run")
+    settings = models.JSONField(
+        help_text="Settings of the loop; with the release, the answers and the seed they fix the output"
+    )
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    report = models.JSONField(default=dict, help_text="Quality against the noised statistics")
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+
+class RunEvent(models.Model):
+    """One step of a run, for the live page and the report. Derived from released statistics alone."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    sequence = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20)
+    data = models.JSONField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["sequence"]
+        constraints = [models.UniqueConstraint(fields=["run", "sequence"], name="run_events_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.sequence}"
+
+
+class Package(models.Model):
+    """The files of one run, as they leave: a name, a SHA-256 and a size each."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="package")
+    manifest = models.JSONField()
+    content_hash = models.CharField(max_length=64, help_text="SHA-256 of manifest.json, which gate C binds to")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"package {self.pk}"
+
+
+class DownloadGrant(models.Model):
+    """The right of one person to download one package, until a day, under one version of the licence."""
+
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="grants")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="grants")
+    issued_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    licence_version = models.CharField(max_length=20)
+    licence_accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["package", "user"], name="one_grant_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} may download {self.package_id}"
+
+
+class DownloadLink(models.Model):
+    """A short-lived link that works once, for one person and one file. Only its hash is kept."""
+
+    grant = models.ForeignKey(DownloadGrant, on_delete=models.PROTECT, related_name="links")
+    token_hash = models.CharField(max_length=64, unique=True)
+    file_name = models.CharField(max_length=100)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"link to {self.file_name}"
+
+
+class Receipt(models.Model):
+    """Proof of one download: who, which bytes, under which licence, when."""
+
+    grant = models.ForeignKey(DownloadGrant, on_delete=models.PROTECT, related_name="receipts")
+    link = models.OneToOneField(DownloadLink, on_delete=models.PROTECT, related_name="receipt")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="receipts")
+    file_name = models.CharField(max_length=100)
+    file_hash = models.CharField(max_length=64)
+    licence_version = models.CharField(max_length=20)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.user} downloaded {self.file_name}"

@@ -1,0 +1,101 @@
+"""Whether the state of things and the separation of duties allow an action.
+
+Permissions ('may this role?') are checked by the workflow table; here are the guards it names, each a
+plain question about one request and one person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from synthesis.models import SynthesisRequest
+from synthesis.states import Gate
+from synthesis.states import RequestState as S
+
+Guard = Callable[[SynthesisRequest, Any], bool]
+
+
+def is_requester(request: SynthesisRequest, user: Any) -> bool:
+    return request.requester_id == user.pk
+
+
+def is_not_requester(request: SynthesisRequest, user: Any) -> bool:
+    return request.requester_id != user.pk
+
+
+def may_vote(request: SynthesisRequest, user: Any, gate: Gate) -> bool:
+    """Someone else's request, someone else's dataset, and no earlier vote in this round."""
+    own = is_requester(request, user) or request.dataset.owner_id == user.pk
+    return not own and not votes(request, gate).filter(voter=user).exists()
+
+
+def may_vote_measure(request: SynthesisRequest, user: Any) -> bool:
+    return may_vote(request, user, Gate.MEASURE)
+
+
+def may_vote_egress(request: SynthesisRequest, user: Any) -> bool:
+    return hasattr(request, "manifest") and may_vote(request, user, Gate.EGRESS)
+
+
+def may_vote_output(request: SynthesisRequest, user: Any) -> bool:
+    return may_vote(request, user, Gate.OUTPUT)
+
+
+GUARDS: dict[str, Guard] = {
+    guard.__name__: guard
+    for guard in (is_requester, is_not_requester, may_vote_measure, may_vote_egress, may_vote_output)
+}
+
+STATES_OF_GATE = {
+    Gate.MEASURE: (S.SUBMITTED, S.IN_REVIEW),
+    Gate.EGRESS: (S.MEASURED,),
+    Gate.OUTPUT: (S.CHECKING,),
+}
+
+
+def votes(request: SynthesisRequest, gate: Gate) -> Any:
+    return request.votes.filter(gate=gate, round=request.round)
+
+
+def votes_needed(request: SynthesisRequest, gate: Gate) -> int:
+    """Two, except that one steward may open the egress gate when nothing leaves the organisation."""
+    return 1 if gate == Gate.EGRESS and request.manifest.body["local"] else 2
+
+
+def open_gate(request: SynthesisRequest) -> Gate | None:
+    """The gate the request stands before, if any."""
+    return next((gate for gate, states in STATES_OF_GATE.items() if request.state in states), None)
+
+
+def content_hash(request: SynthesisRequest, gate: Gate) -> str:
+    """The hash of exactly what a vote at this gate decides on."""
+    if gate == Gate.EGRESS:
+        return request.manifest.content_hash
+    if gate == Gate.OUTPUT:
+        return request.run.package.content_hash
+    return request.content_hash
+
+
+def may_see(request: SynthesisRequest, user: Any) -> bool:
+    """A draft is its author's alone; later the dataset's owner and roles that read every request see it too."""
+    if request.requester_id == user.pk:
+        return True
+    owner = user.has_perm("privacy.register_dataset")
+    reads = request.dataset.owner_id == user.pk if owner else user.has_perm("synthesis.view_request")
+    return bool(reads) and request.state != S.DRAFT
+
+
+def may_see_votes(request: SynthesisRequest, gate: Gate) -> bool:
+    """Votes are blind: nobody sees one until all that the gate needs are in."""
+    return open_gate(request) != gate
+
+
+def may_see_prompts(request: SynthesisRequest, user: Any) -> bool:
+    """Stewards and auditors at once; the requester once the package is out."""
+    mine = is_requester(request, user) and request.state == S.RELEASED
+    return may_see(request, user) and (mine or user.has_perm("synthesis.view_prompts"))
+
+
+def may_download(request: SynthesisRequest, user: Any) -> bool:
+    return is_requester(request, user) and user.has_perm("synthesis.download_package") and request.state == S.RELEASED

@@ -1,0 +1,131 @@
+"""What a proposer is told: reviewed wording, declared facts, released statistics and synthetic counts.
+
+Columns and values travel as codes (c01, v01). Their labels are added only where the data owner declared
+them public. Both counts of every discrepancy are whole numbers on one scale, the released noisy total.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from audit.segments import Declared, DPValue, Message, Prompt, Segment, Synthetic, Template
+from synthesis.loop import Discrepancy
+
+RULES = Template(
+    "proposal-rules",
+    "You help to build a synthetic table whose statistics match published, noised statistics. You never see a "
+    "record. Below you get the table's columns and the largest differences between the published counts "
+    "(target) and the synthetic table so far (now); both are numbers of records. Propose groups of records "
+    "that would reduce these differences. Describe each group by the values it may take in EVERY column, "
+    "how many records it should have, and one sentence of reason. Prefer groups that serve several differences "
+    "at once, and groups that are plausible as a whole. Use only the names and values given. Answer with JSON "
+    'of this form and nothing else: {"proposals": [{"values": [{"column": "c01", "allow": ["v01"]}, ...], '
+    '"records": 40, "reason": "..."}]}',
+)
+OPEN = Template("guidance-columns", '{"columns":[')
+NAME = Template("column-name", '{"name":')
+VALUES = Template("column-values", ',"values":')
+LABELS = Template("column-labels", ',"label":')
+VALUE_LABELS = Template("value-labels", ',"labels":')
+CLOSE = Template("object-close", "}")
+COMMA = Template("comma", ",")
+DISCREPANCIES = Template("guidance-discrepancies", '],"discrepancies":[')
+WHERE = Template("discrepancy-where", '{"where":')
+TARGET = Template("discrepancy-target", ',"target":')
+NOW = Template("discrepancy-now", ',"now":')
+PROPOSALS = Template("guidance-proposals", '],"proposals":')
+RECORDS = Template("guidance-records", ',"records":')
+TEMPLATES = (
+    RULES, OPEN, NAME, VALUES, LABELS, VALUE_LABELS, CLOSE, COMMA,
+    DISCREPANCIES, WHERE, TARGET, NOW, PROPOSALS, RECORDS,
+)  # fmt: skip
+
+PARAMETERS: dict[str, Any] = {"temperature": 1, "max_completion_tokens": 4000}
+
+
+class Columns(Protocol):
+    """What a prompt may say about a declared table: names and labels, and whether they are public."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def labels(self, column: str) -> tuple[str, ...]: ...
+
+    def is_public(self, column: str) -> bool: ...
+
+
+def column_code(position: int) -> str:
+    return f"c{position + 1:02d}"
+
+
+def value_code(code: int) -> str:
+    return f"v{code + 1:02d}"
+
+
+class PromptBuilder:
+    """Builds the prompts of one run over one declared table."""
+
+    def __init__(self, columns: Columns, *, release: str, source: str, model: str) -> None:
+        self.columns, self.release, self.source, self.model = columns, release, source, model
+
+    def declared(self, value: Any) -> Declared:
+        return Declared(json.dumps(value, ensure_ascii=False), self.source)
+
+    def build(self, found: tuple[Discrepancy, ...], *, iteration: int, proposals: int, records: int) -> Prompt:
+        guidance = (*self.describe_columns(), *self.describe_discrepancies(found, iteration),
+                    PROPOSALS, Synthetic(proposals, "settings:proposals"), RECORDS,
+                    Synthetic(records, "settings:records"), CLOSE)  # fmt: skip
+        return Prompt(
+            model=Declared(self.model, "endpoint:model"),
+            parameters=Declared.of_json(PARAMETERS, source="settings:parameters"),
+            response_schema=Declared.of_json(self.answer_schema(), source=self.source),
+            messages=(Message("system", (RULES,)), Message("user", guidance)),
+        )
+
+    def describe_columns(self) -> Iterator[Segment]:
+        yield OPEN
+        for position, column in enumerate(self.columns.names):
+            if position:
+                yield COMMA
+            yield from (NAME, self.declared(column_code(position)))
+            labels = self.columns.labels(column)
+            yield from (VALUES, self.declared([value_code(code) for code in range(len(labels))]))
+            if self.columns.is_public(column):
+                yield from (LABELS, self.declared(column), VALUE_LABELS, self.declared(list(labels)))
+            yield CLOSE
+
+    def describe_discrepancies(self, found: tuple[Discrepancy, ...], iteration: int) -> Iterator[Segment]:
+        yield DISCREPANCIES
+        for rank, one in enumerate(found):
+            if rank:
+                yield COMMA
+            yield from (WHERE, self.declared(self.where(one)))
+            yield from (TARGET, DPValue(one.target, self.release, one.measurement, one.cell))
+            yield from (NOW, Synthetic(one.now, f"loop:iteration={iteration};rank={rank}"), CLOSE)
+
+    def where(self, one: Discrepancy) -> dict[str, list[str]]:
+        """The cell in codes: for each column the values its bin gathers."""
+        found = {}
+        for axis, index in zip(one.clique.axes, one.cell, strict=True):
+            codes = [code for code, group in enumerate(axis.bins) if group == index] if axis.bins else [index]
+            found[column_code(self.columns.names.index(axis.column))] = [value_code(code) for code in codes]
+        return found
+
+    def answer_schema(self) -> dict[str, Any]:
+        """An array of fixed-key objects in the subset of JSON Schema that every endpoint enforces."""
+        names = [column_code(position) for position in range(len(self.columns.names))]
+        widest = max(len(self.columns.labels(column)) for column in self.columns.names)
+        values = [value_code(code) for code in range(widest)]
+        value = strict(column={"type": "string", "enum": names}, allow=array({"type": "string", "enum": values}))
+        proposal = strict(values=array(value), records={"type": "integer"}, reason={"type": "string"})
+        return strict(proposals=array(proposal))
+
+
+def array(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def strict(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

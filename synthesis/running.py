@@ -1,0 +1,174 @@
+"""A run: the loop asks, the proposer proposes, statistics correct, until residuals are within noise."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from privacy import selectors
+from synthesis import checks, envelope, gateway, jobs, packaging
+from synthesis.hashing import hash_of
+from synthesis.llm import answers
+from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
+from synthesis.models import Job, Package, Run, RunEvent, SynthesisRequest
+from synthesis.prompts import PromptBuilder
+from synthesis.states import JobKind
+from synthesis.states import RequestState as S
+from synthesis.transitions import SYSTEM, move
+
+log = logging.getLogger(__name__)
+DISCREPANCIES_TOLD = 12
+PROPOSALS_ASKED = 5
+
+
+def synthesise(request_id: str) -> None:
+    """Work the request's job, if it is there to take. Whatever stands in the way pauses the run: it can go on."""
+    job = jobs.claim(JobKind.SYNTHESISE, request_id)
+    if job is None:
+        return
+    try:
+        carry_out(job)
+    except gateway.Refused as refusal:
+        pause(job, str(refusal))
+    except jobs.LeaseLost:
+        log.warning("another worker took over a synthesis")
+    except Stopped:
+        jobs.finish(job, outcome="stopped")
+    except Exception as problem:
+        log.error("synthesis failed: %s", type(problem).__name__)
+        pause(job, f"the synthesis failed ({type(problem).__name__})")
+
+
+class Stopped(Exception):
+    """Somebody ended the run while it was being worked."""
+
+
+def pause(job: Job, reason: str) -> None:
+    with transaction.atomic():
+        jobs.finish(job, outcome=reason[:200])
+        request = SynthesisRequest.objects.select_for_update().get(pk=job.request_id)
+        if request.state == S.SYNTHESISING:
+            move(request, "pause", by=SYSTEM, facts={"reason": reason})
+            SynthesisRequest.objects.filter(pk=request.pk).update(note=reason)
+
+
+def beat(job: Job) -> None:
+    """Keep the lease, and notice that the run was stopped."""
+    jobs.heartbeat(job)
+    if not SynthesisRequest.objects.filter(pk=job.request_id, state=S.SYNTHESISING).exists():
+        raise Stopped
+
+
+def carry_out(job: Job) -> None:
+    request = job.request
+    if request.state != S.SYNTHESISING:  # a message that came twice finds its work done
+        jobs.finish(job, outcome="nothing to do")
+        return
+    run = start(request)
+    loop = iterate(job, run)
+    tell(run, "refining", {"rows": request.rows})
+    records = loop.records(request.rows)
+    beat(job)
+    conclude(job, run, records)
+
+
+def start(request: SynthesisRequest) -> Run:
+    """The request's run. A run whose worker died starts over: the loop is a function of its inputs."""
+    run, _ = Run.objects.get_or_create(request=request, defaults={"settings": asdict(LoopSettings())})
+    run.events.all().delete()
+    return run
+
+
+def iterate(job: Job, run: Run) -> Loop:
+    """The loop itself: discrepancies go out, proposals come back, the table is corrected."""
+    request = run.request
+    release = selectors.released(request.release_key)
+    loop = Loop.from_release(release, settings=LoopSettings.from_json(run.settings), seed=request.seed)
+    builder = envelope.builder(request)
+    tell(run, "started", {"columns": len(release.domain.columns), "tables": len(release.marginals)})
+    for number in range(1, envelope.MAX_ITERATIONS + 1):
+        plan, note = propose(job, run, loop, builder, number)
+        done = loop.iterate(plan)
+        beat(job)
+        tell(run, "iteration", figures(done) | {"note": note})
+        if loop.converged():
+            break
+    return loop
+
+
+def propose(job: Job, run: Run, loop: Loop, builder: PromptBuilder, number: int) -> tuple[ProposalPlan, str]:
+    """Ask the proposer once. Without a usable answer the iteration goes on with statistics alone."""
+    found = loop.discrepancies(DISCREPANCIES_TOLD)
+    if not found:
+        return ProposalPlan(()), "no difference is larger than its noise"
+    records = sum(max(one.target - one.now, 0) for one in found) or 1
+    prompt = builder.build(found, iteration=number, proposals=PROPOSALS_ASKED, records=records)
+    try:
+        answer = gateway.ask(run, prompt, sequence=number, beat=lambda: beat(job))
+    except gateway.NoAnswer as problem:
+        return ProposalPlan(()), f"no answer: {problem}"
+    plan, rejected = answers.parse_completion(answer, loop.domain)
+    return plan, f"{len(plan.proposals)} proposals, {len(rejected)} rejected"
+
+
+def figures(done: Iteration) -> dict[str, Any]:
+    """What the live page and the report show of one iteration."""
+    return {
+        "number": done.number,
+        "residual": round(done.residual, 4),
+        "tvd2": round(done.tvd2, 5),
+        "accepted": done.accepted,
+        "rejected": list(done.rejected),
+        "cliques": done.cliques,
+    }
+
+
+def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
+    RunEvent.objects.create(run=run, sequence=run.events.count() + 1, kind=kind, data=data)
+
+
+def conclude(job: Job, run: Run, records: np.ndarray[Any, Any]) -> None:
+    """Check the table against the noised statistics, write the package, and stop before gate C."""
+    request = run.request
+    release = selectors.released(request.release_key)
+    report = checks.report(release, records)
+    table = selectors.decode(request.dataset, records, seed=request.seed)
+    package = Package(run=run, manifest={}, content_hash="")
+    folder = packaging.package_folder(str(package.pk))
+    package.manifest = packaging.write_package(folder, table=table, report=report, facts=facts(request, package))
+    package.content_hash = packaging.sha256_of(folder / "manifest.json")
+    with transaction.atomic():
+        jobs.finish(job, outcome="done")
+        Run.objects.filter(pk=run.pk).update(report=report, finished_at=timezone.now())
+        package.save(force_insert=True)
+        tell(run, "packaged", {"files": len(package.manifest["files"])})
+        move(request, "check", by=SYSTEM, facts={"package": str(package.pk), "content_hash": package.content_hash})
+
+
+def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
+    """What the package says of itself: declared or released facts only."""
+    release = selectors.released(request.release_key)
+    return {
+        "package": str(package.pk),
+        "request": str(request.pk),
+        "title": request.title,
+        "dataset": selectors.title(request.dataset),
+        "rows": request.rows,
+        "privacy": {
+            "unit": selectors.unit_in_words(request.dataset),
+            "neighbours": release.unit.neighbours,
+            "rho": str(release.rho.normalize()),
+            "epsilon": f"{selectors.epsilon_of(request.release_key, delta=request.delta).normalize():f}",
+            "delta": f"{request.delta.normalize():f}",
+        },
+        "release": release.id,
+        "manifest_of_egress": request.manifest.content_hash,
+        "settings": hash_of(request.run.settings),
+        "seed": str(request.seed),
+        "made_at": timezone.now().isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,94 @@
+"""Reading requests, for pages: what waits for whom, and what one person may see of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from synthesis import policies
+from synthesis.models import DownloadGrant, Run, SynthesisRequest, Vote
+from synthesis.states import Gate
+from synthesis.states import RequestState as S
+from synthesis.workflow import WAITING_FOR
+
+STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
+    ("Draft", (S.DRAFT, S.RETURNED)),
+    ("Gate A: measure", (S.SUBMITTED, S.IN_REVIEW)),
+    ("Measuring", (S.APPROVED, S.RESERVED, S.MEASURING)),
+    ("Gate B: egress", (S.MEASURED,)),
+    ("Synthesis", (S.SYNTHESISING, S.PAUSED)),
+    ("Gate C: output", (S.CHECKING,)),
+    ("Released", (S.RELEASED,)),
+)
+
+
+def visible_to(user: Any) -> QuerySet[SynthesisRequest]:
+    """Requests this person may open (the rule of policies.may_see, as a query)."""
+    others = Q(pk=None)
+    if user.has_perm("privacy.register_dataset"):
+        others = Q(dataset__owner=user) & ~Q(state=S.DRAFT)
+    elif user.has_perm("synthesis.view_request"):
+        others = ~Q(state=S.DRAFT)
+    found = SynthesisRequest.objects.filter(Q(requester=user) | others)
+    return found.select_related("dataset", "requester", "endpoint")
+
+
+def waiting_for(user: Any) -> list[SynthesisRequest]:
+    """Requests whose next step this person can take now."""
+    return [one for one in visible_to(user) if is_my_move(one, user)]
+
+
+def is_my_move(request: SynthesisRequest, user: Any) -> bool:
+    whose = WAITING_FOR.get(request.state)
+    if whose == "requester":
+        return policies.is_requester(request, user)
+    gate = policies.open_gate(request)
+    if whose == "steward" and user.has_perm("synthesis.review_request"):
+        return policies.may_vote(request, user, gate) if gate else policies.is_not_requester(request, user)
+    return False
+
+
+def waiting_for_others(user: Any) -> list[SynthesisRequest]:
+    """My open requests that wait for someone else, or for the machine."""
+    mine = visible_to(user).filter(requester=user, state__in=list(WAITING_FOR)).exclude(state=S.RELEASED)
+    return [one for one in mine if not is_my_move(one, user)]
+
+
+def stages(request: SynthesisRequest) -> list[dict[str, Any]]:
+    """The stage tracker: every stage as done, current or to come; a request that ended stops at its stage."""
+    position = next((i for i, (_, states) in enumerate(STAGES) if request.state in states), None)
+    if position is None:
+        return [{"name": name, "status": "ended"} for name, _ in STAGES]
+    words = ["done" if i < position else "current" if i == position else "to come" for i in range(len(STAGES))]
+    if request.state == S.RELEASED:
+        words[-1] = "done"
+    return [{"name": name, "status": word} for (name, _), word in zip(STAGES, words, strict=True)]
+
+
+def whose_move(request: SynthesisRequest) -> str:
+    return {
+        "requester": str(request.requester),
+        "steward": "a data steward",
+        "system": "the appliance",
+        None: "nobody: it has ended",
+    }[WAITING_FOR.get(request.state)]
+
+
+def votes_shown(request: SynthesisRequest) -> list[Vote]:
+    """Votes of gates that are decided; those of an open gate stay blind, for everyone, pages and API alike."""
+    cast = request.votes.filter(round=request.round).select_related("voter")
+    return [vote for vote in cast if policies.may_see_votes(request, Gate(vote.gate))]
+
+
+def my_vote(request: SynthesisRequest, gate: Gate, user: Any) -> Vote | None:
+    return policies.votes(request, gate).filter(voter=user).first()
+
+
+def grants_of(user: Any) -> QuerySet[DownloadGrant]:
+    return DownloadGrant.objects.filter(user=user).select_related("package__run__request__dataset")
+
+
+def iterations(run: Run) -> list[dict[str, Any]]:
+    """The figures of every iteration so far, oldest first."""
+    return [event.data for event in run.events.filter(kind="iteration")]

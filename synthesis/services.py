@@ -1,0 +1,221 @@
+"""What people do with requests: keyword-only, by whom, one transaction, one event."""
+
+from __future__ import annotations
+
+import secrets
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from audit import events
+from audit.actors import actor
+from privacy import accounting, selectors
+from synthesis import jobs, policies
+from synthesis.hashing import hash_of
+from synthesis.models import DownloadGrant, Endpoint, SynthesisRequest, Vote
+from synthesis.opening import AFTER_GATE
+from synthesis.states import Decision, Gate, JobKind, Proposer
+from synthesis.transitions import SYSTEM, check, move
+from synthesis.workflow import ASK
+
+EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint")
+SMALLEST_DELTA = Decimal("1e-12")
+
+
+def priced(*, epsilon: Decimal, delta: Decimal) -> Decimal:
+    """The largest rho that keeps the promise (epsilon, delta), rounded down."""
+    if not delta.is_finite() or not SMALLEST_DELTA <= delta < 1:
+        rule = "delta must lie between 0 and 1, and be at least 1e-12"
+        raise ValidationError({"delta": f"{rule}; a common choice is 1 divided by ten times the population."})
+    if not epsilon.is_finite() or not 0 < epsilon <= 100:
+        raise ValidationError({"epsilon": "epsilon must be greater than 0 and at most 100."})
+    return accounting.rho_for(epsilon=epsilon, delta=delta)
+
+
+def check_affordable(*, dataset: Any, rho: Decimal, delta: Decimal) -> None:
+    """Refuse now what the ledger would refuse later; the ledger's own check is the one that binds."""
+    budget = selectors.budget(dataset.population_id)
+    if rho > budget.left:
+        left = accounting.epsilon_for(rho=budget.left, delta=delta).quantize(Decimal("0.01"), "ROUND_DOWN")
+        rule = "epsilon is above what the population's cap has left"
+        raise ValidationError({"epsilon": f"{rule}: about {left} at this delta."})
+
+
+def problems_of(*, dataset: Any, **fields: Any) -> None:
+    if fields["proposer"] == Proposer.OPENAI and not fields.get("endpoint"):
+        raise ValidationError({"endpoint": "Choose the endpoint the language model answers at."})
+    if fields["rows"] > settings.LIMITS["synthetic_rows"]:
+        raise ValidationError({"rows": f"At most {settings.LIMITS['synthetic_rows']} rows can be asked for."})
+    if not selectors.is_ready(dataset):
+        raise ValidationError({"dataset": "This dataset has no accepted data yet."})
+    public = {column.name for column in selectors.dictionary(dataset, public_only=True)}
+    targets = fields["targets"]
+    if not set(targets) <= public or len(set(targets)) != len(targets):
+        raise ValidationError({"targets": "Columns of interest are columns with public names, each named once."})
+
+
+@transaction.atomic
+def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
+    """A new draft. Refuses an epsilon of 0 or above the cap, and tells which field and which rule."""
+    if not by.has_perm(ASK):
+        raise PermissionDenied("Only researchers ask for synthetic tables.")
+    fields = {"targets": [], **fields}
+    problems_of(dataset=dataset, **fields)
+    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"])
+    check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
+    request = SynthesisRequest(dataset=dataset, requester=by, rho=rho, seed=secrets.randbits(48), **fields)
+    request.full_clean()
+    request.save(force_insert=True)
+    facts = {"request": str(request.pk), "dataset": str(dataset.pk)}
+    events.record(action="synthesis:request:created", by=actor(by), subject=f"request:{request.pk}", facts=facts)
+    return request
+
+
+@transaction.atomic
+def edit_request(*, by: Any, request: SynthesisRequest, **fields: Any) -> SynthesisRequest:
+    """Change a draft or a returned request; everything is checked again."""
+    request = locked(request)
+    check(request, "submit", by)
+    fields = {"targets": [], **fields}
+    problems_of(dataset=request.dataset, **fields)
+    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"])
+    check_affordable(dataset=request.dataset, rho=rho, delta=fields["delta"])
+    for name in EDITABLE:
+        setattr(request, name, fields.get(name))
+    request.rho = rho
+    request.full_clean()
+    request.save(update_fields=[*EDITABLE, "rho", "changed_at"])
+    facts = {"request": str(request.pk), "rho": str(rho)}
+    events.record(action="synthesis:request:edited", by=actor(by), subject=f"request:{request.pk}", facts=facts)
+    return request
+
+
+def locked(request: SynthesisRequest) -> SynthesisRequest:
+    """The row as it is now, held until the transaction ends: what a page was built from may be older."""
+    return SynthesisRequest.objects.select_for_update().get(pk=request.pk)
+
+
+def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
+    """Everything the stewards decide on at gate A, as plain JSON."""
+    return {
+        "dataset": str(request.dataset_id),
+        "declaration": selectors.declaration_hash(request.dataset),
+        "title": request.title,
+        "purpose": request.purpose,
+        "context": request.context,
+        "targets": request.targets,
+        "rows": request.rows,
+        "epsilon": str(request.epsilon.normalize()),
+        "delta": str(request.delta.normalize()),
+        "rho": str(request.rho.normalize()),
+        "proposer": request.proposer,
+        "endpoint": request.provider.as_json(),
+        "plan": selectors.plan(request.dataset, request.targets),
+        "seed": str(request.seed),
+    }
+
+
+@transaction.atomic
+def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
+    """Freeze what was asked; stewards vote on this snapshot's hash."""
+    request = locked(request)
+    check(request, "submit", by)
+    check_affordable(dataset=request.dataset, rho=request.rho, delta=request.delta)
+    request.round += 1
+    request.snapshot = snapshot_of(request) | {"round": request.round}
+    request.content_hash = hash_of(request.snapshot)
+    request.save(update_fields=["round", "snapshot", "content_hash", "changed_at"])
+    facts = {"content_hash": request.content_hash, "round": request.round, "requester": actor(by)}
+    return move(request, "submit", by=by, facts=facts)
+
+
+def withdraw(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
+    return move(request, "withdraw", by=by)
+
+
+@transaction.atomic
+def return_with_comments(*, by: Any, request: SynthesisRequest, comment: str) -> SynthesisRequest:
+    """Send it back to the requester; earlier votes of this round stay on record but no longer count."""
+    if not comment.strip():
+        raise ValidationError({"comment": "Say what should change before it can be approved."})
+    move(request, "return", by=by, facts={"comment_sha256": hash_of(comment)})
+    SynthesisRequest.objects.filter(pk=request.pk).update(note=comment)
+    return request
+
+
+@transaction.atomic
+def resume(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
+    """Go on with a paused run, after what paused it was put right."""
+    move(request, "resume", by=by)
+    jobs.enqueue(request, JobKind.SYNTHESISE)
+    return request
+
+
+@transaction.atomic
+def stop(*, by: Any, request: SynthesisRequest, reason: str) -> SynthesisRequest:
+    """End a run for good. What was measured stays paid for; the worker notices at its next step."""
+    if not reason.strip():
+        raise ValidationError({"reason": "Say why it is stopped; the requester will read it."})
+    move(request, "stop", by=by, facts={"reason_sha256": hash_of(reason)})
+    SynthesisRequest.objects.filter(pk=request.pk).update(note=reason)
+    return request
+
+
+@transaction.atomic
+def revoke(*, by: Any, request: SynthesisRequest, reason: str) -> SynthesisRequest:
+    """Take a released package back: nobody can download it any more."""
+    if not reason.strip():
+        raise ValidationError({"reason": "Say why it is revoked; the requester will read it."})
+    move(request, "revoke", by=by, facts={"reason_sha256": hash_of(reason)})
+    SynthesisRequest.objects.filter(pk=request.pk).update(note=reason)
+    DownloadGrant.objects.filter(package__run__request=request, revoked_at=None).update(revoked_at=timezone.now())
+    return request
+
+
+@transaction.atomic
+def vote(*, by: Any, request: SynthesisRequest, gate: Gate, decision: Decision, comment: str, seen_hash: str) -> Vote:
+    """Cast one blind vote on what the voter was shown; the last vote needed decides the gate."""
+    request = locked(request)
+    check(request, f"vote_{gate}", by)
+    binding = policies.content_hash(request, gate)
+    if seen_hash != binding:
+        raise ValidationError("What you were shown has changed since. Reload the page and look again.")
+    if decision == Decision.REJECT and not comment.strip():
+        raise ValidationError({"comment": "Say why it is rejected."})
+    cast = Vote.objects.create(
+        request=request, gate=gate, round=request.round, voter=by, requester=request.requester,
+        decision=decision, comment=comment, content_hash=binding,
+    )  # fmt: skip
+    facts = {"request": str(request.pk), "gate": str(gate), "decision": str(decision), "content_hash": binding,
+             "voter": actor(by), "requester": actor(request.requester), "round": request.round}  # fmt: skip
+    events.record(action="synthesis:vote:cast", by=actor(by), subject=f"request:{request.pk}", facts=facts)
+    move(request, f"vote_{gate}", by=SYSTEM)
+    decide(request, gate, binding)
+    return cast
+
+
+def decide(request: SynthesisRequest, gate: Gate, binding: str) -> None:
+    """Close the gate once every vote it needs is in: one rejection rejects."""
+    cast = policies.votes(request, gate).filter(content_hash=binding)
+    if cast.count() < policies.votes_needed(request, gate):
+        return
+    facts = {"gate": str(gate), "content_hash": binding, "at": timezone.now().isoformat(timespec="seconds")}
+    if cast.filter(decision=Decision.REJECT).exists():
+        move(request, "reject", by=SYSTEM, facts=facts)
+    else:
+        AFTER_GATE[gate](request, facts)
+
+
+@transaction.atomic
+def add_endpoint(*, by: Any, name: str, base_url: str, model: str, is_local: bool) -> Endpoint:
+    """Put an endpoint on the list. No request uses it before gate B approved a manifest that names its address."""
+    endpoint = Endpoint(name=name, base_url=base_url, model=model, is_local=is_local)
+    endpoint.full_clean()
+    endpoint.save()
+    facts = {"endpoint": name, "address": base_url, "model": model, "local": is_local}
+    events.record(action="synthesis:endpoint:added", by=actor(by), subject=f"endpoint:{endpoint.pk}", facts=facts)
+    return endpoint

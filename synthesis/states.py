@@ -1,0 +1,48 @@
+"""The words for where a request stands and what people decide; used by models, workflow and pages."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+EMBEDDED = "embedded"
+"""The name under which the embedded proposer stands in the log, where others have an endpoint's name."""
+
+
+class RequestState(TextChoices):
+    DRAFT = "draft", "Draft"
+    SUBMITTED = "submitted", "Submitted"
+    IN_REVIEW = "in_review", "In review"
+    RETURNED = "returned", "Returned with comments"
+    APPROVED = "approved", "Approved for measuring"
+    RESERVED = "reserved", "Privacy loss reserved"
+    MEASURING = "measuring", "Measuring"
+    MEASURED = "measured", "Measured, waiting for the egress gate"
+    SYNTHESISING = "synthesising", "Synthesising"
+    PAUSED = "paused", "Paused"
+    CHECKING = "checking", "Checked, waiting for the output gate"
+    RELEASED = "released", "Released"
+    REVOKED = "revoked", "Revoked"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    REJECTED = "rejected", "Rejected"
+    FAILED = "failed", "Failed"
+
+
+class Gate(TextChoices):
+    MEASURE = "measure", "Gate A: measure"
+    EGRESS = "egress", "Gate B: egress"
+    OUTPUT = "output", "Gate C: output"
+
+
+class Decision(TextChoices):
+    APPROVE = "approve", "Approve"
+    REJECT = "reject", "Reject"
+
+
+class Proposer(TextChoices):
+    EMBEDDED = "embedded", "Embedded (no language model)"
+    OPENAI = "openai", "Language model (OpenAI-compatible endpoint)"
+
+
+class JobKind(TextChoices):
+    MEASURE = "measure", "Measure"
+    SYNTHESISE = "synthesise", "Synthesise"

@@ -1,0 +1,1 @@
+"""Pages about requests. Views fetch through selectors, change through services, and decide nothing."""

@@ -1,0 +1,222 @@
+"""Asking for a synthetic table: the list, the form, one request, and the steps its table allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit.workflow import Action
+from privacy import selectors as privacy
+from synthesis import policies, selectors, services
+from synthesis.forms import PriceForm, RequestFilter, RequestForm, ReturnForm, RevokeForm, add_refusal, initial_of
+from synthesis.models import SynthesisRequest
+from synthesis.states import RequestState
+from synthesis.transitions import allowed_actions, check
+from synthesis.views.common import told_when_too_late, visible_request
+from synthesis.workflow import ASK, BEFORE_MEASURING
+
+PAGE = 25
+ASIDE = ("withdraw", "return", "revoke")  # offered last and more quietly: they lead away from the goal
+GATE_OF_ACTION = {"vote_measure": "measure", "vote_egress": "egress", "vote_output": "output"}
+
+
+@require_safe
+def request_list(http: HttpRequest) -> HttpResponse:
+    filters = RequestFilter(http.GET, user=http.user)
+    found = selectors.visible_to(http.user).filter(**filters.chosen())
+    page = Paginator(found, PAGE).get_page(http.GET.get("page"))
+    return render(http, "synthesis/request_list.html", {"filters": filters, "page": page, "filtered": filters.chosen()})
+
+
+@require_safe
+def requests_of_dataset(http: HttpRequest, dataset: UUID) -> HttpResponse:
+    """The part of a dataset's page that is about requests; asked for by that page, which is in another room."""
+    found = selectors.visible_to(http.user).filter(dataset=dataset)
+    context = {"dataset": dataset, "found": found[:5], "count": found.count()}
+    return render(http, "synthesis/requests_of_dataset.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def request_new(http: HttpRequest) -> HttpResponse:
+    if not http.user.has_perm(ASK):
+        raise PermissionDenied("Only researchers ask for synthetic tables.")
+    form = RequestForm(http.POST or None, user=http.user, initial=wished(http))
+    if http.method == "POST" and form.is_valid():
+        try:
+            made = services.create_request(by=http.user, **form.cleaned_data)
+            return redirect("request-detail", made.pk)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+    return render(http, "synthesis/request_form.html", {"form": form})
+
+
+def wished(http: HttpRequest) -> dict[str, Any]:
+    """What a new request starts from: the dataset one came from, and the delta its owner declared."""
+    try:
+        dataset = privacy.visible_dataset(http.user, UUID(http.GET.get("dataset", "")))
+    except ValueError:
+        return {}
+    return {"dataset": dataset, "delta": f"{privacy.schema(dataset).delta:g}"} if dataset else {}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@told_when_too_late
+def request_edit(http: HttpRequest, pk: UUID) -> HttpResponse:
+    request = visible_request(http, pk)
+    check(request, "submit", http.user)
+    form = RequestForm(http.POST or None, user=http.user, dataset=request.dataset, initial=initial_of(request))
+    if http.method == "POST" and form.is_valid():
+        try:
+            fields = {name: value for name, value in form.cleaned_data.items() if name != "dataset"}
+            services.edit_request(by=http.user, request=request, **fields)
+            return redirect("request-detail", pk)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+    return render(http, "synthesis/request_form.html", {"form": form, "request_": request})
+
+
+@require_safe
+def request_price(http: HttpRequest) -> HttpResponse:
+    """What the epsilon being typed would mean, for the form; nothing is kept."""
+    form = PriceForm(http.GET)
+    context: dict[str, Any] = {}
+    if form.is_valid():
+        try:
+            context = {"rho": services.priced(**form.cleaned_data), **form.cleaned_data}
+        except ValidationError as refusal:
+            context = {"problem": " ".join(refusal.messages)}
+    return render(http, "synthesis/price.html", context)
+
+
+@require_safe
+def request_detail(http: HttpRequest, pk: UUID) -> HttpResponse:
+    request = visible_request(http, pk)
+    return render(http, "synthesis/request_detail.html", detail_context(http, request))
+
+
+def detail_context(http: HttpRequest, request: SynthesisRequest) -> dict[str, Any]:
+    user = http.user
+    actions = [action for action in allowed_actions(request, user) if action.reason != "permission"]
+    return frame(request, user) | {
+        "steps": sorted((offer(request, action) for action in actions), key=lambda step: step["aside"]),
+        "votes": selectors.votes_shown(request),
+        "budget": privacy.budget(request.dataset.population_id) if user.has_perm("privacy.view_ledger") else None,
+        "may_edit": any(action.name == "submit" and action.allowed for action in actions),
+        "may_see_prompts": policies.may_see_prompts(request, user) and hasattr(request, "run"),
+        "may_download": policies.may_download(request, user),
+    }
+
+
+def frame(request: SynthesisRequest, user: Any) -> dict[str, Any]:
+    """What the head and the side of every page of a request show."""
+    return {
+        "request_": request,
+        "dataset_title": privacy.title(request.dataset),
+        "stages": selectors.stages(request),
+        "whose_move": selectors.whose_move(request),
+        "my_move": selectors.is_my_move(request, user),
+        "open_gate": policies.open_gate(request),
+        "unit": privacy.unit_in_words(request.dataset),
+        "meaning": privacy.schema(request.dataset).unit_meaning,
+        "counted": request.state not in BEFORE_MEASURING,
+        "reviewer": user.has_perm("synthesis.view_request"),
+        "note": note_for(request, user),
+    }
+
+
+def note_for(request: SynthesisRequest, user: Any) -> str:
+    """The last comment; what a worker said of its own trouble is for reviewers alone."""
+    from_a_worker = request.state in (RequestState.FAILED, RequestState.PAUSED)
+    if from_a_worker and not user.has_perm("synthesis.view_request"):
+        return "The people who review requests can see why."
+    return request.note
+
+
+def offer(request: SynthesisRequest, action: Action) -> dict[str, Any]:
+    """An action as a button: where it leads, or why it is closed to this person."""
+    gate = GATE_OF_ACTION.get(action.name)
+    step = reverse("request-step", args=[request.pk, action.name])
+    return {
+        "name": action.name,
+        "label": action.label,
+        "aside": action.name in ASIDE,
+        "url": reverse("request-gate", args=[request.pk, gate]) if gate else step,
+        "allowed": action.allowed,
+        "denial": action.denial,
+    }
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step on a confirmation page of its own: what it asks, what follows, and which service takes it."""
+
+    question: str
+    consequence: str
+    verb: str
+    take: Callable[..., Any]
+    done: str
+    form: type[forms.Form] | None = None
+
+
+STEPS = {
+    "submit": Step(
+        "Submit this request for review?",
+        "What you have written is frozen as it stands. Two data stewards decide, blind to each other's vote.",
+        "Submit for review", services.submit, "Submitted. Two data stewards now decide whether it may be measured.",
+    ),
+    "withdraw": Step(
+        "Withdraw this request?",
+        "It ends here and stays on record. No privacy loss has been spent. You can make a new request at any time.",
+        "Withdraw", services.withdraw, "The request is withdrawn.",
+    ),
+    "return": Step(
+        "Return this request with comments?",
+        "The requester can change it and submit it again. Votes already cast stay on record and no longer count.",
+        "Return with comments", services.return_with_comments, "Returned to the requester.", ReturnForm,
+    ),
+    "resume": Step(
+        "Resume this run?",
+        "It goes on inside the same egress manifest. Whatever made it pause may make it pause again.",
+        "Resume", services.resume, "The run goes on.",
+    ),
+    "stop": Step(
+        "Stop this run for good?",
+        "The request ends without a table. The privacy loss of what was measured stays spent.",
+        "Stop for good", services.stop, "The run is stopped.", RevokeForm,
+    ),
+    "revoke": Step(
+        "Revoke this release?",
+        "Nobody can download the package any more. Copies already taken stay where they are; the loss stays spent.",
+        "Revoke", services.revoke, "The release is revoked.", RevokeForm,
+    ),
+}  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@told_when_too_late
+def request_step(http: HttpRequest, pk: UUID, action: str) -> HttpResponse:
+    request = visible_request(http, pk)
+    if action not in STEPS:
+        raise Http404("There is no such step.")
+    step = STEPS[action]
+    check(request, action, http.user)
+    form = (step.form or forms.Form)(http.POST or None)
+    if http.method == "POST" and (form.is_valid() or step.form is None):
+        try:
+            step.take(by=http.user, request=request, **getattr(form, "cleaned_data", {}))
+            messages.success(http, step.done)
+            return redirect("request-detail", pk)
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+    return render(http, "synthesis/step.html", {"step": step, "form": form, "request_": request})

@@ -1,0 +1,68 @@
+"""The request workflow as one table.
+
+Everything that asks "may this happen now?" reads it: the services that change state, the buttons and
+their tooltips, and the diagram in docs/workflow.md. Guards are named here and decided in policies.py.
+"""
+
+from __future__ import annotations
+
+from audit.workflow import Transition, Workflow
+from synthesis.states import RequestState as S
+
+ASK, REVIEW = "synthesis.make_request", "synthesis.review_request"
+BEFORE_MEASURING = (S.DRAFT, S.SUBMITTED, S.IN_REVIEW, S.RETURNED)
+
+
+def step(
+    name: str,
+    label: str,
+    sources: tuple[S, ...],
+    target: S,
+    event: str,
+    *,
+    permission: str = "",
+    guard: str = "",
+    denial: str = "",
+) -> Transition:
+    """A row of the table; no permission means that only the system takes this step."""
+    return Transition(
+        name=name, label=label, sources=sources, target=target, permission=permission, guard=guard or None,
+        event=f"synthesis:request:{event}", denial=denial,
+    )  # fmt: skip
+
+
+MINE = "Only the person who made this request can do that."
+NOT_MINE = "Stewards decide on requests of other people, once each, on what they were shown."
+
+REQUEST = Workflow(
+    name="request",
+    initial=S.DRAFT,
+    transitions=(
+        step("submit", "Submit for review", (S.DRAFT, S.RETURNED), S.SUBMITTED, "submitted", permission=ASK, guard="is_requester", denial=MINE),
+        step("withdraw", "Withdraw", BEFORE_MEASURING, S.WITHDRAWN, "withdrawn", permission=ASK, guard="is_requester", denial=MINE),
+        step("return", "Return with comments", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "returned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
+        step("vote_measure", "Decide on measuring", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "reviewed_for_measuring", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
+        step("approve", "Approved at gate A", (S.IN_REVIEW,), S.APPROVED, "approved"),
+        step("reject", "Rejected at a gate", (S.IN_REVIEW, S.MEASURED, S.CHECKING), S.REJECTED, "rejected"),
+        step("reserve", "Privacy loss reserved", (S.APPROVED,), S.RESERVED, "reserved"),
+        step("measure", "Measuring begins", (S.RESERVED,), S.MEASURING, "measuring"),
+        step("measured", "Statistics released", (S.MEASURING,), S.MEASURED, "measured"),
+        step("vote_egress", "Decide on egress", (S.MEASURED,), S.MEASURED, "reviewed_for_egress", permission=REVIEW, guard="may_vote_egress", denial=NOT_MINE),
+        step("synthesise", "Egress approved", (S.MEASURED,), S.SYNTHESISING, "synthesising"),
+        step("pause", "Something stands in the way", (S.SYNTHESISING,), S.PAUSED, "paused"),
+        step("resume", "Resume", (S.PAUSED,), S.SYNTHESISING, "resumed", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request resumes it."),
+        step("stop", "Stop for good", (S.SYNTHESISING, S.PAUSED), S.FAILED, "stopped", permission="synthesis.stop_run", guard="is_not_requester", denial="A steward who did not make the request stops it."),
+        step("check", "Table made and checked", (S.SYNTHESISING,), S.CHECKING, "checked"),
+        step("vote_output", "Decide on release", (S.CHECKING,), S.CHECKING, "reviewed_for_output", permission=REVIEW, guard="may_vote_output", denial=NOT_MINE),
+        step("release", "Released", (S.CHECKING,), S.RELEASED, "released"),
+        step("revoke", "Revoke", (S.RELEASED,), S.REVOKED, "revoked", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request revokes it."),
+        step("fail", "Failed", (S.APPROVED, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED), S.FAILED, "failed"),
+    ),
+)  # fmt: skip
+
+# Whose move it is, in words; used by the home page and the stage tracker.
+WAITING_FOR: dict[str, str] = {
+    S.DRAFT: "requester", S.RETURNED: "requester", S.SUBMITTED: "steward", S.IN_REVIEW: "steward",
+    S.APPROVED: "system", S.RESERVED: "system", S.MEASURING: "system", S.MEASURED: "steward",
+    S.SYNTHESISING: "system", S.PAUSED: "steward", S.CHECKING: "steward", S.RELEASED: "requester",
+}  # fmt: skip

@@ -1,0 +1,21 @@
+"""What every test stands on: a site folder of its own (tests/append_only.py) and a broker that leaves no files."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["tests.append_only", "tests.sizes"]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release would show itself only after many seconds; the tests of the tick bring a clock of their own."""
+    monkeypatch.setattr("privacy.pacing.Tick.wait", lambda tick, beat: beat())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _broker_in_memory() -> None:
+    """Tests call the tasks' functions themselves; a kick must not reach a worker of this machine's own site."""
+    from llmsynthor_site.celery import app
+
+    app.conf.update(broker_url="memory://")

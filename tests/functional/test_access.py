@@ -1,0 +1,247 @@
+"""Who may open what, and what each person sees there; by plain requests, without a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from audit.models import PromptRecord
+from llmsynthor_site.models import User
+from privacy.models import MeasurementRecord
+from synthesis import delivery
+from synthesis.models import SynthesisRequest, Vote
+from synthesis.states import Gate, RequestState
+from tests import privacy_site, request_site
+
+pytestmark = pytest.mark.django_db(databases=["default", "log"])
+
+Enter = Callable[[User], Client]
+
+
+@pytest.fixture
+def small() -> request_site.Site:
+    return request_site.make()
+
+
+@pytest.fixture
+def enter() -> Enter:
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+def everyone(small: request_site.Site) -> dict[str, User]:
+    other = privacy_site.person("rival", "researcher")
+    return {name: getattr(small, name) for name in ("owner", "stella", "rosa", "amir", "ada")} | {"rival": other}
+
+
+# What each person gets: the page, a refusal (403), or nothing that tells it exists (404).
+EXPECTED = {
+    "request": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
+    "gate": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "run": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
+    "prompts": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
+    "prompt": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
+    "download": {"owner": 404, "stella": 404, "rosa": 200, "amir": 404, "ada": 404, "rival": 404},
+    "dataset": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 200},
+    "upload": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 404, "rival": 403},
+    "register": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 403, "rival": 403},
+    "statistic": {"owner": 200, "stella": 200, "rosa": 404, "amir": 200, "ada": 404, "rival": 404},
+    "new": {"owner": 403, "stella": 403, "rosa": 200, "amir": 403, "ada": 403, "rival": 200},
+    "log": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "log prompt": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+}
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_door: Any) -> None:
+    request = small.released()
+    prompt, table = PromptRecord.objects.earliest("pk"), MeasurementRecord.objects.earliest("pk")
+    addresses = {
+        "request": reverse("request-detail", args=[request.pk]),
+        "gate": reverse("request-gate", args=[request.pk, "output"]),
+        "run": reverse("request-run", args=[request.pk]),
+        "prompts": reverse("request-prompts", args=[request.pk]),
+        "prompt": reverse("request-prompt", args=[request.pk, prompt.intent_id]),
+        "download": reverse("request-download", args=[request.pk]),
+        "dataset": reverse("dataset-detail", args=[small.dataset.pk]),
+        "upload": reverse("dataset-upload", args=[small.dataset.pk]),
+        "register": reverse("dataset-register"),
+        "statistic": reverse("statistic-detail", args=[table.entry_id]),
+        "new": reverse("request-new"),
+        "log": reverse("audit-log"),
+        "log prompt": reverse("audit-prompt", args=[prompt.intent_id]),
+    }
+    people = {name: enter(user) for name, user in everyone(small).items()}
+    found = {
+        page: {name: client.get(address).status_code for name, client in people.items()}
+        for page, address in addresses.items()
+    }
+    assert found == EXPECTED
+
+
+def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
+    """Every address of the site but sign-in leads there first."""
+    nothing = "00000000-0000-0000-0000-000000000000"
+    samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
+    samples |= {"file_name": "data.csv", "token": "t"}
+    seen = 0
+    for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
+        needed = {field: samples[field] for field in possible[0][1]}
+        answer = client.get(reverse(name, kwargs=needed))
+        if name != "login":
+            assert answer.status_code == 302, name
+            assert answer["Location"].startswith("/sign-in/"), name
+        seen += 1
+    assert seen > 20
+
+
+def named_addresses() -> list[tuple[Any, Any]]:
+    resolver = get_resolver()
+    names = [key for key in resolver.reverse_dict if isinstance(key, str)]
+    return [(name, resolver.reverse_dict.getlist(name)[0]) for name in names]
+
+
+def test_researchers_see_declared_facts_only(small: request_site.Site, enter: Enter) -> None:
+    address = reverse("dataset-detail", args=[small.dataset.pk])
+    shown = enter(small.rosa).get(address).content.decode()
+    assert "3 columns are not declared public" in shown
+    for secret in ("t.csv", "2,000", "Rows read", "Ledger", "pay"):
+        assert secret not in main_of(shown)
+    assert "Rows read" in enter(small.stella).get(address).content.decode()
+
+
+def main_of(page: str) -> str:
+    return page.split("<main", 1)[1].split("</main>", 1)[0]
+
+
+def test_votes_are_blind_until_all_are_in(small: request_site.Site, enter: Enter) -> None:
+    request = small.submitted()
+    vote = small.vote(request, small.stella)
+    Vote.objects.filter(pk=vote.pk).update(comment="a telling remark")
+    pages = [reverse("request-detail", args=[request.pk]), reverse("request-gate", args=[request.pk, "measure"])]
+    for person in (small.stefan, small.rosa, small.amir, small.owner):
+        for address in pages:
+            shown = enter(person).get(address).content.decode()
+            assert "telling remark" not in shown
+            assert "Approved" not in main_of(shown)
+    small.vote(request, small.stefan)
+    assert "telling remark" in enter(small.stefan).get(pages[1]).content.decode()
+
+
+def decide(client: Client, request: SynthesisRequest, **changes: str) -> Any:
+    given = {"decision": "approve", "seen": request.content_hash, "comment": ""} | changes
+    return client.post(reverse("request-decide", args=[request.pk, "measure"]), given)
+
+
+def test_the_same_person_cannot_vote_twice(small: request_site.Site, enter: Enter) -> None:
+    request, stella = small.submitted(), enter(small.stella)
+    assert decide(stella, request).status_code == 302
+    again = decide(stella, request)
+    assert again.status_code == 403
+    assert "once each" in again.content.decode()
+    gate = stella.get(reverse("request-gate", args=[request.pk, "measure"])).content.decode()
+    assert "You voted to <strong>approve</strong>" in gate
+    assert Vote.objects.count() == 1
+
+
+def test_closed_actions_are_shown_with_their_reason(small: request_site.Site, enter: Enter) -> None:
+    request = small.submitted()
+    small.vote(request, small.stella)
+    shown = enter(small.stella).get(reverse("request-detail", args=[request.pk])).content.decode()
+    button = re.search(r"<button[^>]*disabled[^>]*>Decide on measuring</button>", shown)
+    assert button is not None
+    assert "Stewards decide on requests of other people" in button.group()
+
+
+def test_a_vote_on_an_old_page_is_refused(small: request_site.Site, enter: Enter) -> None:
+    request = small.submitted()
+    answer = decide(enter(small.stella), request, seen="0" * 64)
+    assert "has changed since" in answer.content.decode()
+    assert not Vote.objects.exists()
+
+
+def test_a_rejection_needs_a_reason(small: request_site.Site, enter: Enter) -> None:
+    request = small.submitted()
+    answer = decide(enter(small.stella), request, decision="reject")
+    assert "Why it is rejected" in answer.content.decode()
+    assert "There is a problem" in answer.content.decode()
+    assert not Vote.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epsilon": "0"}, "epsilon must be greater than 0"),
+        ({"epsilon": "99"}, "epsilon is above what the population's cap has left"),
+        ({"epsilon": "NaN"}, "Enter a number"),
+        ({"delta": "1"}, "delta must lie between 0 and 1"),
+        ({"rows": "0"}, "greater than or equal to 1"),
+        ({"rows": "999999999"}, "rows can be asked for"),
+        ({"context": ""}, "Context: This field is required"),
+        ({"title": "x" * 201}, "Title: Ensure this value has at most 200 characters"),
+        ({"proposer": "openai"}, "Choose the endpoint"),
+        ({"dataset": "00000000-0000-0000-0000-000000000000"}, "Dataset: Select a valid choice"),
+    ],
+)
+def test_a_bad_request_is_told_by_field_and_rule(
+    small: request_site.Site, enter: Enter, changes: dict[str, str], message: str
+) -> None:
+    wish = {
+        "dataset": str(small.dataset.pk), "title": "T", "purpose": "P", "context": "C", "rows": "10",
+        "epsilon": "1", "delta": "1e-6", "proposer": "embedded", "endpoint": "",
+    }  # fmt: skip
+    answer = enter(small.rosa).post(reverse("request-new"), wish | changes)
+    shown = answer.content.decode().replace("&#x27;", "'")
+    assert answer.status_code == 200
+    assert "There is a problem" in shown
+    assert message in shown
+    assert wish["purpose"] in shown
+    assert not SynthesisRequest.objects.exists()
+
+
+def test_hostile_text_stays_text(small: request_site.Site, enter: Enter) -> None:
+    request = small.submitted(title="<script>alert(1)</script>", purpose='"><img src=x onerror=alert(1)>')
+    shown = enter(small.stella).get(reverse("request-detail", args=[request.pk])).content.decode()
+    assert "<script>alert" not in shown
+    assert "<img" not in shown
+
+
+def test_a_step_that_comes_too_late_says_so(small: request_site.Site, enter: Enter) -> None:
+    request = small.submitted()
+    SynthesisRequest.objects.filter(pk=request.pk).update(state=RequestState.MEASURING)
+    answer = enter(small.rosa).post(reverse("request-step", args=[request.pk, "withdraw"]), follow=True)
+    assert "That is not possible while the request is: Measuring." in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_a_link_is_for_one_person_and_once(small: request_site.Site, enter: Enter, open_door: Any) -> None:
+    request = small.released()
+    rosa, grant = enter(small.rosa), small.rosa.grants.get()
+    address = reverse("request-link", args=[request.pk, "data.csv"])
+    assert rosa.post(address).status_code == 403, "the terms come first"
+    delivery.accept_licence(by=small.rosa, grant=grant, version="1")
+    link = rosa.post(address)["Location"]
+    assert enter(small.stella).get(link).status_code == 403
+    assert rosa.head(link).status_code == 405, "looking at a link does not use it up"
+    assert rosa.get(link).getvalue().startswith(b"sex,age,pay")
+    assert rosa.get(link).status_code == 403
+    assert rosa.post(reverse("request-link", args=[request.pk, "passwords.txt"])).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "log"])
+def test_a_revoked_release_closes_the_download(small: request_site.Site, enter: Enter, open_door: Any) -> None:
+    request = small.released()
+    step = reverse("request-step", args=[request.pk, "revoke"])
+    answer = enter(small.stella).post(step, {"reason": "The purpose changed."}, follow=True)
+    assert "The release is revoked." in answer.content.decode()
+    assert enter(small.rosa).get(reverse("request-download", args=[request.pk])).status_code == 403
+    assert request.votes.filter(gate=Gate.OUTPUT).count() == 2

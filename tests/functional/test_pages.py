@@ -1,0 +1,169 @@
+"""Every page as it is looked at: light and dark, wide and narrow, by keyboard and by axe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from audit.models import PromptRecord
+from privacy import services as datasets
+from privacy.models import MeasurementRecord
+from synthesis import running
+from synthesis.states import Gate
+from tests import privacy_site, request_site
+from tests.functional.looking import look, violations
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
+
+
+@pytest.fixture
+def small(live_server: Any) -> request_site.Site:
+    return request_site.make()
+
+
+def always_there(ds: str) -> Iterator[tuple[str, str, str]]:
+    """Pages that need no request."""
+    yield "rosa", "home-researcher", "/"
+    yield "rosa", "catalogue", "/datasets/"
+    yield "rosa", "dataset-researcher", ds
+    yield "rosa", "requests", "/requests/"
+    yield "rosa", "help", "/help/"
+    yield "olivia", "home-owner", "/"
+    yield "olivia", "dataset-register", "/datasets/new/"
+    yield "olivia", "dataset-owner", ds
+    yield "stella", "home-steward", "/"
+    yield "stella", "not-found", "/requests/none/"
+    yield "amir", "home-auditor", "/"
+    yield "amir", "audit-log", "/log/"
+    yield "amir", "audit-filtered", "/log/?by=nobody"
+    yield "ada", "home-admin", "/"
+    yield "ada", "forbidden", "/log/"
+
+
+def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
+    """(who, name of the page, its address), with requests in every state that looks different."""
+    released = site.released(title="Pay for a class in statistics")
+    measured = site.measured(title="Pay and age for a seminar", epsilon=Decimal(1))
+    submitted = site.submitted(title="A first look at pay", epsilon=Decimal(1))
+    draft = site.request(title="Pay, not yet submitted", epsilon=Decimal(1))
+    bare = datasets.register_dataset(by=site.owner, declaration=privacy_site.declaration(title="Not yet uploaded"))
+    prompt = PromptRecord.objects.first()
+    charge = MeasurementRecord.objects.last()
+    assert prompt is not None
+    assert charge is not None
+    of, ds = (lambda one: f"/requests/{one.pk}/"), f"/datasets/{site.dataset.pk}/"
+    yield from always_there(ds)
+    yield "rosa", "request-new", f"/requests/new/?dataset={site.dataset.pk}"
+    yield "rosa", "request-edit", f"{of(draft)}edit/"
+    yield "rosa", "request-draft", of(draft)
+    yield "rosa", "request-submit", f"{of(draft)}step/submit/"
+    yield "rosa", "download", f"{of(released)}download/"
+    yield "olivia", "dataset-empty", f"/datasets/{bare.pk}/"
+    yield "olivia", "dataset-upload", f"{ds}upload/"
+    yield "stella", "request-submitted", of(submitted)
+    yield "stella", "gate-measure", f"{of(submitted)}gate/measure/"
+    yield "stella", "gate-return", f"{of(submitted)}step/return/"
+    yield "stella", "gate-reject", f"{of(submitted)}gate/measure/decide/?decision=reject&seen={submitted.content_hash}"
+    yield "stella", "gate-egress", f"{of(measured)}gate/egress/"
+    yield "stella", "gate-output", f"{of(released)}gate/output/"
+    yield "stella", "run", f"{of(released)}run/"
+    yield "stella", "prompts", f"{of(released)}prompts/"
+    yield "stella", "statistic", f"/statistics/{charge.entry_id}/"
+    yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
+
+
+def test_every_page_in_both_themes_at_every_width(
+    small: request_site.Site, sign_in: Any, open_door: Any, screenshots: Path
+) -> None:
+    """axe finds nothing, and nothing scrolls sideways on a narrow phone."""
+    wrong: list[str] = []
+    pages: dict[str, Page] = {}
+    for who, name, address in every_page(small):
+        if who not in pages:
+            pages[who] = sign_in(who, reduced_motion="reduce")
+        pages[who].goto(address, wait_until="networkidle")
+        wrong += look(pages[who], name, screenshots)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_sign_in_page(browser: Browser, live_server: Any, transactional_db: None, screenshots: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/sign-in/")
+        wrong = look(page, "sign-in", screenshots)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("There is a problem")
+        assert not wrong + violations(page)
+
+
+def test_the_eyes_see(browser: Browser, tmp_path: Path) -> None:
+    """A page with a faint text, an unnamed field and a wide block: all three are found."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content(
+            "<html lang=en><title>t</title><main><p style='color:#ccc;background:#fff'>faint</p>"
+            "<input><div style='width:900px'>wide</div></main></html>"
+        )
+        found = "\n".join(look(page, "eyes", tmp_path))
+    for rule in ("color-contrast", "label", "sideways"):
+        assert rule in found
+
+
+def test_a_run_page_follows_while_it_works(
+    small: request_site.Site, sign_in: Any, open_door: Any, screenshots: Path
+) -> None:
+    """It says that it lives, in both themes; when the run pauses, it says why and stops asking."""
+    request = small.measured()
+    small.vote(request, small.stella, Gate.EGRESS)
+    page = sign_in("stella", reduced_motion="reduce")
+    page.goto(f"/requests/{request.pk}/run/")
+    assert not look(page, "run-live", screenshots)
+    open_door.shutdown()
+    open_door.server_close()
+    running.synthesise(str(request.pk))
+    expect(page.get_by_role("heading", name="Paused")).to_be_visible()
+    expect(page.get_by_text("the door does not answer")).to_be_visible()
+    assert page.locator("#progress[hx-trigger]").count() == 0
+
+
+def test_the_chosen_theme_is_kept(small: request_site.Site, sign_in: Any) -> None:
+    """Dark by choice stays dark on the next page, written there by the server, and System forgets it."""
+    page = sign_in("rosa", color_scheme="light")
+    page.get_by_role("button", name="Dark").click()
+    page.get_by_role("link", name="Help").click()
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="System").click()
+    page.reload()
+    assert page.locator("html").get_attribute("data-bs-theme") is None
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+
+def test_the_keyboard_alone_reaches_the_content(small: request_site.Site, sign_in: Any) -> None:
+    page = sign_in("rosa")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_what_is_wrong_with_a_file_is_told_by_column_and_rule(
+    small: request_site.Site, sign_in: Any, tmp_path: Path, screenshots: Path
+) -> None:
+    """The summary takes the focus and names column and rule; the value itself appears nowhere."""
+    (tmp_path / "bad.csv").write_text("sex,age,pay\nf,30,12\nsecretvalue,31,12\n")
+    page = sign_in("olivia")
+    page.goto(f"/datasets/{small.dataset.pk}/upload/")
+    page.get_by_label("Data file").set_input_files(tmp_path / "bad.csv")
+    page.get_by_role("button", name="Upload and seal").click()
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(summary).to_contain_text("sex")
+    assert "secretvalue" not in page.content()
+    assert small.dataset.versions.count() == 1
+    assert not look(page, "upload-refused", screenshots)

@@ -1,0 +1,126 @@
+"""Downloads through the gate, and the queue: one link one file once, one job one holder."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils import timezone
+
+from audit import log as audit_log
+from audit.models import LogEntry
+from llmsynthor_site import tasks
+from synthesis import delivery, jobs, packaging, services
+from synthesis.licence import LICENCE_VERSION
+from synthesis.models import DownloadGrant, Job, SynthesisRequest
+from synthesis.states import JobKind
+from synthesis.states import RequestState as S
+from tests import request_site
+from tests.request_site import Site, open_door
+
+pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
+
+
+@pytest.fixture
+def house() -> Site:
+    return request_site.make()
+
+
+def test_a_table_is_downloaded_once_per_link_by_its_person_alone(house: Site) -> None:
+    with open_door():
+        request = house.released()
+    grant = DownloadGrant.objects.get()
+    with pytest.raises(PermissionDenied, match="terms"):
+        delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    with pytest.raises(ValidationError, match="terms have changed"):
+        delivery.accept_licence(by=house.rosa, grant=grant, version="0")
+    delivery.accept_licence(by=house.rosa, grant=grant, version=LICENCE_VERSION)
+    token = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    for other in (house.stella, house.owner, house.ada):
+        with pytest.raises(PermissionDenied, match="not yours"):
+            delivery.redeem(by=other, token=token)
+    path, receipt = delivery.redeem(by=house.rosa, token=token)
+    assert receipt.file_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert LogEntry.objects.filter(action="synthesis:download:served").count() == 1
+    with pytest.raises(PermissionDenied, match="used already"):
+        delivery.redeem(by=house.rosa, token=token)
+    assert request.run.package.manifest["files"]
+
+
+def released_grant(house: Site) -> DownloadGrant:
+    with open_door():
+        house.released()
+    grant = DownloadGrant.objects.get()
+    delivery.accept_licence(by=house.rosa, grant=grant, version=LICENCE_VERSION)
+    return grant
+
+
+def test_an_expired_grant_an_expired_link_and_a_revoked_package_give_nothing(house: Site) -> None:
+    grant = released_grant(house)
+    late = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    grant.links.update(expires_at=timezone.now() - timedelta(seconds=1))
+    with pytest.raises(PermissionDenied, match="expired"):
+        delivery.redeem(by=house.rosa, token=late)
+    token = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    services.revoke(by=house.stella, request=SynthesisRequest.objects.get(), reason="A mistake in the declaration.")
+    with pytest.raises(PermissionDenied):
+        delivery.redeem(by=house.rosa, token=token)
+    DownloadGrant.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    with pytest.raises(PermissionDenied):
+        delivery.make_link(by=house.rosa, grant=DownloadGrant.objects.get(), file_name="data.csv")
+
+
+def test_a_changed_file_is_not_served(house: Site) -> None:
+    grant = released_grant(house)
+    token = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    path = Path(packaging.package_folder(str(grant.package_id))) / "data.csv"
+    path.write_text(path.read_text() + "1,2,3\n")
+    with pytest.raises(PermissionDenied, match="no longer matches"):
+        delivery.redeem(by=house.rosa, token=token)
+    assert not LogEntry.objects.filter(action="synthesis:download:served").exists()
+
+
+def test_jobs_are_claimed_once_and_an_older_holder_is_refused(house: Site) -> None:
+    request = house.submitted()
+    jobs.enqueue(request, JobKind.MEASURE)
+    first = jobs.claim(JobKind.MEASURE, str(request.pk))
+    assert first is not None
+    assert jobs.claim(JobKind.MEASURE, str(request.pk)) is None
+    Job.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert jobs.sweep() == 1
+    second = jobs.claim(JobKind.MEASURE, str(request.pk))
+    assert second is not None
+    for stale in (jobs.heartbeat, lambda job: jobs.finish(job, outcome="late")):
+        with pytest.raises(jobs.LeaseLost):
+            stale(first)
+    jobs.finish(second, outcome="done")
+    assert jobs.claim(JobKind.MEASURE, str(request.pk)) is None
+
+
+def test_a_broker_that_is_down_loses_nothing(house: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_broker(*args: object, **kwargs: object) -> None:
+        raise OSError("down")
+
+    monkeypatch.setattr("celery.app.base.Celery.send_task", no_broker)
+    request = house.submitted()
+    for steward in (house.stella, house.stefan):
+        house.vote(request, steward)
+    assert SynthesisRequest.objects.get().state == S.APPROVED
+    assert Job.objects.get().done_at is None
+
+
+def test_the_sweep_logs_anchors_and_kicks(house: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    kicked: list[object] = []
+    request = house.submitted()
+    jobs.enqueue(request, JobKind.MEASURE)
+    monkeypatch.setattr("celery.app.base.Celery.send_task", lambda *args, **values: kicked.append(values["args"]))
+    tasks.sweep()
+    assert kicked == [[str(request.pk)]]
+    checkpoint = audit_log.checkpoint()
+    assert checkpoint is not None
+    assert LogEntry.objects.count() == audit_log.size()
+    assert list((Path(settings.SITE_DIR) / "anchors").iterdir())

@@ -1,0 +1,187 @@
+"""The offline verifier: silent about clean exports, and loud about every byte, file and checkpoint that is not."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit import notes, verify
+from audit.merkle import leaf_hash, root
+from tests.audit_story import KEY, PUB, findings, passed, sign_manifest, vote, whole
+
+ROOM = Path(verify.__file__).parent
+
+
+@pytest.fixture
+def clean(tmp_path):
+    return whole().write(tmp_path / "export")
+
+
+def test_a_clean_export_holds_and_everything_in_it_is_counted(clean):
+    report = verify.verify(clean, key=PUB)
+    assert report.findings == []
+    assert report.verdict == "holds"
+    expected = {
+        "entries": 23, "checkpoints": 4, "files": 6, "bodies": 7, "prompts": 2, "votes": 5, "downloads": 1,
+        "prompts rendered again, byte for byte": 2, "dp values matched to the released table": 2,
+        "segments SYNTHETIC": 2, "ledger commits": 2, "measurements": 2, "gates passed": 4, "populations": 1,
+    }  # fmt: skip
+    assert expected.items() <= report.counts.items()
+
+
+# --- without the key: every byte is vouched for
+
+
+def test_no_flipped_byte_of_any_file_goes_unseen(clean):
+    rng = random.Random(11)
+    files = sorted(path for path in clean.rglob("*") if path.is_file())
+    for path in files * 40:
+        data = path.read_bytes()
+        at = rng.randrange(len(data))
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :])
+        assert findings(clean), f"{path.name} byte {at}"
+        path.write_bytes(data)
+    assert findings(clean) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000013.note"]
+)
+def test_a_missing_file_fails(clean, name):
+    (clean / name).unlink()
+    assert findings(clean)
+
+
+def test_an_extra_file_a_link_and_an_extra_checkpoint_fail(clean):
+    (clean / "extra").write_text("")
+    assert findings(clean) == ["files: extra: not listed in the manifest"]
+    (clean / "extra").unlink()
+    (clean / "log.pub").rename(clean.parent / "log.pub")
+    (clean / "log.pub").symlink_to(clean.parent / "log.pub")
+    assert any("a link" in one for one in findings(clean))
+
+
+def test_another_key_does_not_open_it(clean):
+    other = notes.PrivateKey.make(KEY.name)
+    report = verify.verify(clean, key=str(other.public))
+    assert {one["check"] for one in report.findings} >= {"manifest", "checkpoints"}
+
+
+def test_a_log_rewritten_with_another_key_fails(tmp_path):
+    folder = whole().write(tmp_path / "export", key=notes.PrivateKey.make(KEY.name))
+    assert any(one.startswith("manifest") for one in findings(folder))
+
+
+def test_a_history_rewritten_after_a_checkpoint_fails(tmp_path):
+    """The insider rewrites an early entry and signs anew, but an old checkpoint is still around."""
+    story = whole()
+    kept = tmp_path / "kept.note"
+    folder = story.write(tmp_path / "first")
+    shutil.copy(folder / "checkpoints" / "000000000016.note", kept)
+    story.facts("privacy:ledger:cap_set").update(rho="5")
+    rewritten = story.write(tmp_path / "second")
+    assert findings(rewritten) == []
+    assert findings(rewritten, checkpoints=[kept]) == [
+        "roots: checkpoint from outside at 16: the entries do not have this root"
+    ]
+
+
+def test_a_log_cut_short_fails_against_a_checkpoint_kept_outside(tmp_path):
+    story = whole()
+    kept = tmp_path / "kept.note"
+    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000023.note", kept)
+    del story.entries[-2:]
+    shorter = story.write(tmp_path / "second")
+    assert findings(shorter) == []
+    assert any("signs more than the 21 entries" in one for one in findings(shorter, checkpoints=[kept]))
+
+
+def test_a_manifest_that_signs_another_size_fails(tmp_path):
+    story = whole()
+    folder = story.write(tmp_path / "export")
+    hashes = [leaf_hash(line) for line in story.lines()]
+    sign_manifest(folder, notes.Checkpoint(KEY.name, 22, root(hashes[:22])), KEY)
+    assert any("the manifest signs 22 entries, 23 are here" in one for one in findings(folder))
+
+
+def test_an_erased_body_is_reported_and_does_not_fail(tmp_path):
+    story = whole()
+    story.erased = {"i1-prompt"}
+    report = verify.verify(story.write(tmp_path / "export"), key=PUB)
+    assert report.verdict == "holds"
+    assert report.counts["prompts erased, not replayable"] == 1
+    assert report.counts["prompts rendered again, byte for byte"] == 1
+
+
+def test_a_prompt_on_its_way_is_counted_and_does_not_fail(tmp_path):
+    story = whole()
+    del story.entries[story.find("audit:prompt:outcome", 1)]
+    del story.bodies["i2-answer"]
+    story.facts("audit:prompt:sending", 1).update(deadline="2031-01-01T00:00:00Z")
+    report = verify.verify(story.write(tmp_path / "export"), key=PUB)
+    assert (report.verdict, report.counts["prompts under way"]) == ("holds", 1)
+
+
+def test_a_local_egress_gate_needs_one_vote_and_a_rejection_closes_it(tmp_path):
+    story = whole()
+    story.entries.insert(11, vote("egress", "user:tom", "hm"))
+    story.entries[11][2]["decision"] = "reject"
+    assert any("gate 'egress'" in one for one in findings(story.write(tmp_path / "export")))
+    story = whole()
+    story.facts("synthesis:request:synthesising")["local"] = False
+    assert any("gate 'egress'" in one for one in findings(story.write(tmp_path / "remote")))
+    story = whole()
+    story.entries.append(passed("rejected", "egress", "unseen"))
+    assert findings(story.write(tmp_path / "rejected")) == []
+
+
+# --- the command
+
+
+def run(*arguments, room):
+    command = [sys.executable, "-I", "-c", BLOCKED, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=room, check=False)
+
+
+BLOCKED = """
+import sys, runpy
+for name in ("django", "numpy", "rest_framework"):
+    sys.modules[name] = None
+sys.path.insert(0, ".")
+runpy.run_module("audit.verify", run_name="__main__", alter_sys=True)
+"""
+
+
+PURE = """__init__ verify verify_log verify_prompts verify_ledger verify_decisions archive findings facts errors
+          leaves notes merkle canonical commitments rendering segments"""
+
+
+def test_the_command_runs_on_its_pure_files_alone_and_exits_0_1_2(clean, tmp_path):
+    room = tmp_path / "elsewhere" / "audit"
+    room.mkdir(parents=True)
+    for name in PURE.split():
+        shutil.copy(ROOM / f"{name}.py", room)
+    good = run(clean, "--key", PUB, room=room.parent)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "HOLDS" in good.stdout
+    assert "Not covered:" in good.stdout
+    inside = run(clean, "--key", clean / "log.pub", "--json", room=room.parent)
+    assert json.loads(inside.stdout)["key_from"] == "inside the export"
+    (clean / "log.pub").write_text("changed")
+    bad = run(clean, "--key", PUB, "--json", room=room.parent)
+    assert (bad.returncode, json.loads(bad.stdout)["verdict"]) == (1, "broken")
+    assert run(tmp_path / "nowhere", "--key", PUB, room=room.parent).returncode == 2
+
+
+def test_what_cannot_be_checked_is_unusable(clean, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.note").write_text("not a note")
+    assert verify.main([str(tmp_path / "empty"), "--key", PUB]) == 2
+    assert verify.main([str(clean), "--key", "not a key"]) == 2
+    assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(tmp_path / "bad.note")]) == 2
+    assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(tmp_path / "gone.note"), "--json"]) == 2
+    assert capsys.readouterr().out.count("UNUSABLE") == 3

@@ -1,0 +1,130 @@
+"""Exports an insider signed: everything in them is well-formed, and one thing that happened may not have."""
+
+import dataclasses
+
+import pytest
+
+from audit import canonical, rendering
+from audit.segments import DPValue, Message, Template
+from tests.audit_story import PROMPT, commit, findings, money, vote, whole
+
+INTENT = "audit:prompt:intent"
+SENDING = "audit:prompt:sending"
+OUTCOME = "audit:prompt:outcome"
+COMMIT = "privacy:ledger:commit"
+CAP = "privacy:ledger:cap_set"
+RESERVE = "privacy:ledger:reserve"
+FORFEIT = "privacy:ledger:forfeit"
+MEASURED = "privacy:release:measured"
+VOTE = "synthesis:vote:cast"
+GRANT = "synthesis:grant:issued"
+SERVED = "synthesis:download:served"
+
+
+def dropped(action, nth=0):
+    return lambda story: story.entries.pop(story.find(action, nth))
+
+
+def moved(action, to, nth=0):
+    return lambda story: story.entries.insert(to, story.entries.pop(story.find(action, nth)))
+
+
+def told(action, nth=0, **facts):
+    return lambda story: story.facts(action, nth).update(facts)
+
+
+def added(action, facts, at=None):
+    return lambda story: story.entries.insert(len(story.entries) if at is None else at, (action, "system", facts))
+
+
+def other_prompt(story):
+    story.facts(INTENT)["prompt"] = story.keep("i1-prompt", rendering.render(PROMPT) + b" ")
+
+
+def bare_text(story):
+    found = canonical.loads(story.bodies["i1-map"])
+    found["messages"][0]["segments"].append("Ada earns 81,200")
+    story.facts(INTENT)["map"] = story.keep("i1-map", canonical.dumps(found))
+
+
+def with_value(value):
+    def change(story):
+        prompt = dataclasses.replace(PROMPT, messages=(Message("user", (Template("t", "x"), value)),))
+        story.facts(INTENT)["map"] = story.keep("i1-map", rendering.to_map(prompt))
+        story.facts(INTENT)["prompt"] = story.keep("i1-prompt", rendering.render(prompt))
+
+    return change
+
+
+def released_again(story):
+    story.entries.append((MEASURED, "system", {**story.facts(MEASURED), "release": "r2"}))
+
+
+def doubled_intent(story):
+    again = {**story.facts(INTENT), "intent": "i9"}
+    story.entries.append((INTENT, "system", again))
+    story.entries.append(("audit:prompt:in_doubt", "system:door", {"intent": "i9"}))
+
+
+REST = {**money("f", "0"), "reservation": "r"}
+DEFECTS = {
+    "never closed": (dropped(OUTCOME), "neither an outcome nor an in_doubt"),
+    "closed twice": (lambda s: s.entries.append(s.entries[s.find(OUTCOME)]), "is closed 2 times"),
+    "never recorded": (dropped(INTENT), "without one intent recorded before"),
+    "recorded after": (moved(INTENT, 14), "without one intent recorded before"),
+    "outcome unsent": (dropped(SENDING), "does not belong to the one who sent it"),
+    "stolen token": (told(OUTCOME, token="u"), "does not belong to the one"),
+    "sent twice": (lambda s: s.entries.insert(14, s.entries[13]), "was sent 2 times"),
+    "sent after it was closed": (moved(SENDING, 14), "goes on after it was closed"),
+    "no checkpoint": (lambda s: s.checkpoints.remove(13), "no checkpoint signed over its intent"),
+    "same attempt": (doubled_intent, "the same attempt has two intents"),
+    "other bytes": (other_prompt, "rendered again from its segments it has other bytes"),
+    "bare text": (bare_text, "unknown segment type"),
+    "changed value": (with_value(DPValue(42, "r1", "e2", (1, 0))), "differs from the one released"),
+    "other cell": (with_value(DPValue(41, "r1", "e2", (0, 1))), "differs from the one released"),
+    "cell outside": (with_value(DPValue(41, "r1", "e2", (1, 2))), "differs from the one released"),
+    "unknown release": (with_value(DPValue(41, "r2", "e2", (1, 0))), "was not measured before"),
+    "unpaid value": (with_value(DPValue(41, "r1", "e3", (1, 0))), "no charge of release r1 paid for"),
+    "prompt before release": (moved(MEASURED, 17), "was not measured before"),
+    "overspent": (told(CAP, rho="0.49999999999999999999"), "exceeds the population's cap"),
+    "overspent delta": (told(COMMIT, delta="1e-30"), "exceeds the population's cap"),
+    "over its reservation": (told(RESERVE, rho="0.4"), "takes more than reservation r still holds"),
+    "drawn on nothing": (told(COMMIT, reservation="q"), "takes more than reservation q still holds"),
+    "drawn after it was closed": (added(FORFEIT, REST, at=8), "takes more than reservation r still holds"),
+    "reserved above the cap": (added(RESERVE, money("r2", "0.01")), "exceeds the population's cap"),
+    "forfeit over": (added(FORFEIT, money("f", "0.1")), "exceeds the population's cap"),
+    "no cap": (dropped(CAP), "before any cap was set"),
+    "negative rho": (told(COMMIT, rho="-0.2"), "not below zero"),
+    "float rho": (told(COMMIT, rho=0), "must be decimal strings"),
+    "NaN rho": (told(COMMIT, rho="NaN"), "not below zero"),
+    "charged late": (moved(COMMIT, 9, 1), "measurement e2 was not charged before"),
+    "never charged": (dropped(COMMIT, 1), "measurement e2 was not charged before"),
+    "charged once, used twice": (released_again, "pays for two releases"),
+    "booked twice": (added(COMMIT, commit("e1", "0")), "booked twice"),
+    "own request": (lambda s: s.entries.insert(3, vote("measure", "user:rita", "hq")), "a vote on one's own request"),
+    "same voter": (lambda s: s.entries.insert(4, vote("measure", "user:sam", "hq")), "a second vote by the same"),
+    "lent name": (told(VOTE, voter="user:uma"), "another person's name"),
+    "one vote": (dropped(VOTE), "passed with 1 approvals"),
+    "rejected": (told(VOTE, decision="reject"), "passed with 1 approvals"),
+    "other content": (told(VOTE, nth=1, content_hash="other"), "passed with 1 approvals"),
+    "reserved before votes": (moved(RESERVE, 3), "passed with 0 approvals"),
+    "egress unapproved": (dropped(VOTE, 2), "gate 'egress' of request q1 was passed with 0"),
+    "grant unapproved": (dropped(VOTE, 3), "gate 'output' of request q1 was passed with 1"),
+    "ungranted": (dropped(GRANT), "a download nobody granted"),
+    "other person": (told(SERVED, user="user:eve"), "by another person"),
+    "nobody asked": (dropped("synthesis:request:submitted"), "which nobody submitted"),
+    "body missing": (lambda s: s.bodies.pop("i1-answer"), "missing"),
+    "body of no entry": (lambda s: s.bodies.update(stray=b"x"), "no entry speaks of it"),
+    "body swapped": (lambda s: s.bodies.update({"i1-answer": b"other"}), "does not match the hash in the log"),
+    "fact missing": (lambda s: s.facts(COMMIT).pop("scale"), "misses scale"),
+    "fact malformed": (told(INTENT, prompt="x"), "malformed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_signed_export_with_a_planted_defect_fails_for_that_reason(tmp_path, name):
+    plant, expected = DEFECTS[name]
+    story = whole()
+    plant(story)
+    found = findings(story.write(tmp_path / "export"))
+    assert any(expected in one for one in found), found

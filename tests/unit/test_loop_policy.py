@@ -1,0 +1,67 @@
+"""What is offered for measuring follows from released facts alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from privacy.values import Domain
+from synthesis.loop import policy
+
+DOMAIN = Domain(("a", "b", "c", "d"), (2, 3, 20, 5))
+
+
+def views() -> policy.Views:
+    bins = {}
+    for column, size in zip(DOMAIN.columns, DOMAIN.sizes, strict=True):
+        for level in (4, 8):
+            bins[column, level] = np.arange(size) * min(size, level) // size
+    return policy.Views(DOMAIN, bins)
+
+
+def test_one_column_or_too_little_budget_buys_no_round() -> None:
+    assert policy.rounds(columns=1, total=1e6, rho=1.0)[0] == 0
+    assert policy.rounds(columns=10, total=50, rho=1e-5)[0] == 0
+    assert policy.rounds(columns=10, total=1e6, rho=0.0)[0] == 0
+
+
+@pytest.mark.parametrize("columns", [2, 3, 5, 14, 60, 100])
+def test_tables_grow_with_information_but_stay_linear_in_columns(columns: int) -> None:
+    def bought(rho: float) -> int:
+        rounds, per_round = policy.rounds(columns=columns, total=40_000, rho=rho)
+        return rounds * per_round
+
+    assert bought(0.0005) <= bought(0.01) <= bought(1.0) <= 8 * columns + 8
+    assert bought(1.0) <= 1.2 * columns * (columns - 1) / 2 + 8
+
+
+def test_every_pair_is_offered_at_each_view_that_differs() -> None:
+    offered = list(views().pairs(set(), (4, 8)))
+    assert {clique.columns for clique in offered} == {
+        ("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")
+    }  # fmt: skip
+    assert len(set(offered)) == len(offered)
+    assert [c.shape(DOMAIN) for c in offered if c.columns == ("a", "b")] == [(2, 3)]  # both levels look alike
+
+
+def test_measured_pairs_leave_and_open_the_way_to_triples() -> None:
+    taken = {frozenset("ab"), frozenset("bc")}
+    assert all(frozenset(c.columns) not in taken for c in views().pairs(taken, (4, 8)))
+    assert {c.columns for c in views().triples(taken, (4,))} == {("a", "b", "c")}
+    assert list(views().triples({frozenset("ab")}, (4,))) == []
+
+
+def test_many_columns_are_offered_at_fewer_views() -> None:
+    wide = Domain(tuple(f"x{i}" for i in range(60)), (30,) * 60)
+    levels = (4, 8, 16, 32)
+    bins = {(c, level): np.arange(30) * min(level, 30) // 30 for c in wide.columns for level in levels}
+    offered = list(policy.Views(wide, bins).pairs(set(), levels))
+    assert len(offered) <= policy.MOST_CANDIDATES
+    assert len({c.columns for c in offered}) == 60 * 59 // 2
+
+
+def test_the_penalty_is_a_share_of_the_noise_and_never_more_than_the_cells_hold() -> None:
+    full, empty = np.full((4, 4), 1000), np.zeros((4, 4), int)
+    assert policy.penalty(full, sigma=10.0) == round(0.3 * 16 * policy.NOISE * 10)
+    assert policy.penalty(empty, sigma=10.0) == 0
+    assert policy.penalty(np.full((2, 2, 2), 1000), sigma=10.0) == round(8 * policy.NOISE * 10)

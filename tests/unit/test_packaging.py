@@ -1,0 +1,59 @@
+"""The package: formulas are disarmed, numbers are intact, and every file's hash is in the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from synthesis import packaging
+
+FACTS = {
+    "title": "Synthetic test", "dataset": "A table", "rows": 3, "package": "p",
+    "privacy": {"unit": "one row", "neighbours": "add-remove", "rho": "0.01", "epsilon": "1", "delta": "0.000001"},
+}  # fmt: skip
+REPORT = {"tvd2_vs_noised": 0.01, "within_noise": 1.0, "never_measured": [], "tables": []}
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")'])
+def test_formulas_are_disarmed(cell: str) -> None:
+    assert packaging.guard_cell(cell) == "'" + cell
+
+
+@pytest.mark.parametrize("cell", ["-5", "+3.2", "-1e-9", "plain", "a=b", "", 7, -2.5, None])
+def test_numbers_and_plain_text_stay(cell: object) -> None:
+    assert packaging.guard_cell(cell) is cell
+
+
+def write(folder: Path, table: pd.DataFrame) -> dict:
+    return packaging.write_package(folder, table=table, report=REPORT, facts=FACTS)
+
+
+def test_every_file_is_in_the_manifest_with_its_hash(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": [1, -2, 3], "kind": ["=1", "b", None]})
+    manifest = write(tmp_path, table)
+    assert {file["name"] for file in manifest["files"]} == {"data.csv", "data.parquet", "quality.json", "README.md"}
+    for file in manifest["files"]:
+        assert hashlib.sha256((tmp_path / file["name"]).read_bytes()).hexdigest() == file["sha256"]
+    assert json.loads((tmp_path / "manifest.json").read_text()) == manifest
+
+
+def test_csv_is_guarded_and_parquet_is_exact(tmp_path: Path) -> None:
+    table = pd.DataFrame({"=x": [1, -2, 3], "kind": ["=1", "b", "-4"]})
+    write(tmp_path, table)
+    csv = pd.read_csv(tmp_path / "data.csv", dtype=str)
+    assert list(csv.columns) == ["'=x", "kind"]
+    assert list(csv["kind"]) == ["'=1", "b", "-4"]
+    assert list(csv["'=x"]) == ["1", "-2", "3"]
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "data.parquet"), table, check_dtype=False)
+
+
+def test_the_readme_states_the_guarantee(tmp_path: Path) -> None:
+    write(tmp_path, pd.DataFrame({"x": [1, 2, 3]}))
+    text = (tmp_path / "README.md").read_text()
+    assert "rho = 0.01" in text
+    assert "epsilon = 1 at delta = 0.000001" in text
+    assert "one row (add-remove neighbours)" in text

@@ -1,0 +1,286 @@
+"""Plans and their execution: charged before counted, within the budget, nothing after a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from privacy.dp import opendp_door
+from privacy.dp.charging import MemoryLedger
+from privacy.dp.counting import NumpyCounter
+from privacy.dp.execution import execute
+from privacy.errors import NotAffordable
+from privacy.plans import MeasurementPlan, adaptive_default, all_pairs, for_purpose
+from privacy.purposes import Purpose
+from privacy.values import Axis, Candidate, Clique, Domain, IntArray, Measurement, NoisyMarginal, PrivacyUnit
+
+DOMAIN = Domain(("a", "b", "c"), (3, 10, 4))
+ROWS = 3000
+ROUNDS = MeasurementPlan(one_way_share=Decimal("0.3"), rounds=2, per_round=1)
+
+
+class Onlooker:
+    """A model that expects the same count everywhere, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.seen: list[NoisyMarginal] = []
+
+    def expected(self, clique: Clique) -> IntArray:
+        return np.full(clique.shape(DOMAIN), round(ROWS / clique.cells(DOMAIN)), dtype=np.int64)
+
+    def observe(self, marginal: NoisyMarginal) -> None:
+        self.seen.append(marginal)
+
+
+class Adaptive(Onlooker):
+    """Wants two rounds of two, among pairs at two levels of detail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[float, int, int]] = []
+        self.budget = 0.0
+
+    def rounds(self, *, rho: float) -> tuple[int, int]:
+        self.budget = rho
+        return 2, 2
+
+    def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
+        self.asked.append((sigma, round, rounds))
+        halves = Axis("b", (0,) * 5 + (1,) * 5)
+        cliques = [Clique.of("a", "b"), Clique((Axis("a"), halves)), Clique.of("a", "c"), Clique((halves, Axis("c")))]
+        return tuple(Candidate(clique, round) for clique in cliques)
+
+
+class Diary:
+    """Notes, in order, each charge and each look at the data."""
+
+    def __init__(self, cap: str) -> None:
+        self.ledger, self.notes = MemoryLedger(Decimal(cap)), []
+        rng = np.random.default_rng(0)
+        a = rng.integers(0, 3, ROWS)
+        codes = np.stack([a, (a * 3 + rng.integers(0, 2, ROWS)) % 10, rng.integers(0, 4, ROWS)], axis=1)
+        self.counter = NumpyCounter(codes, DOMAIN)
+        self.domain = DOMAIN
+
+    notes: list[tuple[str, Any]]
+
+    def charge(self, measurement: Measurement) -> str:
+        entry = self.ledger(measurement)
+        self.notes.append(("charge", measurement))
+        return entry
+
+    def counts(self, clique: Clique) -> IntArray:
+        self.notes.append(("count", clique))
+        return self.counter.counts(clique)
+
+    def tables(self, cliques: Sequence[Clique]) -> tuple[IntArray, ...]:
+        return tuple(self.counts(clique) for clique in cliques)
+
+
+def carry_out(plan: MeasurementPlan, model: Any, diary: Diary, *, rho: str = "0.5", unit: Any = None) -> Any:
+    return execute(plan, counter=diary, charge=diary.charge, model=model, unit=unit or PrivacyUnit(), rho=Decimal(rho))
+
+
+PLANS: list[tuple[MeasurementPlan, Callable[[], Onlooker]]] = [
+    (all_pairs(DOMAIN), Onlooker),
+    (ROUNDS, Onlooker),
+    (adaptive_default(DOMAIN), Adaptive),
+    (for_purpose(DOMAIN, Purpose(("a",), (("b", 4),))), Adaptive),
+]
+
+
+@pytest.mark.parametrize(("plan", "model"), PLANS)
+@pytest.mark.parametrize("unit", [PrivacyUnit(), PrivacyUnit("identifier", 4, "who", "change-one")])
+def test_charges_come_first_and_stay_within_the_budget(plan: Any, model: Any, unit: PrivacyUnit) -> None:
+    diary, onlooker = Diary("0.5"), model()
+    released = carry_out(plan, onlooker, diary, unit=unit)
+    paid: set[Clique] = set()
+    for kind, what in diary.notes:
+        if kind == "charge":
+            paid.update(what.cliques)
+        else:
+            assert what in paid, "the data was looked at before that look was paid for"
+    assert Decimal("0.499999") < diary.ledger.spent <= Decimal("0.5")
+    assert list(released) == onlooker.seen
+    assert {table.clique for table in released} >= {Clique.of(column) for column in DOMAIN.columns}
+
+
+@pytest.mark.parametrize(("plan", "model"), PLANS)
+def test_every_charge_is_what_opendp_says_it_costs(plan: Any, model: Any) -> None:
+    diary = Diary("0.5")
+    carry_out(plan, model(), diary)
+    for charge in diary.ledger.entries:
+        if charge.kind == "table":
+            by_hand = (charge.sensitivity / charge.scale) ** 2 / 2
+        else:
+            by_hand = (2 * charge.sensitivity / charge.scale) ** 2 / 8
+        assert float(charge.rho) == pytest.approx(by_hand, rel=1e-6)
+        assert float(charge.rho) >= by_hand * (1 - 1e-12)
+        assert charge.library == "opendp 0.16.0"
+
+
+@pytest.mark.parametrize(("plan", "model"), PLANS)
+@pytest.mark.parametrize("cap", ["0.0001", "0.05", "0.2", "0.4"])
+def test_after_a_refused_charge_nothing_more_is_read(plan: Any, model: Any, cap: str) -> None:
+    diary = Diary(cap)
+    with pytest.raises(NotAffordable):
+        carry_out(plan, model(), diary)
+    looked = [what for kind, what in diary.notes if kind == "count"]
+    charged = {clique for kind, what in diary.notes if kind == "charge" for clique in what.cliques}
+    assert set(looked) <= charged
+    assert diary.ledger.spent <= Decimal(cap)
+
+
+def test_a_released_table_names_the_charge_that_paid_for_it() -> None:
+    diary = Diary("0.5")
+    for table in carry_out(adaptive_default(DOMAIN), Adaptive(), diary):
+        charge = diary.ledger.entries[int(table.measurement) - 1]
+        assert (charge.kind, charge.cliques, charge.scale) == ("table", (table.clique,), table.sigma)
+
+
+def test_a_chosen_pair_takes_its_other_levels_out_of_the_round() -> None:
+    diary, model = Diary("0.5"), Adaptive()
+    released = carry_out(adaptive_default(DOMAIN), model, diary)
+    pairs = [table.clique for table in released if len(table.clique.columns) == 2]
+    assert len(pairs) == 4
+    for first, second in (pairs[:2], pairs[2:]):
+        assert set(first.columns) != set(second.columns)
+    assert [(number, rounds) for _, number, rounds in model.asked] == [(0, 2), (1, 2)]
+    assert model.asked[0][0] == pytest.approx(pairs and released[-1].sigma, rel=1e-6)
+    assert model.budget == pytest.approx(0.5)
+
+
+def test_strong_dependence_is_chosen_first() -> None:
+    """a and b depend on each other, c on nothing: with this budget the choice is all but certain."""
+    first = carry_out(ROUNDS, Onlooker(), Diary("5"), rho="5")[3]
+    assert set(first.clique.columns) == {"a", "b"}
+
+
+def test_release_is_near_the_truth_and_not_the_truth() -> None:
+    diary = Diary("0.5")
+    released = carry_out(all_pairs(DOMAIN), Onlooker(), diary)
+    gaps = [(t.counts - diary.counter.counts(t.clique)) / t.sigma for t in released]
+    joined = np.concatenate([gap.ravel() for gap in gaps])
+    assert 0.5 < joined.std() < 1.6
+    assert np.abs(joined).max() < 6
+
+
+def test_a_model_of_the_wrong_shape_is_refused() -> None:
+    class Wrong(Onlooker):
+        def expected(self, clique: Clique) -> IntArray:
+            return np.zeros(3, dtype=np.int64)
+
+    with pytest.raises(ValueError, match="shape"):
+        carry_out(ROUNDS, Wrong(), Diary("0.5"))
+
+
+def test_open_rounds_need_an_adaptive_model() -> None:
+    with pytest.raises(ValueError, match="adaptive"):
+        carry_out(adaptive_default(DOMAIN), Onlooker(), Diary("0.5"))
+
+
+@pytest.mark.parametrize("plan", [plan for plan, _ in PLANS] + [adaptive_default(Domain(("a",), (2,)))])
+def test_plans_survive_json(plan: MeasurementPlan) -> None:
+    assert MeasurementPlan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"one_way_share": "0"}, "shares"),
+        ({"one_way_share": "1.1"}, "shares"),
+        ({"one_way_share": "0.6", "fixed_share": "0.5", "fixed": [Clique.of("a").to_json()]}, "shares"),
+        ({"fixed_share": "0.1"}, "workload"),
+        ({"select_share": "1"}, "select_share"),
+        ({"rounds": 1}, "together"),
+        ({"rounds": -1, "per_round": 1}, "rounds"),
+        ({"max_cells": 0}, "max_cells"),
+        ({"one_way_share": "many"}, "wrong kind"),
+        ({"one_way_share": 0.3}, "wrong kind"),
+        ({"fixed": 3}, "wrong kind"),
+        ({"fixed": [[{"column": "a", "bins": [10**12]}]], "fixed_share": "0.1"}, "bins of a"),
+        ({"fixed": [[{"column": 3, "bins": []}]], "fixed_share": "0.1"}, "wrong kind"),
+        ({"fixed": [Clique.of("a").to_json()], "fixed_share": "0.1", "fixed_weights": [1, 2]}, "one weight a table"),
+        ({"fixed": [Clique.of("a").to_json()], "fixed_share": "0.1", "fixed_weights": [0]}, "from 1"),
+        ({"max_cells": 2.5}, "whole numbers"),
+        ({"purpose": {"targets": []}}, "exactly the keys"),
+        ({"purpose": {"targets": [], "weights": {}}}, "at least one target"),
+        ({"purpose": {"targets": ["a"], "weights": {"a": 2}}}, "no targets"),
+        ({"purpose": {"targets": ["a"], "weights": {"b": 101}}}, "from 0 to 100"),
+        ({"extra": 1}, "keys"),
+    ],
+)
+def test_a_malformed_plan_names_its_rule(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        MeasurementPlan.from_json(adaptive_default(DOMAIN).to_json() | changes)
+
+
+def test_a_purpose_measures_every_column_with_its_targets_at_its_weights() -> None:
+    purpose = Purpose(("a",), (("b", 4),))
+    plan = for_purpose(DOMAIN, purpose)
+    assert [set(clique.columns) for clique in plan.fixed] == [{"a", "b"}, {"a", "c"}]
+    assert plan.fixed_weights == (4, 1)
+    diary = Diary("0.5")
+    released = carry_out(plan, Adaptive(), diary)
+    heavy, light = (table.sigma for table in released[3:5])  # after the three one-way tables
+    assert light == pytest.approx(2 * heavy, rel=1e-6)  # a quarter of rho is twice the noise
+    assert for_purpose(DOMAIN, Purpose(("b", "c"), (("a", 0),))).fixed == (Clique.of("b", "c"),)
+    with pytest.raises(ValueError, match="column z"):
+        for_purpose(DOMAIN, Purpose(("z",)))
+    with pytest.raises(ValueError, match="not declared"):
+        replace(plan, purpose=Purpose(("z",))).check(DOMAIN)
+
+
+def test_a_pair_too_large_is_counted_in_neighbouring_codes() -> None:
+    wide = Domain(("y", "x", "z"), (2000, 300, 2))
+    plan = for_purpose(wide, Purpose(("y",)))
+    assert [clique.shape(wide) for clique in plan.fixed] == [(128, 128), (2000, 2)]
+    plan.check(wide)
+
+
+@pytest.mark.parametrize(
+    ("clique", "rule"),
+    [
+        (Clique.of("a", "z"), "not declared"),
+        (Clique((Axis("b", (0, 1)),)), "bins of b"),
+        (Clique.of("a", "b", "c"), "cells"),
+    ],
+)
+def test_a_plan_must_fit_the_domain(clique: Clique, rule: str) -> None:
+    share = Decimal("0.5")
+    plan = MeasurementPlan(one_way_share=share, fixed_share=share, fixed=(clique,), rounds=0, per_round=1, max_cells=50)
+    with pytest.raises(ValueError, match=rule):
+        plan.check(DOMAIN)
+
+
+def test_a_mechanism_draws_once() -> None:
+    door = opendp_door.gaussian(sensitivity=1.0, rho=Decimal("0.1"))
+    door.release(np.zeros(3, dtype=np.int64))
+    with pytest.raises(RuntimeError, match="new charge"):
+        door.release(np.zeros(3, dtype=np.int64))
+
+
+@pytest.mark.parametrize("vector", [np.zeros(3), np.zeros((2, 2), dtype=int), np.array([2**60])])
+def test_only_flat_vectors_of_moderate_whole_numbers_are_released(vector: Any) -> None:
+    with pytest.raises((TypeError, OverflowError)) as refused:
+        opendp_door.gaussian(sensitivity=1.0, rho=Decimal("0.1")).release(vector)
+    assert str(2**60) not in str(refused.value)
+
+
+@pytest.mark.parametrize("rho", ["0", "-1", "1e-13", "NaN", "Infinity"])
+def test_no_mechanism_without_a_price(rho: str) -> None:
+    with pytest.raises(ValueError, match="rho"):
+        opendp_door.gaussian(sensitivity=1.0, rho=Decimal(rho))
+
+
+@pytest.mark.parametrize("rho", ["0.000001", "0.05", "0.1", "0.3", "1", "7.77"])
+def test_the_least_noise_that_the_map_allows(rho: str) -> None:
+    gaussian = opendp_door.gaussian(sensitivity=3.0, rho=Decimal(rho))
+    chooser = opendp_door.noisy_max(sensitivity=3, rho=Decimal(rho))
+    for door in (gaussian, chooser):
+        assert Decimal(rho) * Decimal("0.999999") < door.rho <= Decimal(rho)
