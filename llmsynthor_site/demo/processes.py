@@ -23,21 +23,22 @@ class Stopped(BaseException):
     """SIGTERM or Ctrl-C arrived; unwinds to where the children are stopped."""
 
 
-def on_signal(number: int, frame: FrameType | None) -> None:
-    raise Stopped
-
-
 class Processes:
     """Children in process groups of their own; leaving the context ends every one of them."""
 
     def __init__(self) -> None:
         self.children: list[subprocess.Popen[bytes]] = []
         self.logs: list[IO[bytes]] = []
+        self.stopping = False
 
     def __enter__(self) -> Processes:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, on_signal)
+            signal.signal(number, self.on_signal)
         return self
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True  # Python drops what is raised inside a finalizer; ``check`` then raises it again
+        raise Stopped
 
     def __exit__(self, *_: object) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -84,7 +85,9 @@ class Processes:
             time.sleep(0.1)
 
     def check(self) -> None:
-        """Raise when a child ended by itself."""
+        """Raise when a signal arrived, or when a child ended by itself."""
+        if self.stopping:
+            raise Stopped
         for child in self.children:
             if child.poll() is not None:
                 raise RuntimeError(f"a process of the site ended unexpectedly; see {settings.SITE_DIR}/logs")
