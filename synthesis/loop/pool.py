@@ -8,10 +8,13 @@ all columns is ever built: a sweep costs records x bins x tables, whatever the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from synthesis.loop.cells import Table
 from synthesis.loop.denoising import Estimate
 from synthesis.loop.evidence import LARGEST_STEP, Evidence
 from synthesis.loop.prior import Prior
@@ -27,6 +30,8 @@ class Pool:
         self.beliefs, self.total, self.size, self.rng = beliefs, total, size, rng
         self.tables: list[Evidence] = []
         self.touching: list[list[Evidence]] = [[] for _ in beliefs]
+        self.watched: list[Table] = []  # nothing was released of these: the model's own, for the records drawn from it
+        self.watching: list[list[Table]] = [[] for _ in beliefs]
         self.prior = Prior([belief.mass for belief in beliefs])
         self.tilts = [np.zeros(len(belief.mean)) for belief in beliefs]
         self.averaged = [np.zeros(len(belief.mean)) for belief in beliefs]
@@ -44,6 +49,13 @@ class Pool:
         for column in table.columns:
             self.touching[column].append(table)
 
+    def watch(self, tables: list[Table]) -> None:
+        """Average these tables of the model too, from the next ``forget_averages`` on."""
+        self.watched, self.watching = tables, [[] for _ in self.beliefs]
+        for table in tables:
+            for column in table.columns:
+                self.watching[column].append(table)
+
     def take_in(self, components: list[list[FloatArray]], weights: FloatArray) -> None:
         """Add components to the prior and redraw that share of the records from each: the plan's own records.
 
@@ -60,21 +72,22 @@ class Pool:
     def forget_averages(self) -> None:
         """Start a new average of expected tables."""
         self.averaged = [np.zeros_like(average) for average in self.averaged]
-        for table in self.tables:
+        for table in [*self.tables, *self.watched]:
             table.averaged = np.zeros(table.shape)
 
     def sweep(self, step: float, *, average: bool = False) -> None:
-        """Resample every column once, in random order, learning at rate ``step``."""
+        """Resample every column once, in random order, learning at rate ``step``; average what is expected."""
         joint = self.prior.joint(self.codes)
         for column in self.rng.permutation(len(self.beliefs)).tolist():
-            own, tables = self._expect(column, joint)
+            watching = self.watching[column] if average else []
+            own, known, seen = self._expect(column, joint, watching)
             self._learn(column, own, step)
+            for table, expected in zip(self.touching[column], known, strict=True):
+                table.learn(expected, step, max(len(self.touching[c]) for c in table.columns))
             if average:
                 self.averaged[column] += own
-            for table, expected in tables:
-                table.learn(expected, step, max(len(self.touching[c]) for c in table.columns))
-                if average:
-                    table.averaged += expected
+                for each, expected in zip([*self.touching[column], *watching], known + seen, strict=True):
+                    each.averaged += expected
 
     def wander(self, codes: Codes, sweeps: int, rng: np.random.Generator) -> Codes:
         """A copy of ``codes`` (columns x records) after sweeps that learn nothing."""
@@ -90,21 +103,8 @@ class Pool:
         return codes
 
     def index(self, column: int, codes: Codes) -> sp.csr_matrix | None:
-        """Sparse indicator (records) x (cells of the other columns, over all tables that touch ``column``).
-
-        Times stacked tilts it gives logits; its transpose times probabilities gives expected tables. One
-        product serves tables of any number of columns.
-        """
-        tables = self.touching[column]
-        if not tables:
-            return None
-        records, start = codes.shape[1], 0
-        cells = np.empty((records, len(tables)), np.int32)
-        for place, table in enumerate(tables):
-            cells[:, place] = table.key(codes, without=column) + start
-            start += table.rows(column)
-        ends = np.arange(0, cells.size + 1, len(tables), dtype=np.int32)
-        return sp.csr_matrix((np.ones(cells.size, np.float32), cells.ravel(), ends), shape=(records, start))
+        """``index_of`` the released tables that touch the column: times stacked tilts it gives logits."""
+        return index_of(self.touching[column], column, codes)
 
     def stack(self, column: int, values: list[FloatArray]) -> Weights:
         """One array per touching table, unfolded and stacked to match ``index``."""
@@ -127,29 +127,26 @@ class Pool:
         gathered += base
         return gathered
 
-    def _expect(self, column: int, joint: Weights) -> tuple[FloatArray, list[tuple[Evidence, FloatArray]]]:
+    def _expect(
+        self, column: int, joint: Weights, watching: list[Table]
+    ) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:
         """Resample the column; its expected one-way table and those of its tables, in released records."""
         stacked = self.stack(column, [table.tilt for table in self.touching[column]])
         own = np.zeros(len(self.tilts[column]))
-        rows = np.zeros(stacked.shape)
+        rows, more = np.zeros(stacked.shape), np.zeros((sum(t.rows(column) for t in watching), len(own)))
         for part in chunks(self.size, len(own)):
             codes = self.codes[:, part]
-            index = self.index(column, codes)
+            index, also = self.index(column, codes), index_of(watching, column, codes)
             drawn, chances = draw(self._logits(column, joint[part], codes, index, stacked), self.rng)
             self.prior.move(column, joint[part], codes[column], drawn)
             codes[column] = drawn
             own += chances.sum(axis=0, dtype=float)
             if index is not None:
                 rows += index.T @ chances
-        return own * self.scale, self._fold(column, rows * self.scale)
-
-    def _fold(self, column: int, rows: FloatArray) -> list[tuple[Evidence, FloatArray]]:
-        tables, start = [], 0
-        for table in self.touching[column]:
-            end = start + table.rows(column)
-            tables.append((table, table.fold(rows[start:end], column)))
-            start = end
-        return tables
+            if also is not None:
+                more += also.T @ chances
+        known = fold_of(self.touching[column], column, rows * self.scale)
+        return own * self.scale, known, fold_of(watching, column, more * self.scale)
 
     def _learn(self, column: int, expected: FloatArray, step: float) -> None:
         """The one-way table is evidence too: its posterior mean, with its posterior variance as noise."""
@@ -158,3 +155,29 @@ class Pool:
         newton = (belief.mean - expected - variance * tilt) / (expected + variance + 1)
         rate = step / (len(self.touching[column]) + 1)
         tilt += np.clip(rate * newton, -LARGEST_STEP, LARGEST_STEP)
+
+
+def index_of(tables: Sequence[Table], column: int, codes: Codes) -> sp.csr_matrix | None:
+    """Sparse indicator (records) x (cells of the other columns, over all ``tables``, which touch ``column``).
+
+    Its transpose times probabilities gives expected tables. One product serves tables of any number of columns.
+    """
+    if not tables:
+        return None
+    records, start = codes.shape[1], 0
+    cells = np.empty((records, len(tables)), np.int32)
+    for place, table in enumerate(tables):
+        cells[:, place] = table.key(codes, without=column) + start
+        start += table.rows(column)
+    ends = np.arange(0, cells.size + 1, len(tables), dtype=np.int32)
+    return sp.csr_matrix((np.ones(cells.size, np.float32), cells.ravel(), ends), shape=(records, start))
+
+
+def fold_of(tables: Sequence[Table], column: int, rows: FloatArray) -> list[FloatArray]:
+    """The tables behind stacked rows, stacked to match ``index_of``."""
+    found, start = [], 0
+    for table in tables:
+        end = start + table.rows(column)
+        found.append(table.fold(rows[start:end], column))
+        start = end
+    return found

@@ -8,7 +8,6 @@ sum_c (count - target)^2 / (target + 1) over all tables. The result stays a draw
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from synthesis.loop.pool import Pool
@@ -28,8 +27,10 @@ class Refiner:
         records = codes.shape[1]
         self.own_targets = [_scaled(average, records) for average in pool.averaged]
         self.own_counts = [_count(values, len(t)) for values, t in zip(codes, self.own_targets, strict=True)]
-        self.targets = {id(table): _scaled(table.averaged, records) for table in pool.tables}
-        self.counts = {id(table): table.count(codes) for table in pool.tables}
+        tables = [*pool.tables, *pool.watched]
+        self.touching = [[*known, *watched] for known, watched in zip(pool.touching, pool.watching, strict=True)]
+        self.targets = {id(table): _scaled(table.averaged, records) for table in tables}
+        self.counts = {id(table): table.count(codes) for table in tables}
 
     def run(self, passes: int) -> Codes:
         for _ in range(passes):
@@ -48,38 +49,36 @@ class Refiner:
     def _move(self, column: int, batch: NDArray[np.int64]) -> None:
         pool, codes = self.pool, self.codes[:, batch]
         drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes), self.rng)
-        gain = self._change(column, codes[column], drawn, pool.index(column, codes))
+        gain = self._change(column, codes, drawn)
         go = (drawn != codes[column]) & (gain < 0) & (self.rng.random(len(batch)) < ACCEPT)
         self._apply(column, batch[go], codes[:, go], drawn[go])
 
-    def _change(self, column: int, old: Codes, new: Codes, index: sp.csr_matrix | None) -> FloatArray:
+    def _change(self, column: int, codes: Codes, new: Codes) -> FloatArray:
         """Change of the objective, were each record alone to go from its old value to its new one."""
-        enter, leave = _prices(self.own_counts[column], self.own_targets[column])
-        change = enter[new] + leave[old]
-        if index is None:
-            return change
-        tables = self.pool.touching[column]
-        prices = [_prices(self.counts[id(table)], self.targets[id(table)]) for table in tables]
-        rows = np.arange(len(old))
-        change += (index @ self.pool.stack(column, [p[0] for p in prices]))[rows, new]
-        change += (index @ self.pool.stack(column, [p[1] for p in prices]))[rows, old]
+        own = self.own_counts[column], self.own_targets[column]
+        change = _price(*own, new, 1) + _price(*own, codes[column], -1)
+        moved = codes.copy()
+        moved[column] = new
+        for table in self.touching[column]:
+            known = self.counts[id(table)].ravel(), self.targets[id(table)].ravel()
+            change += _price(*known, table.key(moved), 1) + _price(*known, table.key(codes), -1)
         return change
 
     def _apply(self, column: int, batch: NDArray[np.int64], codes: Codes, new: Codes) -> None:
-        for table in self.pool.touching[column]:
+        for table in self.touching[column]:
             self.counts[id(table)] -= table.count(codes)
         self.own_counts[column] -= _count(codes[column], len(self.own_targets[column]))
         codes[column] = new
         self.codes[column, batch] = new
         self.own_counts[column] += _count(new, len(self.own_targets[column]))
-        for table in self.pool.touching[column]:
+        for table in self.touching[column]:
             self.counts[id(table)] += table.count(codes)
 
 
-def _prices(count: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Cost of one more record in each cell, and of one fewer."""
-    gap, weight = count - target, 1 / (target + 1)
-    return (2 * gap + 1) * weight, (1 - 2 * gap) * weight
+def _price(count: FloatArray, target: FloatArray, cells: NDArray[np.int32], more: int) -> FloatArray:
+    """Cost of one more record in each of ``cells`` (``more`` = 1), or of one fewer (-1)."""
+    wanted = target[cells]
+    return np.asarray((1 + 2 * more * (count[cells] - wanted)) / (wanted + 1))
 
 
 def _count(values: Codes, size: int) -> FloatArray:
