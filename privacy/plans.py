@@ -24,7 +24,8 @@ class MeasurementPlan:
     ``fixed_weights`` (a whole number a table; none given: all with the same noise). ``purpose`` says what
     they were named for.
     What remains belongs to the rounds; of it, ``select_share`` pays for choosing.
-    ``rounds`` and ``per_round`` may be left to an adaptive model (None); ``rounds=0`` means no rounds.
+    ``rounds`` and ``per_round`` may be left to an adaptive model (None), and what its rounds then leave buys all
+    one-way tables once more; ``rounds=0`` means no rounds.
     ``max_cells`` is the largest table that may be chosen.
     """
 

@@ -217,11 +217,13 @@ class Model(Protocol):
 class Candidate:
     """A table that may be measured next, and the public integer taken off its score before choosing.
 
-    Its score is ``sum |count - expected| - penalty`` over the table's cells.
+    Its score is ``sum |count - expected| - penalty`` over the table's cells. ``chance``, where a model gives it,
+    is the sum it foresees if the table held nothing new; when no candidate promises more, none is chosen.
     """
 
     clique: Clique
     penalty: int
+    chance: int | None = None
 
 
 class AdaptiveModel(Model, Protocol):

@@ -33,6 +33,7 @@ from privacy.values import (
 )
 
 NO_DELTA = Decimal(0)
+LEAST_REST = Decimal("0.01")  # of rho: what an adaptive model leaves beyond this buys all one-way tables once more
 
 
 def execute(
@@ -56,6 +57,8 @@ def execute(
         _fixed(run, plan, rho=rho_down(rho * plan.fixed_share))
     if plan.rounds != 0 and plan.rest > 0 and len(counter.domain.columns) > 1:
         _adaptive(run, plan, total=rho)
+        if plan.rounds is None and (left := rho_down(rho - run.spent)) > rho * LEAST_REST:
+            _one_way(run, rho=left)
     return tuple(run.released)
 
 
@@ -84,15 +87,21 @@ class _Run:
             self._tell(NoisyMarginal(clique, noisy, door.scale, entry))
 
     def choose(self, candidates: tuple[Candidate, ...], *, how_many: int, rho: Decimal) -> tuple[Clique, ...]:
-        """Names the cliques the model explains worst, one noisy max each, at ``rho`` for each."""
+        """Names the cliques the model explains worst, one noisy max each, at ``rho`` for each.
+
+        Fewer than asked for once nothing promises more than chance: that is one more place of the same vector.
+        """
         chosen: list[Clique] = []
         scores: dict[Clique, int] = {}
         while candidates and len(chosen) < how_many:
             door = opendp_door.noisy_max(sensitivity=linf_of_scores(self.unit), rho=rho)
             self._pay([self._step("selection", door, tuple(candidate.clique for candidate in candidates))])
             scores = scores or self._scores(candidates)
-            vector = np.array([scores[candidate.clique] for candidate in candidates], dtype=np.int64)
-            chosen.append(candidates[door.choose(vector)].clique)
+            vector = [scores[candidate.clique] for candidate in candidates] + _nothing(candidates, scale=door.scale)
+            place = door.choose(np.array(vector, dtype=np.int64))
+            if place == len(candidates):
+                break
+            chosen.append(candidates[place].clique)
             candidates = _without(candidates, set(chosen[-1].columns))
         return tuple(chosen)
 
@@ -159,9 +168,8 @@ def _adaptive(run: _Run, plan: MeasurementPlan, *, total: Decimal) -> None:
         sigma = opendp_door.gaussian(sensitivity=one_table, rho=price).scale
         candidates = _candidates(run, plan, sigma=sigma, number=number, rounds=rounds)
         chosen = run.choose(candidates, how_many=per_round, rho=pick)
-        if not chosen:
-            break
-        run.measure([(clique, price) for clique in chosen])
+        if chosen:
+            run.measure([(clique, price) for clique in chosen])
 
 
 def _rounds(model: Model, plan: MeasurementPlan, *, rho: float) -> tuple[int, int]:
@@ -192,6 +200,15 @@ def _pairs(domain: Domain, *, sigma: float, taken: set[Clique]) -> tuple[Candida
     cliques = (Clique.of(*columns) for columns in combinations(domain.columns, 2))
     error = math.sqrt(2 / math.pi) * sigma
     return tuple(Candidate(clique, round(error * clique.cells(domain))) for clique in cliques if clique not in taken)
+
+
+def _nothing(candidates: tuple[Candidate, ...], *, scale: float) -> list[int]:
+    """The public score of choosing none, where the model foresees chance: the best score that chance would bring.
+
+    Noise of this scale lifts the best of m equal candidates by scale ln m above a single one.
+    """
+    by_chance = [each.chance - each.penalty for each in candidates if each.chance is not None]
+    return [max(by_chance) + round(scale * math.log(len(by_chance)))] if by_chance else []
 
 
 def _without(candidates: tuple[Candidate, ...], columns: set[str]) -> tuple[Candidate, ...]:

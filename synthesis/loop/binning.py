@@ -21,6 +21,8 @@ class Binning:
     ) -> None:
         self.domain = domain
         self.masses = [estimate.mass for estimate in estimates]
+        self._spreads = [estimate.sd for estimate in estimates]
+        self._beliefs: dict[Axis, tuple[FloatArray, FloatArray]] = {}
         self.bins = [views.cut(mass, level) for mass in self.masses]
         for axis in [axis for table in tables for axis in table.clique.axes]:
             place = self.place(axis)
@@ -47,6 +49,14 @@ class Binning:
         shares = np.zeros((self.size(place), axis.size(self.domain)))
         np.add.at(shares, (self.bins[place], self._view(axis)), self.masses[place])
         return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+    def belief(self, axis: Axis) -> tuple[FloatArray, FloatArray]:
+        """Share of the records in each bin of the axis, and its standard deviation in records."""
+        if axis not in self._beliefs:
+            place, view = self.place(axis), self._view(axis)
+            spread = np.sqrt(np.bincount(view, self._spreads[place] ** 2))
+            self._beliefs[axis] = (np.bincount(view, self.masses[place]).astype(float), spread)
+        return self._beliefs[axis]
 
     def size(self, place: int) -> int:
         return len(self.estimates[place].mean)

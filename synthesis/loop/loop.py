@@ -78,7 +78,7 @@ class Loop:
         cliques = list(views.pairs(taken, self.settings.levels))
         if 2 * round >= rounds:
             cliques += views.triples(taken, self.settings.triple_levels)
-        return tuple(policy.candidate(clique, self.expected(clique), sigma=sigma) for clique in cliques)
+        return tuple(self._candidate(fit, clique, sigma) for clique in cliques)
 
     def discrepancies(self, limit: int) -> tuple[Discrepancy, ...]:
         """The largest cells that noise does not explain, under- and over-represented, largest first."""
@@ -123,6 +123,12 @@ class Loop:
         shards = -(-rows // self.settings.shard_rows)
         sizes = [len(part) for part in np.array_split(np.arange(rows), shards)]
         return np.concatenate([fit.draw(size, rng) for size in sizes])
+
+    def _candidate(self, fit: Fit, clique: Clique, sigma: float) -> Candidate:
+        chance = policy.chance(
+            [fit.binning.belief(axis) for axis in clique.axes], total=fit.total, sampling=fit.pool.scale
+        )
+        return Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance)
 
     def _fit(self) -> Fit:
         if self._built is None:

@@ -9,12 +9,14 @@ a pair, and from half-way any coarse view of three columns of which two pairs we
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import combinations, product
 
 import numpy as np
 
-from privacy.values import Axis, Candidate, Clique, Domain, IntArray
+from privacy.values import Axis, Clique, Domain, IntArray
+from synthesis.loop.denoising import FloatArray
 
 NOISE = math.sqrt(2 / math.pi)  # expected |N(0, 1)|
 PAIR_PENALTY, TRIPLE_PENALTY = 0.3, 1.0  # share of a table's noise that its score must beat
@@ -70,8 +72,18 @@ def penalty(expected: IntArray, *, sigma: float) -> int:
     return round(share * float(np.minimum(NOISE * sigma, expected).sum()))
 
 
-def candidate(clique: Clique, expected: IntArray, *, sigma: float) -> Candidate:
-    return Candidate(clique, penalty(expected, sigma=sigma))
+def chance(axes: Sequence[tuple[FloatArray, FloatArray]], *, total: float, sampling: float) -> int:
+    """The distance sum |count - expected| foreseen for a table whose columns have nothing to do with each other.
+
+    ``axes``: share and standard deviation (in records) of every bin, by column, as the one-way tables tell
+    them. The records themselves are a sample, and so is the pool: one of its records stands for ``sampling``.
+    """
+    shares = reduce(np.multiply.outer, [share for share, _ in axes])
+    variance = (1 + sampling) * total * shares
+    for place, (_, spread) in enumerate(axes):
+        others = [spread**2 if at == place else other**2 for at, (other, _) in enumerate(axes)]
+        variance = variance + reduce(np.multiply.outer, others)
+    return round(NOISE * float(np.sqrt(variance).sum()))
 
 
 def _axis(column: str, view: IntArray, domain: Domain) -> Axis:

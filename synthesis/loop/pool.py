@@ -83,7 +83,8 @@ class Pool:
             own, known, seen = self._expect(column, joint, watching)
             self._learn(column, own, step)
             for table, expected in zip(self.touching[column], known, strict=True):
-                table.learn(expected, step, max(len(self.touching[c]) for c in table.columns))
+                busiest = max(len(self.touching[c]) for c in table.columns)
+                table.learn(expected, step, busiest, scale=self.scale)
             if average:
                 self.averaged[column] += own
                 for each, expected in zip([*self.touching[column], *watching], known + seen, strict=True):

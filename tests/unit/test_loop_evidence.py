@@ -44,16 +44,26 @@ def test_unfolded_tilts_reach_every_record_and_folded_counts_come_back(
 
 
 def test_a_step_goes_towards_the_target_and_is_bounded(table: Evidence) -> None:
-    table.learn(np.full((3, 2, 2), 6.0), 0.5, busiest=1)
+    table.learn(np.full((3, 2, 2), 6.0), 0.5, busiest=1, scale=1.0)
     assert (np.sign(table.tilt) == np.sign(table.target - 6)).all()
-    table.learn(np.full((3, 2, 2), 1e9), 1.0, busiest=1)
+    table.learn(np.full((3, 2, 2), 1e9), 1.0, busiest=1, scale=1.0)
     assert np.abs(table.tilt).max() <= 1.0
 
 
 def test_strength_falls_only_while_the_residual_exceeds_the_noise(table: Evidence) -> None:
     start = table.strength
-    table.learn(table.target + 20, 0.5, busiest=1)
+    table.learn(table.target + 20, 0.5, busiest=1, scale=1.0)
     assert table.strength < start
     lowered = table.strength
-    table.learn(table.target + 1, 0.5, busiest=1)
+    table.learn(table.target + 1, 0.5, busiest=1, scale=1.0)
     assert table.strength > lowered
+
+
+def test_what_the_pool_adds_by_being_small_counts_as_noise(table: Evidence) -> None:
+    """The same residual moves the tilt less far, in the end, where one record of the pool stands for many."""
+    other = Evidence(table.marginal, table.columns, table.maps)
+    for _ in range(200):
+        table.learn(table.target - 20, 0.5, busiest=1, scale=0.01)
+        other.learn(other.target - 20, 0.5, busiest=1, scale=100.0)
+    assert table.chi > other.chi
+    assert np.abs(table.tilt).mean() > np.abs(other.tilt).mean()

@@ -65,3 +65,16 @@ def test_the_penalty_is_a_share_of_the_noise_and_never_more_than_the_cells_hold(
     assert policy.penalty(full, sigma=10.0) == round(0.3 * 16 * policy.NOISE * 10)
     assert policy.penalty(empty, sigma=10.0) == 0
     assert policy.penalty(np.full((2, 2, 2), 1000), sigma=10.0) == round(8 * policy.NOISE * 10)
+
+
+def test_chance_foresees_the_distance_of_independent_columns() -> None:
+    """Records drawn with independent columns, one-way tables known up to noise: the mean distance is as foreseen."""
+    rng, shares, spreads = np.random.default_rng(0), [np.array([0.5, 0.3, 0.2]), np.array([0.6, 0.4])], [40.0, 30.0]
+    found = []
+    for _ in range(300):
+        noisy = [s + rng.normal(0, d, len(s)) / 10_000 for s, d in zip(shares, spreads, strict=True)]
+        counts = rng.multinomial(10_000, np.outer(*shares).ravel())
+        found.append(np.abs(counts - 10_000 * np.outer(*noisy).ravel()).sum())
+    axes = [(s, np.full(len(s), d)) for s, d in zip(shares, spreads, strict=True)]
+    assert policy.chance(axes, total=10_000, sampling=0.0) == pytest.approx(np.mean(found), rel=0.1)
+    assert policy.chance(axes, total=10_000, sampling=2.0) > policy.chance(axes, total=10_000, sampling=0.0)

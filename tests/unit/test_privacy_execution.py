@@ -161,6 +161,31 @@ def test_strong_dependence_is_chosen_first() -> None:
     assert set(first.clique.columns) == {"a", "b"}
 
 
+class Pessimist(Adaptive):
+    """Foresees that chance alone brings every candidate's distance, and more."""
+
+    def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
+        return tuple(replace(each, chance=50 * ROWS) for each in super().candidates(sigma=sigma, round=0, rounds=2))
+
+
+def test_where_nothing_promises_more_than_chance_the_rest_buys_the_one_way_tables_again() -> None:
+    diary = Diary("0.5")
+    released = carry_out(adaptive_default(DOMAIN), Pessimist(), diary)
+    assert [table.clique for table in released] == [Clique.of(column) for column in DOMAIN.columns] * 2
+    assert released[3].sigma < released[0].sigma
+    assert Decimal("0.499") < diary.ledger.spent <= Decimal("0.5")
+
+
+def test_chance_below_what_is_there_chooses_as_before() -> None:
+    class Hopeful(Adaptive):
+        def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
+            found = super().candidates(sigma=sigma, round=round, rounds=rounds)
+            return tuple(replace(each, chance=-50 * ROWS) for each in found)
+
+    released = carry_out(adaptive_default(DOMAIN), Hopeful(), Diary("0.5"))
+    assert sum(len(table.clique.columns) == 2 for table in released) >= 2
+
+
 def test_release_is_near_the_truth_and_not_the_truth() -> None:
     diary = Diary("0.5")
     released = carry_out(all_pairs(DOMAIN), Onlooker(), diary)
