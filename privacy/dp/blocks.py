@@ -7,6 +7,7 @@ block's cells. A table too large to share is a block of its own, with its bins a
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,17 +85,16 @@ def cover(cliques: Sequence[Clique], domain: Domain) -> list[Block]:
 
 def _grown(start: frozenset[str], wanted: Iterable[frozenset[str]], domain: Domain) -> frozenset[str]:
     """``start`` with further columns, as long as each brings more wanted sets into a block of bounded size."""
-    columns = start
+    columns, room = start, MOST_CELLS // max(_cells(start, domain), 1)
     while True:
-        fitting = [
-            columns | {name}
-            for name in domain.columns
-            if name not in columns and _cells(columns | {name}, domain) <= MOST_CELLS
-        ]
-        gains = [sum(each <= grown and not each <= columns for each in wanted) for grown in fitting]
-        if not gains or max(gains) == 0:
+        # A set comes in with a column when that is all it lacks: one pass over the sets tells every gain.
+        lacking = (each - columns for each in wanted if len(each - columns) == 1)
+        gains = Counter(name for lack in lacking for name in lack)
+        fitting = [name for name in domain.columns if gains[name] and domain.size(name) <= room]
+        if not fitting:
             return columns
-        columns = fitting[gains.index(max(gains))]
+        best = max(fitting, key=lambda name: gains[name])
+        columns, room = columns | {best}, room // domain.size(best)
 
 
 def _cells(columns: Iterable[str], domain: Domain) -> int:
