@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,26 +75,36 @@ def cover(cliques: Sequence[Clique], domain: Domain) -> list[Block]:
         else:
             blocks.append(Block(clique.axes, (place,)))
     wanted = dict(sorted(small.items(), key=lambda item: (-len(item[0]), sorted(item[0]))))
+    touching = {name: [each for each in wanted if name in each] for name in domain.columns}
     while wanted:
-        columns = _grown(next(iter(wanted)), wanted, domain)
-        inside = [each for each in wanted if each <= columns]
+        columns, inside = _grown(next(iter(wanted)), wanted, touching, domain)
         places = tuple(place for each in inside for place in wanted.pop(each))
         blocks.append(Block(tuple(Axis(name) for name in domain.columns if name in columns), places))
     return blocks
 
 
-def _grown(start: frozenset[str], wanted: Iterable[frozenset[str]], domain: Domain) -> frozenset[str]:
-    """``start`` with further columns, as long as each brings more wanted sets into a block of bounded size."""
-    columns, room = start, MOST_CELLS // max(_cells(start, domain), 1)
+def _grown(
+    start: frozenset[str],
+    wanted: Container[frozenset[str]],
+    touching: Mapping[str, list[frozenset[str]]],
+    domain: Domain,
+) -> tuple[frozenset[str], list[frozenset[str]]]:
+    """``start`` with further columns, as long as each brings more wanted sets into a block of bounded size.
+
+    Also the wanted sets that lie in it. A set comes in with a column when that is all it lacks: keeping how many
+    columns of each set are in already tells every column's gain without looking at all sets again.
+    """
+    columns, added, room = frozenset[str](), start, MOST_CELLS
+    held: Counter[frozenset[str]] = Counter()
     while True:
-        # A set comes in with a column when that is all it lacks: one pass over the sets tells every gain.
-        lacking = (each - columns for each in wanted if len(each - columns) == 1)
-        gains = Counter(name for lack in lacking for name in lack)
+        held.update(each for name in added for each in touching[name] if each in wanted)
+        columns, room = columns | added, room // max(_cells(added, domain), 1)
+        gains = Counter(name for each, count in held.items() if count == len(each) - 1 for name in each - columns)
+        gains.update(name for name in domain.columns if name not in columns and frozenset((name,)) in wanted)
         fitting = [name for name in domain.columns if gains[name] and domain.size(name) <= room]
         if not fitting:
-            return columns
-        best = max(fitting, key=lambda name: gains[name])
-        columns, room = columns | {best}, room // domain.size(best)
+            return columns, [each for each, count in held.items() if count == len(each)]
+        added = frozenset((max(fitting, key=lambda name: gains[name]),))
 
 
 def _cells(columns: Iterable[str], domain: Domain) -> int:
