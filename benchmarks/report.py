@@ -26,6 +26,9 @@ boosted tree trained on the synthetic table and tested on real rows that nobody 
 coin. Both come from `benchmarks/judge.py`. Epsilon is for one row, added or removed, at delta 1e-9. CPU s are CPU
 seconds of the whole process, reading and writing included; MiB is its highest memory. Means of as many runs as the
 tables say; OpenDP's noise has no seed, so another run differs a little.
+
+The commands below append what they find to files in `docs/benchmarks/`, where a later line about the same run replaces
+an earlier one, and `python -m benchmarks.report` writes this page and its figures again.
 """
 
 

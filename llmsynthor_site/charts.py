@@ -71,9 +71,7 @@ def line_chart(series: Sequence[tuple[int, float]], *, floor: float, frame: Fram
     )
 
 
-def scale(
-    low: float, high: float, start: float, stop: float, *, logarithmic: bool = False
-) -> Callable[[float], float]:
+def scale(low: float, high: float, start: float, stop: float, *, logarithmic: bool = False) -> Callable[[float], float]:
     """A map from numbers between ``low`` and ``high`` onto the stretch from ``start`` to ``stop``."""
     bend: Callable[[float], float] = math.log if logarithmic else float
     span = (bend(high) - bend(low)) or 1.0
