@@ -17,7 +17,7 @@ python -m benchmarks.shapes --epsilon {epsilons} --runs {runs} --record docs/ben
 """
 GROWTH = """## Growth with columns
 
-A tree of columns, {rows:,} rows, epsilon {epsilon:g}; no peer is drawn, because most do not finish at these widths.
+A tree of columns, {rows:,} rows, epsilon {epsilon:g}, from reading the file to writing the synthetic one.
 
 ```
 python -m benchmarks.shapes --growth {columns} --rows {rows} --epsilon {epsilon:g} --record docs/benchmarks/growth.jsonl
