@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,12 +95,19 @@ def _verdict(
     if status == -signal.SIGKILL and taken >= seconds:
         return {}, f"no result in {seconds:g} s"
     if status:
-        return {}, _last(errors)[:300] or f"ended with status {status}"
+        return {}, _raised(errors)[:300] or f"ended with status {status}"
     try:
         found = json.loads(_last(said))
     except ValueError:
         return {}, "its last line is no JSON object"
     return (found, "") if isinstance(found, dict) else ({}, "its last line is no JSON object")
+
+
+def _raised(errors: IO[str]) -> str:
+    """The line that names the error, where a traceback ends in a message of several; else the last line."""
+    errors.seek(0)
+    named = [line.strip() for line in errors if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Exit)\b", line)]
+    return named[-1] if named else _last(errors)
 
 
 def _last(stream: IO[str]) -> str:

@@ -51,6 +51,7 @@ def test_after_its_time_it_is_stopped_with_what_it_started(tmp_path: Path) -> No
     ("code", "said"),
     [
         ("raise ValueError('why it failed')", "ValueError: why it failed"),
+        ("raise ValueError('in\\n  two lines')", "ValueError: in"),
         ("import sys; sys.exit(3)", "ended with status 3"),
         ("print('words')", "its last line is no JSON object"),
         ("print([1])", "its last line is no JSON object"),
