@@ -49,12 +49,14 @@ check: setup-dev ## style, types, contracts, migrations, generated docs, templat
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py build_docs --check
+	$(PY) -m benchmarks.report --check
 	$(PY) manage.py check_templates
 	PRODUCTION=1 SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
 		$(PY) manage.py check --deploy --fail-level WARNING
 
 docs: setup-dev ## write the generated pages again
 	$(PY) manage.py build_docs
+	$(PY) -m benchmarks.report
 
 format: setup-dev
 	$(PY) -m ruff check --fix . && $(PY) -m ruff format .

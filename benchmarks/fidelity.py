@@ -6,7 +6,8 @@
 CSVs hold codes 0..size-1; D.json is {"column": size} and fixes the columns. The table is measured through
 OpenDP against a ledger in memory, released, and rebuilt by the loop with the embedded proposer, whose
 prompts are rendered and parsed as in the product. The synthetic table has as many rows as the released
-noisy total. ``--test``, ``--target`` and ``--positive`` are for a judge and are never read here.
+noisy total. ``--purpose`` declares a column of interest: its tables are measured for certain. ``--test``,
+``--target`` and ``--positive`` are for a judge and are never read here.
 
 The last line printed is one JSON object; ``tvd`` compares the synthetic table with the noised tables it was
 made from: the mean distance, and what of it the noise of these tables does not explain.
@@ -27,17 +28,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from audit.rendering import render
+from benchmarks import tables
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.execution import execute
-from privacy.plans import adaptive_default
+from privacy.plans import MeasurementPlan, adaptive_default, for_purpose
+from privacy.purposes import Purpose
 from privacy.values import Domain, IntArray, NoisyMarginal, PrivacyUnit, Release
 from synthesis.llm import answers
 from synthesis.llm.embedded import EmbeddedProvider
@@ -70,10 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, rebuild, write the table and print the figures."""
     asked = _arguments(arguments)
     began = time.monotonic()
-    domain = Domain.from_mapping(json.loads(Path(asked.domain).read_text()))
+    domain = _domain(asked)
     rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta)
     ledger = MemoryLedger(rho)
-    release = measure(_read(asked.train, domain), domain, ledger=ledger, rho=rho, seed=asked.seed)
+    codes, plan = _read(asked.train, domain), _plan(asked, domain)
+    release = measure(codes, domain, ledger=ledger, rho=rho, seed=asked.seed, plan=plan)
     measured = time.monotonic() - began
     loop, iterations = rebuild(release, settings=LoopSettings(), seed=asked.seed)
     converged = loop.converged()
@@ -94,12 +97,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }))  # fmt: skip
 
 
-def measure(codes: IntArray, domain: Domain, *, ledger: MemoryLedger, rho: Decimal, seed: int) -> Release:
+def measure(
+    codes: IntArray,
+    domain: Domain,
+    *,
+    ledger: MemoryLedger,
+    rho: Decimal,
+    seed: int,
+    plan: MeasurementPlan | None = None,
+) -> Release:
     """Everything that touches the data: charged to the ledger, noised by OpenDP. One row is one unit."""
     unit = PrivacyUnit()
     model = Loop(domain, settings=LoopSettings(), seed=seed)
     counter = NumpyCounter(codes, domain)
-    tables = execute(adaptive_default(domain), counter=counter, charge=ledger, model=model, unit=unit, rho=rho)
+    tables = execute(plan or adaptive_default(domain), counter=counter, charge=ledger, model=model, unit=unit, rho=rho)
     return Release("benchmark", domain, tables, unit, ledger.spent, Decimal(0))
 
 
@@ -140,9 +151,27 @@ def _gap(records: IntArray, table: NoisyMarginal, domain: Domain) -> float:
     return float(np.abs(table.counts - counts * (table.counts.sum() / max(len(records), 1))).sum())
 
 
+def _plan(asked: argparse.Namespace, domain: Domain) -> MeasurementPlan:
+    if asked.one_way:
+        return MeasurementPlan(one_way_share=Decimal(1), rounds=0, per_round=1)
+    return for_purpose(domain, Purpose((asked.purpose,))) if asked.purpose else adaptive_default(domain)
+
+
+def _domain(asked: argparse.Namespace) -> Domain:
+    try:
+        domain = tables.read_domain(Path(asked.domain))
+    except tables.BadTable as error:
+        raise SystemExit(str(error)) from None
+    if asked.purpose and asked.purpose not in domain.columns:
+        raise SystemExit(f"--purpose: {asked.purpose!r} is not a declared column")
+    return domain
+
+
 def _read(path: str, domain: Domain) -> IntArray:
-    frame: Any = pd.read_csv(path, usecols=list(domain.columns))
-    return np.asarray(frame[list(domain.columns)].to_numpy(np.int64))
+    try:
+        return tables.read_codes(Path(path), domain)
+    except tables.BadTable as error:
+        raise SystemExit(str(error)) from None
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -155,6 +184,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--delta", type=Decimal, default=Decimal("1e-9"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, help="default: the released noisy total")
+    parser.add_argument("--purpose", help="a column of interest, measured with every other column")
+    parser.add_argument("--one-way", action="store_true", help="measure no two columns together, to compare with")
     return parser.parse_args(arguments)
 
 

@@ -58,9 +58,9 @@ def line_chart(series: Sequence[tuple[int, float]], *, floor: float, frame: Fram
         return None
     steps, values = [step for step, _ in finite], [floor, *(value for _, value in finite)]
     logarithmic = max(values) / min(values) > LOG_FROM_RATIO
-    levels = _log_levels(min(values), max(values)) if logarithmic else _levels(max(values))
-    x = _scale(min(steps), max(steps), frame.left, frame.right)
-    y = _scale(levels[0], levels[-1], frame.bottom, frame.top, logarithmic=logarithmic)
+    levels = _log_levels(min(values), max(values)) if logarithmic else round_levels(max(values))
+    x = scale(min(steps), max(steps), frame.left, frame.right)
+    y = scale(levels[0], levels[-1], frame.bottom, frame.top, logarithmic=logarithmic)
     return LineChart(
         frame=frame,
         points=tuple((x(step), y(value)) for step, value in finite),
@@ -71,9 +71,7 @@ def line_chart(series: Sequence[tuple[int, float]], *, floor: float, frame: Fram
     )
 
 
-def _scale(
-    low: float, high: float, start: float, stop: float, *, logarithmic: bool = False
-) -> Callable[[float], float]:
+def scale(low: float, high: float, start: float, stop: float, *, logarithmic: bool = False) -> Callable[[float], float]:
     """A map from numbers between ``low`` and ``high`` onto the stretch from ``start`` to ``stop``."""
     bend: Callable[[float], float] = math.log if logarithmic else float
     span = (bend(high) - bend(low)) or 1.0
@@ -84,7 +82,7 @@ def _scale(
     return place
 
 
-def _levels(highest: float) -> list[float]:
+def round_levels(highest: float) -> list[float]:
     """Round numbers from 0 to just above ``highest``, four to six of them."""
     step = _round_up(highest / 5)
     return [round(step * i, 10) for i in range(math.ceil(highest / step * (1 - 1e-9)) + 1)]

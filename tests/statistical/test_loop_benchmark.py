@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import fidelity
+from benchmarks import fidelity, tables
+from privacy.values import IntArray
 from tests.loop_tables import DOMAIN, distance, people
 
 pytestmark = pytest.mark.statistical
@@ -42,3 +44,32 @@ def test_an_epsilon_that_is_no_budget_is_refused(tmp_path: Path, epsilon: str) -
     files = ["--train", str(tmp_path / "train.csv"), "--domain", str(tmp_path / "domain.json")]
     with pytest.raises(ValueError, match="epsilon"):
         fidelity.main([*files, f"--epsilon={epsilon}", "--out", str(tmp_path / "made.csv")])
+
+
+def test_a_declared_purpose_measures_every_column_with_it(tmp_path: Path) -> None:
+    truth = people(3000)
+    asked = fidelity._arguments([*written(tmp_path, truth), "--purpose", "owner"])
+    rho = fidelity.accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta)
+    plan = fidelity._plan(asked, DOMAIN)
+    release = fidelity.measure(
+        truth, DOMAIN, ledger=fidelity.MemoryLedger(rho), rho=rho, seed=0, plan=replace(plan, rounds=0, per_round=1)
+    )
+    measured = {frozenset(table.clique.columns) for table in release.marginals if len(table.clique.columns) == 2}
+    assert measured == {frozenset({name, "owner"}) for name in DOMAIN.columns if name != "owner"}
+
+
+def test_bad_tables_and_purposes_are_refused_in_one_line(tmp_path: Path) -> None:
+    options = written(tmp_path, people(50))
+    with pytest.raises(SystemExit, match="'nobody' is not a declared column"):
+        fidelity.main([*options, "--purpose", "nobody"])
+    (tmp_path / "train.csv").write_text("region,age,work,income,owner\n0,0,0,9,0\n")
+    with pytest.raises(SystemExit, match="column 'income' may hold whole numbers from 0 to 5"):
+        fidelity.main(options)
+
+
+def written(folder: Path, truth: IntArray) -> list[str]:
+    """The options of a run on ``truth`` at epsilon 3."""
+    tables.write(truth, DOMAIN, folder / "train.csv")
+    tables.write_domain(DOMAIN, folder / "domain.json")
+    files = ["--train", str(folder / "train.csv"), "--domain", str(folder / "domain.json")]
+    return [*files, "--epsilon", "3", "--out", str(folder / "made.csv")]
