@@ -26,7 +26,7 @@ from privacy.dp.counting import BatchCounter
 from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
-from privacy.values import Measurement, Model, NoisyMarginal, Release
+from privacy.values import Measurement, Model, NoisyTable, NoisyTied, Release
 
 State = ReleaseRecord.State
 Beat = Callable[[], None]
@@ -77,7 +77,8 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     schema = selectors.schema(release.version.dataset)
     rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
     pace = pacing.Pace(**settings.MEASURING_PACE)
-    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace)
+    tied = [counted.cells(schema.domain) for each in plan.tied for counted in each.counted]
+    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, tied=tied)
 
 
 def _claim(release: ReleaseRecord) -> str:
@@ -116,7 +117,7 @@ def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, be
     return True
 
 
-def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...] | None:
+def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...] | None:
     """The measured tables, or None: the reason is dropped here, with whatever it might quote."""
     try:
         return _measured(plan, model, release, beat)
@@ -124,7 +125,7 @@ def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Be
         return None
 
 
-def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...]:
+def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...]:
     schema, charge = selectors.schema(release.version.dataset), _Charge(release, beat)
     counter = BatchCounter(vault.passes(release.version), schema.domain)
     return execution.execute(plan, counter=counter, charge=charge, model=model, unit=schema.unit, rho=release.rho)
@@ -147,7 +148,7 @@ class _Charge:
         return [str(entry.pk) for entry in entries]
 
 
-def _finish(release: ReleaseRecord, tables: tuple[NoisyMarginal, ...]) -> None:
+def _finish(release: ReleaseRecord, tables: tuple[NoisyTable, ...]) -> None:
     """Log what was released, store it, and close the reservation: the rest of it is forfeited, not given back."""
     events.append(
         action="privacy:release:measured",
@@ -188,15 +189,19 @@ def _facts(release: ReleaseRecord) -> dict[str, object]:
     return {"release": str(release.pk), "population": str(population), "request": release.key}
 
 
-def _attachment(tables: tuple[NoisyMarginal, ...]) -> dict[str, object]:
+def _attachment(tables: tuple[NoisyTable, ...]) -> dict[str, object]:
     """Every released table by the charge that paid for it, so that a prompt's numbers can be matched to it."""
     return {
-        table.measurement: {"shape": list(table.counts.shape), "counts": table.counts.ravel().tolist()}
+        table.measurement: {
+            "shape": list(table.counts.shape),
+            "counts": table.counts.ravel().tolist(),
+            **({"parts": table.parts} if isinstance(table, NoisyTied) else {}),
+        }
         for table in tables
     }
 
 
-def _record(release: ReleaseRecord, place: int, table: NoisyMarginal) -> MeasurementRecord:
+def _record(release: ReleaseRecord, place: int, table: NoisyTable) -> MeasurementRecord:
     return MeasurementRecord(
         release=release,
         entry_id=int(table.measurement),
