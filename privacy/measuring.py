@@ -14,7 +14,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import cast
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
 from audit import canonical, events
@@ -23,7 +23,7 @@ from privacy import ledger, pacing, selectors, vault
 from privacy.accounting import EPSILON_STEP
 from privacy.dp import execution, opendp_door
 from privacy.dp.counting import BatchCounter
-from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
+from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
 from privacy.values import Measurement, Model, NoisyTable, NoisyTied, Release
@@ -31,6 +31,8 @@ from privacy.values import Measurement, Model, NoisyTable, NoisyTied, Release
 State = ReleaseRecord.State
 Beat = Callable[[], None]
 NO_DELTA = Decimal(0)
+PATIENCE = (1.0, 4.0, 15.0, 40.0)
+"""Seconds between asking a database that is away whether anything was charged: together far below a lease."""
 
 
 def epsilon_of(*, rho: Decimal, delta: Decimal) -> Decimal:
@@ -57,7 +59,8 @@ def run(plan: MeasurementPlan, model: Model, *, release: ReleaseRecord, beat: Be
     """The release's noisy tables: measured now, or as they were stored.
 
     ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
-    the release was opened with; AlreadyMeasuring while another worker holds it; MeasuringFailed otherwise.
+    the release was opened with; AlreadyMeasuring while another worker holds it; TryAgain where the database
+    failed before any charge, so that no row was looked at; MeasuringFailed otherwise.
     """
     if plan.to_json() != release.plan:
         raise NotReady("a release is measured by the plan it was opened with")
@@ -121,8 +124,29 @@ def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Be
     """The measured tables, or None: the reason is dropped here, with whatever it might quote."""
     try:
         return _measured(plan, model, release, beat)
+    except OperationalError:
+        pass  # of the database, never of the data: what matters is whether anything was charged before
     except Exception:
         return None
+    if _handed_back(release):
+        raise TryAgain("the database could not be reached before anything was charged")
+    return None
+
+
+def _handed_back(release: ReleaseRecord) -> bool:
+    """Leave an untouched release to the next worker; False where a step was charged, or the database stays away."""
+    for patience in PATIENCE:
+        try:
+            close_old_connections()
+            with transaction.atomic(durable=True):
+                held = ReleaseRecord.objects.select_for_update().get(pk=release.pk)
+                untouched = held.state == State.MEASURING and not release.reservation.charges.exists()
+                if untouched:
+                    _changed(held, state=State.RESERVED, beat_at=None)
+                return untouched
+        except OperationalError:
+            pacing.sleep(patience)
+    return False
 
 
 def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...]:
