@@ -89,3 +89,4 @@ def test_a_ledger_reader_sees_it_in_votes(measured: tuple[ReleaseRecord, Release
     largest = max(release.tied[0].counts.ravel().tolist()) / VOTE
     assert f"{round(largest, 2):,}" in page
     assert "block" in page
+    assert f"{VOTE:,} make one" in page
