@@ -23,7 +23,7 @@ HEAD = """# Reliability: what was tried, how often, and what came out
 Written by `make test-long`, line by line: a test that passes writes what it measured, one that fails loses its lines
 here. The same tests run in `make test` at smaller sizes. Every line called a control ran a planted defect, which the
 test must catch. All sizes in full take hours; `make test-long MINUTES=5` stops repeating within each test after
-that long. The size given is always the one that ran.
+that long. The size given is always the one that ran, and a test without a line has not run at full size yet.
 
 | row | what was tried | test | size | figure | bound | day |
 |---|---|---|---|---|---|---|
