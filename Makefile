@@ -7,6 +7,7 @@ ONCE ?=
 DATA ?=
 SCHEMA ?=
 PORT ?= 8000
+MINUTES ?=
 export RUST_BACKTRACE = 0
 export PYTHONUNBUFFERED = 1
 
@@ -39,8 +40,8 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(PY)
 test: setup-dev ## every quick test; browser tests too when Chromium is there
 	$(PY) -m pytest
 
-test-long: setup-dev ## the tests that carry the privacy claim, at full size; writes docs/reliability.md (hours)
-	$(PY) -m pytest -m long_sizes --sizes long
+test-long: setup-dev ## the privacy claim's tests at full size; writes docs/reliability.md (hours; MINUTES=5 caps each test)
+	$(PY) -m pytest -m long_sizes --sizes long $(if $(MINUTES),--minutes $(MINUTES))
 
 check: setup-dev ## style, types, contracts, migrations, generated docs, templates, deployment settings
 	$(PY) -m ruff check .

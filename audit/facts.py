@@ -28,7 +28,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:cap_raise": ("population", "rho", "delta", "proposed_by", "confirmed_by"),
     "privacy:ledger_export:made": ("population", "reason", "format"),
     "privacy:ledger:reserve": ("population", "entry", "request", "rho", "delta"),
-    # scale and sensitivity say how the noise was calibrated, so that rho can be checked by hand
+    # scale and sensitivity say how the noise was calibrated, so that audit.verify works rho out again; a table of
+    # a tied clique also carries parts: both, and its counts, are in that many parts of a vote
     "privacy:ledger:commit": (
         "population",
         "entry",
@@ -46,7 +47,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:release_reserve": ("population", "entry", "request", "rho", "delta"),
     "privacy:ledger:forfeit": ("population", "entry", "request", "rho", "delta"),
     # measurements: the ledger entries (commits) that paid for what this release lets out. Attachment
-    # "tables" (optional): canonical JSON {entry: {"shape": [...], "counts": [flat noisy integers]}}
+    # "tables" (optional): canonical JSON {entry: {"shape": [...], "counts": [flat noisy integers]}}, with "parts" too
+    # where counts are parts of a vote
     "privacy:release:measured": ("release", "population", "request", "measurements"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),

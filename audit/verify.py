@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from audit import archive, facts, notes, verify_decisions, verify_ledger, verify_log, verify_prompts
+from audit import archive, facts, notes, verify_decisions, verify_ledger, verify_log, verify_prices, verify_prompts
 from audit.archive import Archive
 from audit.findings import Findings, Unusable
 from audit.leaves import Leaf
@@ -52,7 +52,7 @@ def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Repor
     found = archive.read(folder, public, findings)
     root = verify_log.check(found, outside, findings)
     if _well_formed(found.leaves, findings):
-        for check in (verify_prompts.check, verify_ledger.check, verify_decisions.check):
+        for check in (verify_prompts.check, verify_ledger.check, verify_prices.check, verify_decisions.check):
             _guarded(check, found, findings)
     return Report(
         verdict="broken" if findings.found else "holds",

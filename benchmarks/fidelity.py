@@ -111,7 +111,7 @@ def measure(
     model = Loop(domain, settings=LoopSettings(), seed=seed)
     counter = NumpyCounter(codes, domain)
     tables = execute(plan or adaptive_default(domain), counter=counter, charge=ledger, model=model, unit=unit, rho=rho)
-    return Release("benchmark", domain, tables, unit, ledger.spent, Decimal(0))
+    return Release.of("benchmark", domain, tables, unit, ledger.spent, Decimal(0))
 
 
 def rebuild(release: Release, *, settings: LoopSettings, seed: int) -> tuple[Loop, list[Iteration]]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from audit import events
 from privacy import ledger, measuring, selectors, services
-from privacy.errors import AlreadyMeasuring
+from privacy.errors import AlreadyMeasuring, TryAgain
 from privacy.models import LedgerEntry
 from privacy.plans import MeasurementPlan
 from synthesis import envelope, jobs
@@ -42,6 +42,11 @@ def measure(request_id: str) -> None:
         log.warning("another worker holds a measurement")
     except Ended as reason:
         give_up(job, str(reason))
+    except (OperationalError, TryAgain) as problem:
+        # Trying again measures nothing twice: a release is claimed once, and only an untouched one is handed back.
+        log.warning("the database could not be reached: %s", type(problem).__name__)
+        if not jobs.postpone(job):
+            give_up(job, "the database could not be reached")
     except Exception as problem:
         # The exact stage's own words never leave it: they could quote a value.
         log.error("measuring failed: %s", type(problem).__name__)

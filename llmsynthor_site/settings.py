@@ -187,7 +187,7 @@ MEASURING_PACE = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 FILE_UPLOAD_TEMP_DIR = SITE_DIR / "inbox"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
-FILE_UPLOAD_HANDLERS = ["llmsynthor_site.uploads.LimitedUpload"]
+FILE_UPLOAD_HANDLERS = ["llmsynthor_site.uploads.SealedUpload"]
 
 # The door: the one process with provider keys and a network.
 DOOR_SOCKET = Path(env("DOOR_SOCKET", default=str(SITE_DIR / "door.sock")))

@@ -19,6 +19,9 @@ from privacy.schema_parts import NullIdentifiers
 from privacy.values import IntArray, PrivacyUnit
 
 UNIT_BYTES = 16
+Hashes = NDArray[np.uint64]
+"""One hash a row, as two numbers."""
+Flags = NDArray[np.bool_]
 
 
 class Bounding:
@@ -41,41 +44,57 @@ class Bounding:
         """The next rows, each by the place of its identifier among these; None is a missing one."""
         named = np.array([identifier is not None for identifier in identifiers], dtype=np.bool_)[places]
         hashes = b"".join(
-            bytes(UNIT_BYTES) if each is None else self._hash(b"unit", each.encode()) for each in identifiers
+            bytes(UNIT_BYTES) if each is None else keyed(self._key, b"unit", each.encode()) for each in identifiers
         )
         units = np.frombuffer(hashes, dtype=f"V{UNIT_BYTES}")[places[named]]
         self._named.extend(named.tobytes())
         self._flags.extend((~named if self._nulls == "own-unit" else np.zeros_like(named)).tobytes())
         self._units.extend(units.tobytes())
 
-    def kept(self) -> NDArray[np.bool_]:
+    def kept(self) -> Flags:
         """One flag a row seen."""
         flags = np.frombuffer(self._flags, dtype=np.bool_).copy()
         rows = np.flatnonzero(np.frombuffer(self._named, dtype=np.bool_))
         if len(rows):
-            self._keep(flags, rows, np.frombuffer(self._units, dtype=np.uint64).reshape(-1, 2))
+            flags[rows[lowest_rows(as_hashes(self._units), self._k, self._key)]] = True
         return flags
 
-    def _keep(self, flags: NDArray[np.bool_], rows: IntArray, units: NDArray[np.uint64]) -> None:
-        """Units of at most k rows stay whole; of the others, the k rows of lowest rank do."""
-        order = np.lexsort((units[:, 1], units[:, 0]))  # stable: a unit's rows stay in file order
-        starts = np.flatnonzero(_new(units[:, 0][order]) | _new(units[:, 1][order]))
-        sizes = np.diff(starts, append=len(order))
-        flags[rows[order[np.repeat(sizes <= self._k, sizes)]]] = True
-        for start, size in zip(starts[sizes > self._k].tolist(), sizes[sizes > self._k].tolist(), strict=True):
-            members = order[start : start + size]
-            flags[rows[members[self._lowest(units[members[0]].tobytes(), size)]]] = True
 
-    def _lowest(self, unit: bytes, rows: int) -> list[int]:
-        """The ordinals of the k rows of lowest rank."""
-        return nsmallest(
-            self._k, range(rows), key=lambda ordinal: self._hash(b"rank", ordinal.to_bytes(8, "big") + unit)
-        )
-
-    def _hash(self, purpose: bytes, message: bytes) -> bytes:
-        return hmac.digest(self._key, purpose + message, "sha256")[:UNIT_BYTES]
+def keyed(key: bytes, purpose: bytes, message: bytes) -> bytes:
+    """16 bytes that only the key's holder can foretell."""
+    return hmac.digest(key, purpose + message, "sha256")[:UNIT_BYTES]
 
 
-def _new(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def as_hashes(stored: bytearray) -> Hashes:
+    """Hashes written one after another, two numbers a row."""
+    return np.frombuffer(stored, dtype=np.uint64).reshape(-1, 2)
+
+
+def starts_of(groups: Hashes) -> tuple[IntArray, IntArray]:
+    """The rows ordered by group, a group's rows in file order, and where each group starts among them."""
+    order = np.lexsort((groups[:, 1], groups[:, 0]))  # stable
+    return order, np.flatnonzero(_new(groups[:, 0][order]) | _new(groups[:, 1][order]))
+
+
+def lowest_rows(groups: Hashes, most: int, key: bytes) -> Flags:
+    """Groups of at most so many rows stay whole; of the others, the rows of lowest rank do. One flag a row."""
+    flags = np.zeros(len(groups), dtype=np.bool_)
+    if not len(groups):
+        return flags
+    order, starts = starts_of(groups)
+    sizes = np.diff(starts, append=len(order))
+    flags[order[np.repeat(sizes <= most, sizes)]] = True
+    for start, size in zip(starts[sizes > most].tolist(), sizes[sizes > most].tolist(), strict=True):
+        members = order[start : start + size]
+        flags[members[_lowest(groups[members[0]].tobytes(), size, most, key)]] = True
+    return flags
+
+
+def _lowest(group: bytes, rows: int, most: int, key: bytes) -> list[int]:
+    """The ordinals of the rows of lowest rank."""
+    return nsmallest(most, range(rows), key=lambda ordinal: keyed(key, b"rank", ordinal.to_bytes(8, "big") + group))
+
+
+def _new(values: Hashes) -> Flags:
     """Where a value differs from the one before it."""
     return np.concatenate([[True], values[1:] != values[:-1]])

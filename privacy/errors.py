@@ -33,3 +33,7 @@ class AlreadyMeasuring(PrivacyError):
 
 class MeasuringFailed(PrivacyError):
     """The release ended without a result. Deliberately says no more than that."""
+
+
+class TryAgain(PrivacyError):
+    """The database was not there before anything was charged; the release waits as if nobody had come."""

@@ -1,7 +1,7 @@
 """Takes an upload in: streams it, under its limits, into a process that reads it and seals what it read.
 
-The web process has no key to read back what was sealed. While a browser is still sending, Django spools a
-large file in a folder of the site's own that only its account can read, and removes it with the request.
+The web process has no key to read back what was sealed. While a browser is still sending, the file is spooled
+sealed to a key in that process's memory, in a file without a name (llmsynthor_site/uploads.py).
 """
 
 from __future__ import annotations

@@ -28,11 +28,14 @@ from privacy import sealing, tables, wrapping
 from privacy.bounding import Bounding
 from privacy.chunks import Chunking, unpack
 from privacy.coding import Coder, Tally
+from privacy.nesting import Identifiers, NestedBounding
+from privacy.plain_blocks import Cells
 from privacy.problems import Problem, ProblemsFound, UploadRefused
 from privacy.schema import Schema
 from privacy.spooling import Spool
 from privacy.values import Domain
 
+AnyBounding = Bounding | NestedBounding
 MORE_PROBLEMS = "more problems follow; the file was not read to its end"
 MOST_BAD_BATCHES = 10
 
@@ -100,7 +103,7 @@ def run(order: Order, source: IO[bytes]) -> dict[str, Any]:
 
 def _seal_codes(order: Order, schema: Schema, source: IO[bytes], sealer: sealing.Sealer) -> dict[str, Any]:
     """The codes of the rows that are counted, in chunks; the others are not kept."""
-    bounding = Bounding(schema.unit, nulls=schema.null_identifiers, key=secrets.token_bytes(32))
+    bounding = _bounding(schema, key=secrets.token_bytes(32))
     if schema.unit.column is None:
         _code(order, schema, source, bounding, sealer.write)
         kept = bounding.kept()
@@ -112,7 +115,15 @@ def _seal_codes(order: Order, schema: Schema, source: IO[bytes], sealer: sealing
     return {"rows_read": len(kept), "rows_kept": int(kept.sum())}
 
 
-def _code(order: Order, schema: Schema, source: IO[bytes], bounding: Bounding, write: Callable[[bytes], None]) -> None:
+def _bounding(schema: Schema, *, key: bytes) -> AnyBounding:
+    if schema.nesting is not None:
+        return NestedBounding(schema.unit, schema.nesting, nulls=schema.null_identifiers, key=key)
+    return Bounding(schema.unit, nulls=schema.null_identifiers, key=key)
+
+
+def _code(
+    order: Order, schema: Schema, source: IO[bytes], bounding: AnyBounding, write: Callable[[bytes], None]
+) -> None:
     """Hand every row's codes over in chunks, and its identifier to the bounding."""
     tally, chunks = Tally(), Chunking(write, schema.domain)
     table = tables.Table(source, delimiter=schema.delimiter, limits=order.limits, tally=tally)
@@ -141,15 +152,20 @@ def _copy(spool: Spool, kept: NDArray[np.bool_], domain: Domain, sealer: sealing
     chunks.close()
 
 
-def _bound(bounding: Bounding, schema: Schema, header: list[str], batch: tables.Batch) -> None:
+def _bound(bounding: AnyBounding, schema: Schema, header: list[str], batch: tables.Batch) -> None:
     """Tell the bounding whose rows these are."""
-    if schema.unit.column is None:
+    columns = [_identifiers(schema, batch.cells[header.index(name)]) for name in schema.identifiers]
+    if isinstance(bounding, NestedBounding):
+        bounding.add_all(columns)
+    elif columns:
+        bounding.add_all(*columns[0])
+    else:
         bounding.add_units(len(batch))
-        return
-    cells = batch.cells[header.index(schema.unit.column)]
+
+
+def _identifiers(schema: Schema, cells: Cells) -> Identifiers:
     names = [text.strip() for text in cells.dictionary.to_pylist()]
-    identifiers = [None if name in schema.missing_values else name for name in names]
-    bounding.add_all(identifiers, cells.indices.to_numpy())
+    return [None if name in schema.missing_values else name for name in names], cells.indices.to_numpy()
 
 
 def limit_this_process(order: Order) -> None:

@@ -23,7 +23,7 @@ from privacy import locks, places, selectors
 from privacy.accounting import rho_down
 from privacy.errors import CapExceeded, NotAffordable, PrivacyError
 from privacy.models import CapRaise, Dataset, LedgerEntry, Population
-from privacy.values import Clique, Measurement, PrivacyUnit
+from privacy.values import AnyClique, Measurement, PrivacyUnit
 
 __all__ = [
     "CapExceeded",
@@ -225,6 +225,7 @@ def facts_of(measurement: Measurement) -> dict[str, Any]:
         "scale": repr(measurement.scale),
         "unit": unit_facts(measurement.unit),
         "library": measurement.library,
+        **({"parts": measurement.parts} if measurement.parts != 1 else {}),
     }
 
 
@@ -241,5 +242,5 @@ def _cliques(measurement: Measurement) -> list[Any]:
     return [{"among": sorted(_columns(measurement.cliques)), "sha256": digest}]
 
 
-def _columns(cliques: tuple[Clique, ...]) -> set[str]:
+def _columns(cliques: tuple[AnyClique, ...]) -> set[str]:
     return {" x ".join(clique.columns) for clique in cliques}

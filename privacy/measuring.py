@@ -14,7 +14,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import cast
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
 from audit import canonical, events
@@ -23,14 +23,16 @@ from privacy import ledger, pacing, selectors, vault
 from privacy.accounting import EPSILON_STEP
 from privacy.dp import execution, opendp_door
 from privacy.dp.counting import BatchCounter
-from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
+from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
-from privacy.values import Measurement, Model, NoisyMarginal, Release
+from privacy.values import Measurement, Model, NoisyTable, NoisyTied, Release
 
 State = ReleaseRecord.State
 Beat = Callable[[], None]
 NO_DELTA = Decimal(0)
+PATIENCE = (1.0, 4.0, 15.0, 40.0)
+"""Seconds between asking a database that is away whether anything was charged: together far below a lease."""
 
 
 def epsilon_of(*, rho: Decimal, delta: Decimal) -> Decimal:
@@ -57,7 +59,8 @@ def run(plan: MeasurementPlan, model: Model, *, release: ReleaseRecord, beat: Be
     """The release's noisy tables: measured now, or as they were stored.
 
     ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
-    the release was opened with; AlreadyMeasuring while another worker holds it; MeasuringFailed otherwise.
+    the release was opened with; AlreadyMeasuring while another worker holds it; TryAgain where the database
+    failed before any charge, so that no row was looked at; MeasuringFailed otherwise.
     """
     if plan.to_json() != release.plan:
         raise NotReady("a release is measured by the plan it was opened with")
@@ -77,7 +80,8 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     schema = selectors.schema(release.version.dataset)
     rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
     pace = pacing.Pace(**settings.MEASURING_PACE)
-    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace)
+    tied = [counted.cells(schema.domain) for each in plan.tied for counted in each.counted]
+    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, tied=tied)
 
 
 def _claim(release: ReleaseRecord) -> str:
@@ -116,15 +120,36 @@ def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, be
     return True
 
 
-def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...] | None:
+def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...] | None:
     """The measured tables, or None: the reason is dropped here, with whatever it might quote."""
     try:
         return _measured(plan, model, release, beat)
+    except OperationalError:
+        pass  # of the database, never of the data: what matters is whether anything was charged before
     except Exception:
         return None
+    if _handed_back(release):
+        raise TryAgain("the database could not be reached before anything was charged")
+    return None
 
 
-def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...]:
+def _handed_back(release: ReleaseRecord) -> bool:
+    """Leave an untouched release to the next worker; False where a step was charged, or the database stays away."""
+    for patience in PATIENCE:
+        try:
+            close_old_connections()
+            with transaction.atomic(durable=True):
+                held = ReleaseRecord.objects.select_for_update().get(pk=release.pk)
+                untouched = held.state == State.MEASURING and not release.reservation.charges.exists()
+                if untouched:
+                    _changed(held, state=State.RESERVED, beat_at=None)
+                return untouched
+        except OperationalError:
+            pacing.sleep(patience)
+    return False
+
+
+def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...]:
     schema, charge = selectors.schema(release.version.dataset), _Charge(release, beat)
     counter = BatchCounter(vault.passes(release.version), schema.domain)
     return execution.execute(plan, counter=counter, charge=charge, model=model, unit=schema.unit, rho=release.rho)
@@ -147,7 +172,7 @@ class _Charge:
         return [str(entry.pk) for entry in entries]
 
 
-def _finish(release: ReleaseRecord, tables: tuple[NoisyMarginal, ...]) -> None:
+def _finish(release: ReleaseRecord, tables: tuple[NoisyTable, ...]) -> None:
     """Log what was released, store it, and close the reservation: the rest of it is forfeited, not given back."""
     events.append(
         action="privacy:release:measured",
@@ -188,15 +213,19 @@ def _facts(release: ReleaseRecord) -> dict[str, object]:
     return {"release": str(release.pk), "population": str(population), "request": release.key}
 
 
-def _attachment(tables: tuple[NoisyMarginal, ...]) -> dict[str, object]:
+def _attachment(tables: tuple[NoisyTable, ...]) -> dict[str, object]:
     """Every released table by the charge that paid for it, so that a prompt's numbers can be matched to it."""
     return {
-        table.measurement: {"shape": list(table.counts.shape), "counts": table.counts.ravel().tolist()}
+        table.measurement: {
+            "shape": list(table.counts.shape),
+            "counts": table.counts.ravel().tolist(),
+            **({"parts": table.parts} if isinstance(table, NoisyTied) else {}),
+        }
         for table in tables
     }
 
 
-def _record(release: ReleaseRecord, place: int, table: NoisyMarginal) -> MeasurementRecord:
+def _record(release: ReleaseRecord, place: int, table: NoisyTable) -> MeasurementRecord:
     return MeasurementRecord(
         release=release,
         entry_id=int(table.measurement),

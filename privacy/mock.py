@@ -39,11 +39,9 @@ def table(schema: Schema, *, rows: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng((seed, 1))
     decoded = schema.decode(codes(schema, rows=rows, seed=seed), rng)
     texts = {name: _texts(decoded[name]) for name in decoded.columns}
+    texts |= _identifiers(schema, rows, rng)
     for name in schema.header:
-        if name == schema.unit.column:
-            texts[name] = _identifiers(rows, schema.unit.k, rng)
-        elif name not in texts:
-            texts[name] = ["mock text"] * rows
+        texts.setdefault(name, ["mock text"] * rows)
     return pd.DataFrame({name: texts[name] for name in schema.header}, dtype=str)
 
 
@@ -64,7 +62,16 @@ def _texts(values: pd.Series[Any]) -> list[str]:
     return ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
 
 
-def _identifiers(rows: int, most: int, rng: np.random.Generator) -> list[str]:
-    """Units of one row up to the declared most, so that none is cut."""
-    sizes = rng.integers(1, most, size=rows, endpoint=True)
-    return [f"unit-{number:07d}" for number in np.repeat(np.arange(rows), sizes)[:rows]]
+def _identifiers(schema: Schema, rows: int, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Units of one row up to the declared most, their rows filling one member after another, so that none is cut."""
+    if schema.unit.column is None:
+        return {}
+    sizes = rng.integers(1, schema.unit.k, size=rows, endpoint=True)
+    units = np.repeat(np.arange(rows), sizes)[:rows]
+    found = {schema.unit.column: [f"unit-{number:07d}" for number in units]}
+    if schema.nesting is not None:
+        number = (np.arange(rows) - np.searchsorted(units, units)) // schema.nesting.rows_each
+        for column, most in reversed(schema.nesting.levels):
+            found[column] = [f"{column}-{each}" for each in number % most]
+            number //= most
+    return found

@@ -8,7 +8,7 @@ can tell. The tick is public: it follows from the declared largest number of row
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,12 +29,13 @@ class Pace:
     microseconds_per_cell: float
 
 
-def tick(domain: Domain, *, rows: int, largest: int, pace: Pace) -> float:
+def tick(domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[int] = ()) -> float:
     """Seconds until a release of at most ``rows`` rows completes: every column and every pair of columns.
 
-    ``largest`` is the plan's largest table: a pair with more cells is never measured.
+    ``largest`` is the plan's largest table: a pair with more cells is never measured. ``tied`` holds the cells of
+    every table that the plan's tied cliques are counted from.
     """
-    sizes = [*domain.sizes, *(left * right for left, right in combinations(domain.sizes, 2))]
+    sizes = [*domain.sizes, *(left * right for left, right in combinations(domain.sizes, 2)), *tied]
     cells = sum(min(size, largest) for size in sizes)
     counted = len(sizes) * rows * pace.nanoseconds_per_row * 1e-9
     return pace.base_seconds + counted + cells * pace.microseconds_per_cell * 1e-6

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from privacy import mock
+from privacy.dp import tied
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.execution import execute
 from privacy.plans import MeasurementPlan, adaptive_default, for_purpose
 from privacy.purposes import Purpose
 from privacy.schema import Schema
-from privacy.values import Clique, Domain, IntArray, Model, NoisyMarginal
+from privacy.values import Clique, Domain, IntArray, Model, NoisyMarginal, NoisyTable, NoisyTied
 
 NINETEEN_IN_TWENTY = 1.959964
 ROUNDS = (4, 2)
@@ -37,7 +38,8 @@ class Expected:
     """One table's accuracy: a count is within ``margin`` of the truth 19 times in 20.
 
     ``noise_tvd`` is the total variation distance that the noise alone brings to the table as released, at the
-    planned number of rows (at most 1); ``fitted_tvd`` how far the model is from the mock rows in the end.
+    planned number of rows (at most 1); ``fitted_tvd`` how far the model is from the mock rows in the end, None
+    for a tied table, which a model of single rows does not fit. Figures of a tied table are in votes.
     """
 
     columns: tuple[str, ...]
@@ -46,7 +48,7 @@ class Expected:
     sigma: float
     margin: float
     noise_tvd: float
-    fitted_tvd: float
+    fitted_tvd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class Forecast:
 
     def mean_tvd(self, columns: int) -> float | None:
         """The mean fitted distance of the measured tables of so many columns; None where there is none."""
-        found = [table.fitted_tvd for table in self.tables if len(table.columns) == columns]
+        fitted = [table.fitted_tvd for table in self.tables if len(table.columns) == columns]
+        found = [each for each in fitted if each is not None]
         return fmean(found) if found else None
 
     def to_json(self) -> dict[str, Any]:
@@ -97,24 +100,29 @@ def simulate(
     chosen = plan_for(domain, purpose, model) if plan is None else plan
     released = execute(chosen, counter=counter, charge=purse, model=fitted, unit=schema.unit, rho=rho)
     prices = [entry.rho for entry in purse.entries if entry.kind == "table"]
+    exact = tied.tables(counter, [table.clique for table in released])
     tables = [
-        _expected(table, price, counter.counts(table.clique), fitted.expected(table.clique), rows)
-        for table, price in zip(released, prices, strict=True)
+        _expected(table, price, counts, fitted) for table, price, counts in zip(released, prices, exact, strict=True)
     ]
     return Forecast(rho, purse.spent, rows, tuple(tables))
 
 
-def _expected(table: NoisyMarginal, price: Decimal, exact: IntArray, fitted: IntArray, rows: int) -> Expected:
+def _expected(table: NoisyTable, price: Decimal, exact: IntArray, model: Model) -> Expected:
     cells = table.counts.size
+    parts = table.parts if isinstance(table, NoisyTied) else 1
     return Expected(
         columns=table.clique.columns,
         cells=cells,
         rho=str(price.normalize()),
-        sigma=table.sigma,
-        margin=NINETEEN_IN_TWENTY * table.sigma,
-        noise_tvd=min(1.0, cells * table.sigma / math.sqrt(2 * math.pi) / rows),
-        fitted_tvd=float(np.abs(exact / rows - fitted / max(int(fitted.sum()), 1)).sum() / 2),
+        sigma=table.sigma / parts,
+        margin=NINETEEN_IN_TWENTY * table.sigma / parts,
+        noise_tvd=min(1.0, cells * table.sigma / math.sqrt(2 * math.pi) / max(int(exact.sum()), 1)),
+        fitted_tvd=None if isinstance(table, NoisyTied) else _distance(exact, model.expected(table.clique)),
     )
+
+
+def _distance(exact: IntArray, fitted: IntArray) -> float:
+    return float(np.abs(exact / int(exact.sum()) - fitted / max(int(fitted.sum()), 1)).sum() / 2)
 
 
 class Independent:

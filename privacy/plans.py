@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from privacy.purposes import Purpose, tables
-from privacy.values import Clique, Domain
+from privacy.values import AnyClique, Clique, Domain, TiedClique
 
 MAX_CELLS = 2**20
 
@@ -20,9 +20,9 @@ class MeasurementPlan:
 
     ``one_way_share``: share of rho for all one-way tables, divided so that a column with more codes gets
     more (as the square root of its number of codes).
-    ``fixed_share`` and ``fixed``: share of rho for tables named in advance, divided by the public
-    ``fixed_weights`` (a whole number a table; none given: all with the same noise). ``purpose`` says what
-    they were named for.
+    ``fixed_share``: share of rho for tables named in advance, which are those of ``fixed`` and then those of
+    ``tied`` (one table pooled over repeated slots of a row), divided by the public ``fixed_weights`` (a whole
+    number a table, in that order; none given: the same rho for all). ``purpose`` says what they were named for.
     What remains belongs to the rounds; of it, ``select_share`` pays for choosing.
     ``rounds`` and ``per_round`` may be left to an adaptive model (None), and what its rounds then leave buys all
     one-way tables once more; ``rounds=0`` means no rounds.
@@ -32,6 +32,7 @@ class MeasurementPlan:
     one_way_share: Decimal
     fixed_share: Decimal = Decimal(0)
     fixed: tuple[Clique, ...] = ()
+    tied: tuple[TiedClique, ...] = ()
     fixed_weights: tuple[int, ...] = ()
     purpose: Purpose | None = None
     select_share: Decimal = Decimal("0.15")
@@ -42,7 +43,7 @@ class MeasurementPlan:
     def __post_init__(self) -> None:
         if not 0 < self.one_way_share <= 1 or not 0 <= self.fixed_share < 1 or self.rest < 0:
             raise ValueError("shares must be positive and add up to at most 1")
-        if bool(self.fixed) != (self.fixed_share > 0):
+        if bool(self.workload) != (self.fixed_share > 0):
             raise ValueError("a fixed workload needs a share of rho, and a share needs a workload")
         self._check_weights()
         if any(type(each) is not int for each in (self.rounds or 0, self.per_round or 0, self.max_cells)):
@@ -57,10 +58,15 @@ class MeasurementPlan:
             raise ValueError(f"max_cells must lie between 1 and {MAX_CELLS}")
 
     def _check_weights(self) -> None:
-        if self.fixed_weights and len(self.fixed_weights) != len(self.fixed):
+        if self.fixed_weights and len(self.fixed_weights) != len(self.workload):
             raise ValueError("a fixed workload has one weight a table, or none at all")
         if any(type(weight) is not int or weight < 1 for weight in self.fixed_weights):
             raise ValueError("the weights of a fixed workload are whole numbers from 1")
+
+    @property
+    def workload(self) -> tuple[AnyClique, ...]:
+        """Every table named in advance."""
+        return (*self.fixed, *self.tied)
 
     @property
     def rest(self) -> Decimal:
@@ -72,20 +78,31 @@ class MeasurementPlan:
         if self.purpose is not None and (unknown := set(self.purpose.columns) - set(domain.columns)):
             raise ValueError(f"the purpose names columns that are not declared: {sorted(unknown)}")
         for clique in self.fixed:
-            unknown = set(clique.columns) - set(domain.columns)
-            if unknown:
-                raise ValueError(f"the plan names columns that are not declared: {sorted(unknown)}")
-            for axis in clique.axes:
-                if axis.bins and len(axis.bins) != domain.size(axis.column):
-                    raise ValueError(f"the plan's bins of {axis.column} do not cover its codes")
-            if clique.cells(domain) > self.max_cells:
-                raise ValueError(f"a planned table has more than {self.max_cells} cells: {clique.columns}")
+            self._fits(clique, domain)
+        for tied in self.tied:
+            for counted in tied.counted:
+                self._fits(counted, domain)
+            tied.check(domain)
+            self._fits_cells(tied, domain)
+
+    def _fits(self, clique: Clique, domain: Domain) -> None:
+        if unknown := set(clique.columns) - set(domain.columns):
+            raise ValueError(f"the plan names columns that are not declared: {sorted(unknown)}")
+        for axis in clique.axes:
+            if axis.bins and len(axis.bins) != domain.size(axis.column):
+                raise ValueError(f"the plan's bins of {axis.column} do not cover its codes")
+        self._fits_cells(clique, domain)
+
+    def _fits_cells(self, clique: AnyClique, domain: Domain) -> None:
+        if clique.cells(domain) > self.max_cells:
+            raise ValueError(f"a planned table has more than {self.max_cells} cells: {clique.columns}")
 
     def to_json(self) -> dict[str, Any]:
         return {
             "one_way_share": str(self.one_way_share),
             "fixed_share": str(self.fixed_share),
             "fixed": [clique.to_json() for clique in self.fixed],
+            "tied": [clique.to_json() for clique in self.tied],
             "fixed_weights": list(self.fixed_weights),
             "purpose": None if self.purpose is None else self.purpose.to_json(),
             "select_share": str(self.select_share),
@@ -105,6 +122,7 @@ class MeasurementPlan:
                 one_way_share=_share(plan["one_way_share"]),
                 fixed_share=_share(plan["fixed_share"]),
                 fixed=tuple(_clique(axes) for axes in _list(plan["fixed"])),
+                tied=tuple(_tied(each) for each in _list(plan["tied"])),
                 fixed_weights=tuple(_list(plan["fixed_weights"])),
                 purpose=None if plan["purpose"] is None else Purpose.from_json(plan["purpose"]),
                 select_share=_share(plan["select_share"]),
@@ -137,6 +155,19 @@ def _clique(axes: list[dict[str, Any]]) -> Clique:
         if any(type(code) is not int or not 0 <= code < len(bins) for code in bins):
             raise ValueError(f"bins of {axis['column']} must be numbered from 0 without gaps")
     return Clique.from_json(axes)
+
+
+def _tied(tied: object) -> TiedClique:
+    """A stored tied clique, as strictly as a clique."""
+    if not isinstance(tied, Mapping) or set(tied) != {"size_column", "present", "slots", "blocks", "votes"}:
+        raise TypeError("a tied clique has exactly its five keys")
+    numbers = [*_list(tied["present"]), *_list(tied["blocks"]), tied["votes"]]
+    if not isinstance(tied["size_column"], str) or any(type(each) is not int for each in numbers):
+        raise TypeError("a tied clique holds whole numbers and the name of a column")
+    slots = tuple(_clique(slot) for slot in _list(tied["slots"]))
+    if any(not 0 <= block < len(slots) for block in tied["blocks"]):
+        raise ValueError("blocks must be numbered from 0 without gaps")
+    return TiedClique.from_json(tied)
 
 
 def adaptive_default(domain: Domain) -> MeasurementPlan:

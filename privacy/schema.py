@@ -18,6 +18,7 @@ from privacy.problems import Problem, SchemaError
 from privacy.schema_dates import DatePart, regenerate
 from privacy.schema_fields import Column, Cuts
 from privacy.schema_parts import (
+    Nesting,
     NullIdentifiers,
     read_cap,
     read_delimiter,
@@ -45,6 +46,7 @@ class Schema:
     unit: PrivacyUnit
     unit_meaning: str
     null_identifiers: NullIdentifiers
+    nesting: Nesting | None
     cap_rho: Decimal
     delta: Decimal
     cap_delta: Decimal
@@ -73,7 +75,14 @@ class Schema:
     @property
     def unit_in_words(self) -> str:
         """The privacy unit as people say it, for example 'one row (one family)'."""
-        return f"{self.unit.in_words()} ({self.unit_meaning})"
+        levels = f", {self.nesting.in_words()}" if self.nesting else ""
+        return f"{self.unit.in_words()} ({self.unit_meaning}){levels}"
+
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The columns that say whose a row is: the privacy unit's, then those of its levels."""
+        levels = self.nesting.levels if self.nesting else ()
+        return () if self.unit.column is None else (self.unit.column, *(column for column, _ in levels))
 
     def column(self, name: str) -> Column:
         return self.columns[self.domain.index(name)]
@@ -136,12 +145,12 @@ def _read(top: Reader, text: str) -> Schema | None:
     public = top.flag("publicLabels", default=False)
     missing = frozenset(read_missing(top))
     delimiter = read_delimiter(top)
-    roles = read_fields(top, public=public, missing=missing, identifier=unit.column)
+    roles = read_fields(top, public=public, missing=missing, identifiers=unit.columns)
     top.done()
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
     _check_columns(top, columns)
-    if unit.column and unit.column not in roles:
-        top.problem("the privacy unit's column must be among the fields")
+    if not set(unit.columns) <= set(roles):
+        top.problem("the privacy unit's column, and those of its levels, must be among the fields")
     if top.problems or unit.unit is None or cap is None or delta is None:
         return None
     return Schema(
@@ -152,6 +161,7 @@ def _read(top: Reader, text: str) -> Schema | None:
         unit=unit.unit,
         unit_meaning=unit.meaning,
         null_identifiers=unit.null_identifiers,
+        nesting=unit.nesting,
         cap_rho=cap,
         delta=delta,
         cap_delta=cap_delta,

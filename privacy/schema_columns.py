@@ -1,4 +1,4 @@
-"""Reads one declared field: a column to be measured, free text, or the privacy unit's identifier."""
+"""Reads one declared field: a column to be measured, free text, or an identifier of the privacy unit or its levels."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Excluded = Literal["free text", "identifier"]
 Role = tuple[Column, ...] | Excluded
 
 
-def read_field(field: Reader, *, public: bool, missing: frozenset[str], identifier: str | None) -> Role | None:
+def read_field(field: Reader, *, public: bool, missing: frozenset[str], is_identifier: bool) -> Role | None:
     """What the field declares, or None after noting its problems."""
     before = len(field.problems)
     title, description = field.text("title", default=""), field.text("description", default="")
     kind = field.choice("type", TYPES)
-    if field.column == identifier:
+    if is_identifier:
         field.done()
         return "identifier" if len(field.problems) == before else None
     if field.flag("freeText", default=False):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from math import prod
 from typing import Literal, cast
 
 from privacy.accounting import rho_down, rho_for
@@ -18,6 +20,7 @@ SMALLEST_DELTA = Decimal("1e-12")
 LARGEST_DISCOVERY_DELTA = Decimal("0.001")
 MAX_FIELDS = 1000
 MAX_ROWS_PER_UNIT = 10_000
+MAX_LEVELS = 4
 
 
 def _part(top: Reader, key: str, *, required: bool) -> Reader | None:
@@ -30,13 +33,29 @@ def _part(top: Reader, key: str, *, required: bool) -> Reader | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Nesting:
+    """Between a unit and its rows: each level's column with the most members under one parent, from the top.
+
+    ``rows_each``: the most rows of one member of the last level.
+    """
+
+    levels: tuple[tuple[str, int], ...]
+    rows_each: int
+
+    def in_words(self) -> str:
+        levels = ", each with ".join(f"up to {most} {column}" for column, most in self.levels)
+        return f"with {levels}, each with up to {self.rows_each} rows"
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredUnit:
-    """``unit`` is None after a problem; ``column`` is known even then, so that its field is not misread."""
+    """``unit`` is None after a problem; ``columns`` are known even then, so that their fields are not misread."""
 
     unit: PrivacyUnit | None
     meaning: str = ""
-    column: str | None = None
+    columns: tuple[str, ...] = ()
     null_identifiers: NullIdentifiers = "drop"
+    nesting: Nesting | None = None
 
 
 def read_unit(top: Reader) -> DeclaredUnit:
@@ -47,16 +66,41 @@ def read_unit(top: Reader) -> DeclaredUnit:
     kind = unit.choice("kind", ("row", "identifier"))
     meaning = unit.text("means")
     neighbours = unit.choice("neighbours", ("add-remove", "change-one"), default="add-remove")
-    column, k, nulls = None, 1, "drop"
+    column, k, nulls, nesting = None, 1, "drop", None
     if kind == "identifier":
         column = unit.text("column")
         k = unit.whole("maxRows", least=1, most=MAX_ROWS_PER_UNIT)
         nulls = unit.choice("nullIdentifiers", ("drop", "own-unit"))
+        nesting = _read_nesting(unit, k) if unit.has("levels") else None
     unit.done()
+    columns = () if column is None else (column, *(name for name, _ in (nesting.levels if nesting else ())))
+    if len(set(columns)) != len(columns):
+        unit.problem("the privacy unit and its levels need columns of their own, each once")
     if len(top.problems) > before:
-        return DeclaredUnit(None, meaning, column)
+        return DeclaredUnit(None, meaning, columns)
     found = PrivacyUnit(cast("UnitKind", kind), k, column, cast("Neighbours", neighbours))
-    return DeclaredUnit(found, meaning, column, cast("NullIdentifiers", nulls))
+    return DeclaredUnit(found, meaning, columns, cast("NullIdentifiers", nulls), nesting)
+
+
+def _read_nesting(unit: Reader, k: int) -> Nesting:
+    """The levels between a unit and its rows; problems are noted."""
+    levels = unit.get("levels")
+    if not isinstance(levels, list) or not 1 <= len(levels) <= MAX_LEVELS:
+        unit.problem(f"'levels' must be a list of 1 to {MAX_LEVELS} levels")
+        levels = []
+    each = unit.whole("maxRowsPerMember", least=1, most=MAX_ROWS_PER_UNIT, default=k)
+    nesting = Nesting(tuple(_level(unit, level, place) for place, level in enumerate(levels, start=1)), each)
+    most = prod(most for _, most in nesting.levels) * each
+    if k > most:
+        unit.problem(f"'maxRows' must be at most {most}, which is all that 'levels' and 'maxRowsPerMember' allow")
+    return nesting
+
+
+def _level(unit: Reader, level: object, place: int) -> tuple[str, int]:
+    reader = Reader(level, column="", problems=unit.problems, what=f"level {place} of the privacy unit")
+    found = reader.text("column"), reader.whole("maxMembers", least=1, most=MAX_ROWS_PER_UNIT)
+    reader.done()
+    return found
 
 
 def read_cap(top: Reader) -> tuple[Decimal | None, Decimal | None, Decimal]:
@@ -113,7 +157,7 @@ def read_delimiter(top: Reader) -> str:
 
 
 def read_fields(
-    top: Reader, *, public: bool, missing: frozenset[str], identifier: str | None
+    top: Reader, *, public: bool, missing: frozenset[str], identifiers: Collection[str]
 ) -> dict[str, Role | None]:
     """Every field by name, in order; a field with problems is None."""
     fields = top.get("fields")
@@ -128,7 +172,7 @@ def read_fields(
         elif name:
             reader = Reader(field, column=name, problems=top.problems, what="the field")
             reader.get("name")
-            roles[name] = read_field(reader, public=public, missing=missing, identifier=identifier)
+            roles[name] = read_field(reader, public=public, missing=missing, is_identifier=name in identifiers)
     return roles
 
 

@@ -39,11 +39,12 @@ class Sealer:
     def write(self, record: bytes) -> None:
         self._record(record, last=False)
 
-    def close(self) -> None:
-        """Write the closing record; a file without it does not open."""
+    def close(self, *, durable: bool = True) -> None:
+        """Write the closing record, without which a file does not open, and see it to the disk if it is to last."""
         self._record(b"", last=True)
         self._out.flush()
-        os.fsync(self._out.fileno())
+        if durable:
+            os.fsync(self._out.fileno())
 
     def _record(self, record: bytes, *, last: bool) -> None:
         if len(record) > LONGEST_RECORD:

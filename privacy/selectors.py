@@ -15,6 +15,7 @@ import pandas as pd
 from django.db.models import QuerySet
 
 from privacy import accounting
+from privacy.cliques import Clique, any_clique
 from privacy.errors import NotReady
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord
 from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
@@ -22,7 +23,7 @@ from privacy.plans import adaptive_default, for_purpose
 from privacy.purposes import Purpose
 from privacy.schema import Schema
 from privacy.schema_fields import Column
-from privacy.values import Clique, Domain, IntArray, NoisyMarginal, PrivacyUnit, Release
+from privacy.values import Domain, IntArray, NoisyMarginal, NoisyTable, NoisyTied, PrivacyUnit, Release
 
 Kind = LedgerEntry.Kind
 
@@ -232,15 +233,22 @@ def released(release_id: UUID | str) -> Release:
     if record.state != ReleaseRecord.State.MEASURED:
         raise NotReady("this release has no result")
     shapes = Domain.from_mapping(dict(record.domain))
-    tables = tuple(_marginal(table, shapes) for table in record.measurements.all())
+    tables = [_noisy(table, shapes) for table in record.measurements.select_related("entry")]
     unit = PrivacyUnit(**record.unit)
-    return Release(str(record.pk), shapes, tables, unit, charged(record), record.delta)
+    return Release.of(str(record.pk), shapes, tables, unit, charged(record), record.delta)
 
 
-def _marginal(table: MeasurementRecord, shapes: Domain) -> NoisyMarginal:
-    clique = Clique.from_json(table.clique)
+def _noisy(table: MeasurementRecord, shapes: Domain) -> NoisyTable:
+    clique = any_clique(table.clique)
     counts = np.array(table.counts, dtype=np.int64).reshape(clique.shape(shapes))
-    return NoisyMarginal(clique, counts, table.sigma, str(table.entry_id))
+    if isinstance(clique, Clique):
+        return NoisyMarginal(clique, counts, table.sigma, str(table.entry_id))
+    return NoisyTied(clique, counts, table.sigma, str(table.entry_id), parts_of(table))
+
+
+def parts_of(table: MeasurementRecord) -> int:
+    """How many of a stored table's units make one row, or one vote of a tied table: as it was charged."""
+    return int(table.entry.facts.get("parts", 1))
 
 
 def charged(record: ReleaseRecord) -> Decimal:
@@ -264,13 +272,14 @@ def _statistic(table: MeasurementRecord) -> dict[str, Any]:
     facts = table.entry.facts
     return {
         "measurement": str(table.entry_id),
-        "columns": list(Clique.from_json(table.clique).columns),
+        "columns": list(any_clique(table.clique).columns),
         "cells": len(table.counts),
         "mechanism": facts["mechanism"],
         "sensitivity": facts["sensitivity"],
         "scale": facts["scale"],
         "rho": f"{table.entry.rho:f}",
-        "error_19_in_20": off_by(table.sigma),
+        "parts": parts_of(table),
+        "error_19_in_20": off_by(table.sigma / parts_of(table)),
     }
 
 

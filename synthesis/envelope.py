@@ -128,6 +128,7 @@ def words(manifest: dict[str, Any]) -> set[str]:
 def untrue(release: Release, prompt: Prompt) -> str:
     """The first statistic whose value is not the released one, in words, or an empty string."""
     tables = {table.measurement: table.counts for table in release.marginals}
+    tables |= {table.measurement: table.counts for table in release.tied}
     for message in prompt.messages:
         for segment in message.segments:
             if isinstance(segment, DPValue) and int(tables[segment.measurement][segment.cell]) != segment.value:

@@ -19,6 +19,9 @@ from synthesis.states import JobKind
 log = logging.getLogger(__name__)
 TASKS = {JobKind.MEASURE: "llmsynthor_site.tasks.measure", JobKind.SYNTHESISE: "llmsynthor_site.tasks.synthesise"}
 
+MOST_CLAIMS = 5
+POSTPONED_SECONDS = 20
+
 
 class LeaseLost(Exception):
     """Another worker holds the job now; whoever sees this must stop without writing anything more."""
@@ -67,6 +70,19 @@ def heartbeat(job: Job) -> None:
     until = timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
     if not Job.objects.filter(_held(job)).update(leased_until=until):
         raise LeaseLost(job.kind)
+
+
+def postpone(job: Job) -> bool:
+    """Give the job back for another try in a while; False, leaving it, once it was claimed often enough.
+
+    The sweeper kicks it when the while is over. LeaseLost when another worker holds it.
+    """
+    if job.fencing_token >= MOST_CLAIMS:
+        return False
+    until = timezone.now() + timedelta(seconds=POSTPONED_SECONDS)
+    if not Job.objects.filter(_held(job)).update(leased_until=until):
+        raise LeaseLost(job.kind)
+    return True
 
 
 def finish(job: Job, *, outcome: str) -> None:

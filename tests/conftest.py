@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("site", deadline=None)  # a busy machine is not a broken promise
+settings.load_profile("site")
 
 pytest_plugins = ["tests.append_only", "tests.sizes"]
 

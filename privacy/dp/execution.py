@@ -15,13 +15,14 @@ from typing import Literal, TypeGuard
 import numpy as np
 
 from privacy.accounting import rho_down
-from privacy.dp import opendp_door
+from privacy.dp import opendp_door, tied
 from privacy.dp.charging import Charge, pay
 from privacy.dp.counting import ExactCounter
-from privacy.dp.sensitivity import l2_of_table, linf_of_scores
+from privacy.dp.sensitivity import l2_of, l2_of_table, linf_of_scores, parts_of
 from privacy.plans import MeasurementPlan
 from privacy.values import (
     AdaptiveModel,
+    AnyClique,
     Candidate,
     Clique,
     Domain,
@@ -29,7 +30,10 @@ from privacy.values import (
     Measurement,
     Model,
     NoisyMarginal,
+    NoisyTable,
+    NoisyTied,
     PrivacyUnit,
+    TiedClique,
 )
 
 NO_DELTA = Decimal(0)
@@ -44,8 +48,8 @@ def execute(
     model: Model,
     unit: PrivacyUnit,
     rho: Decimal,
-) -> tuple[NoisyMarginal, ...]:
-    """Measures what the plan asks for, at most ``rho`` in all, telling the model of each release at once.
+) -> tuple[NoisyTable, ...]:
+    """Measures what the plan asks for, at most ``rho`` in all, telling the model of each marginal at once.
 
     ``charge`` is called before the data is touched, for choosing as well as for measuring; when it
     raises, nothing more is read. ValueError for a plan that does not fit the domain or the model.
@@ -53,7 +57,7 @@ def execute(
     plan.check(counter.domain)
     run = _Run(counter=counter, charge=charge, model=model, unit=unit)
     _one_way(run, rho=rho_down(rho * plan.one_way_share))
-    if plan.fixed:
+    if plan.workload:
         _fixed(run, plan, rho=rho_down(rho * plan.fixed_share))
     if plan.rounds != 0 and plan.rest > 0 and len(counter.domain.columns) > 1:
         _adaptive(run, plan, total=rho)
@@ -70,21 +74,21 @@ class _Run:
     charge: Charge
     model: Model
     unit: PrivacyUnit
-    released: list[NoisyMarginal] = field(default_factory=list)
+    released: list[NoisyTable] = field(default_factory=list)
     spent: Decimal = Decimal(0)
 
-    def measure(self, prices: Sequence[tuple[Clique, Decimal]]) -> None:
+    def measure(self, prices: Sequence[tuple[AnyClique, Decimal]]) -> None:
         """Releases each clique's counts, at its rho, as a vector of integers with Gaussian noise.
 
         All are paid for before any is counted; then they are counted together.
         """
         cliques = [clique for clique, _ in prices]
-        doors = [opendp_door.gaussian(sensitivity=l2_of_table(self.unit), rho=rho) for _, rho in prices]
+        doors = [opendp_door.gaussian(sensitivity=l2_of(self.unit, clique), rho=rho) for clique, rho in prices]
         entries = self._pay([self._step("table", door, (clique,)) for door, clique in zip(doors, cliques, strict=True)])
-        tables = self.counter.tables(cliques)
+        tables = tied.tables(self.counter, cliques)
         for clique, door, entry, table in zip(cliques, doors, entries, tables, strict=True):
             noisy = door.release(table.ravel()).reshape(clique.shape(self.counter.domain))
-            self._tell(NoisyMarginal(clique, noisy, door.scale, entry))
+            self._tell(_noisy(clique, noisy, door.scale, entry))
 
     def choose(self, candidates: tuple[Candidate, ...], *, how_many: int, rho: Decimal) -> tuple[Clique, ...]:
         """Names the cliques the model explains worst, one noisy max each, at ``rho`` for each.
@@ -124,7 +128,7 @@ class _Run:
         return pay(self.charge, steps)
 
     def _step(
-        self, kind: Literal["table", "selection"], door: opendp_door.Mechanism, cliques: tuple[Clique, ...]
+        self, kind: Literal["table", "selection"], door: opendp_door.Mechanism, cliques: tuple[AnyClique, ...]
     ) -> Measurement:
         return Measurement(
             kind=kind,
@@ -136,11 +140,19 @@ class _Run:
             delta=NO_DELTA,
             unit=self.unit,
             library=opendp_door.LIBRARY,
+            parts=parts_of(cliques[0]),
         )
 
-    def _tell(self, marginal: NoisyMarginal) -> None:
-        self.released.append(marginal)
-        self.model.observe(marginal)
+    def _tell(self, table: NoisyTable) -> None:
+        self.released.append(table)
+        if isinstance(table, NoisyMarginal):
+            self.model.observe(table)
+
+
+def _noisy(clique: AnyClique, counts: IntArray, sigma: float, entry: str) -> NoisyTable:
+    if isinstance(clique, TiedClique):
+        return NoisyTied(clique, counts, sigma, entry, parts_of(clique))
+    return NoisyMarginal(clique, counts, sigma, entry)
 
 
 def _one_way(run: _Run, *, rho: Decimal) -> None:
@@ -153,9 +165,9 @@ def _one_way(run: _Run, *, rho: Decimal) -> None:
 
 def _fixed(run: _Run, plan: MeasurementPlan, *, rho: Decimal) -> None:
     """The tables named in advance: twice the weight, twice the rho."""
-    weights = plan.fixed_weights or (1,) * len(plan.fixed)
+    weights = plan.fixed_weights or (1,) * len(plan.workload)
     shares = [rho_down(rho * weight / sum(weights)) for weight in weights]
-    run.measure(list(zip(plan.fixed, shares, strict=True)))
+    run.measure(list(zip(plan.workload, shares, strict=True)))
 
 
 def _adaptive(run: _Run, plan: MeasurementPlan, *, total: Decimal) -> None:
@@ -190,12 +202,12 @@ def _candidates(run: _Run, plan: MeasurementPlan, *, sigma: float, number: int, 
     proposed = (
         run.model.candidates(sigma=sigma, round=number, rounds=rounds)
         if _is_adaptive(run.model)
-        else _pairs(domain, sigma=sigma, taken={marginal.clique for marginal in run.released})
+        else _pairs(domain, sigma=sigma, taken={table.clique for table in run.released})
     )
     return tuple(each for each in proposed if each.clique.cells(domain) <= plan.max_cells)
 
 
-def _pairs(domain: Domain, *, sigma: float, taken: set[Clique]) -> tuple[Candidate, ...]:
+def _pairs(domain: Domain, *, sigma: float, taken: set[AnyClique]) -> tuple[Candidate, ...]:
     """Every pair not yet measured; the penalty is the L1 error that its noise alone would bring."""
     cliques = (Clique.of(*columns) for columns in combinations(domain.columns, 2))
     error = math.sqrt(2 / math.pi) * sigma

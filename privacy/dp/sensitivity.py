@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from privacy.values import PrivacyUnit, TiedClique
+from privacy.values import AnyClique, PrivacyUnit, TiedClique
 
 VOTE = 720720
 """Parts of one vote: weights are whole numbers of them, exact for up to 16 slots and otherwise rounded down."""
@@ -39,6 +39,16 @@ def l2_of_table(unit: PrivacyUnit) -> float:
     if unit.neighbours == "add-remove":
         return float(unit.k)
     return math.nextafter(math.sqrt(2 * unit.k**2), math.inf)
+
+
+def l2_of(unit: PrivacyUnit, clique: AnyClique) -> float:
+    """Largest L2 change of a table of either kind, in the parts it is counted in."""
+    return l2_of_tied(unit, clique) if isinstance(clique, TiedClique) else l2_of_table(unit)
+
+
+def parts_of(clique: AnyClique) -> int:
+    """How many parts a table counts for one row, or for one vote."""
+    return VOTE if isinstance(clique, TiedClique) else 1
 
 
 def linf_of_scores(unit: PrivacyUnit) -> int:

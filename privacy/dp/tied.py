@@ -6,19 +6,34 @@ the counts. The result is in parts of a vote (privacy/dp/sensitivity.py), whole 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from privacy.dp.counting import ExactCounter
 from privacy.dp.sensitivity import tied_weight
-from privacy.values import Axis, Clique, IntArray, TiedClique
+from privacy.values import AnyClique, IntArray, TiedClique
 
 
-def tied_counts(counter: ExactCounter, clique: TiedClique) -> IntArray:
-    """The pooled table, blocks x the slots' shape, in parts of a vote. Raw, like every count."""
-    clique.check(counter.domain)
-    asked = [Clique((Axis(clique.size), *slot.axes)) for slot in clique.slots]
-    total = np.zeros(clique.shape(counter.domain), dtype=np.int64)
-    for slot, table in enumerate(counter.tables(asked)):
+def tables(counter: ExactCounter, cliques: Sequence[AnyClique]) -> tuple[IntArray, ...]:
+    """The counts of every clique, pooled in parts of a vote where it is tied, in one call of the engine. Raw."""
+    asked = []
+    for clique in cliques:
+        if isinstance(clique, TiedClique):
+            clique.check(counter.domain)
+        asked.append(clique.counted if isinstance(clique, TiedClique) else (clique,))
+    found = iter(counter.tables([each for group in asked for each in group]))
+    counted = [[next(found) for _ in group] for group in asked]
+    return tuple(
+        _pooled(clique, slots, clique.shape(counter.domain)) if isinstance(clique, TiedClique) else slots[0]
+        for clique, slots in zip(cliques, counted, strict=True)
+    )
+
+
+def _pooled(clique: TiedClique, slots: Sequence[IntArray], shape: tuple[int, ...]) -> IntArray:
+    """Blocks x the slots' shape, out of each slot's counts by size."""
+    total = np.zeros(shape, dtype=np.int64)
+    for slot, table in enumerate(slots):
         total[clique.blocks[slot]] += np.tensordot(_weights(clique, slot), table, axes=1)
     return total
 

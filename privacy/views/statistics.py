@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from privacy import policies, selectors
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord
-from privacy.values import Axis, Clique, PrivacyUnit
+from privacy.values import Axis, Clique, PrivacyUnit, TiedClique, any_clique
 
 SHOWN_CELLS = 400
 
@@ -32,16 +32,31 @@ def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
 
 
 def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
-    """One noised table in words: a row per cell, and how far off each count may be, 19 times in 20."""
-    clique = Clique.from_json(table.clique)
-    names = [bin_labels(dataset, axis) for axis in clique.axes]
-    rows = zip(product(*names), table.counts, strict=True)
+    """One noised table in words: a row per cell, and how far off each count may be, 19 times in 20.
+
+    Of a tied table: the block, the first slot's columns for all of them, and counts in votes, rounded to hundredths.
+    """
+    clique, parts = any_clique(table.clique), selectors.parts_of(table)
+    columns, names = _tied_axes(dataset, clique) if isinstance(clique, TiedClique) else _axes(dataset, clique)
+    counts = table.counts if parts == 1 else [round(count / parts, 2) for count in table.counts]
+    rows = zip(product(*names), counts, strict=True)
     return {
-        "columns": clique.columns,
+        "columns": columns,
         "rows": [(labels, count) for (labels, count), _ in zip(rows, range(SHOWN_CELLS), strict=False)],
         "cells": len(table.counts),
-        "off_by": selectors.off_by(table.sigma),
+        "off_by": selectors.off_by(table.sigma / parts),
+        "tied": isinstance(clique, TiedClique),
     }
+
+
+def _axes(dataset: Dataset, clique: Clique) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The names of a table's axes, and what each position along them stands for."""
+    return clique.columns, [bin_labels(dataset, axis) for axis in clique.axes]
+
+
+def _tied_axes(dataset: Dataset, clique: TiedClique) -> tuple[tuple[str, ...], list[list[str]]]:
+    columns, names = _axes(dataset, clique.slots[0])
+    return ("block", *columns), [[str(block) for block in range(max(clique.blocks) + 1)], *names]
 
 
 def bin_labels(dataset: Dataset, axis: Axis) -> list[str]:

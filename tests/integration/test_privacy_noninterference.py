@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.noninterference import LEAKS
-from tests.sizes import Note
+from tests.sizes import Note, Repeats
 
 pytestmark = pytest.mark.long_sizes
 Tell = Callable[[list[str], str], dict[str, str]]
@@ -82,12 +82,14 @@ def test_the_story_is_told_whole(base: dict[str, str]) -> None:
 
 
 def test_neighbouring_tables_tell_the_same_story_byte_for_byte(
-    tell: Tell, base: dict[str, str], is_long: bool, note: Note
+    tell: Tell, base: dict[str, str], is_long: bool, repeats: Repeats, note: Note
 ) -> None:
-    pairs = 200 if is_long else 1
-    for number in range(pairs):
+    pairs = 0
+    for number in repeats(200 if is_long else 1):
         assert differing(base, tell(neighbour(number), "")) == [], f"neighbour {number}"
-    note("C5", "non-interference, frozen chance, mechanisms stubbed", f"{pairs} pairs", "identical, byte for byte")
+        pairs = number + 1
+    tried = "non-interference, frozen chance, mechanisms stubbed"
+    note("C5", tried, f"{pairs} pairs", f"0 of {len(base)} places differ", "identical, byte for byte")
 
 
 @pytest.mark.parametrize(
@@ -96,4 +98,5 @@ def test_neighbouring_tables_tell_the_same_story_byte_for_byte(
 def test_a_planted_leak_is_seen(tell: Tell, leak: str, note: Note) -> None:
     honest, other = tell(ROWS, leak), tell([*ROWS, "m,,100"], leak)
     assert differing(honest, other) != []
-    note("C5", f"planted leak: {leak}", 1, f"seen in {len(differing(honest, other))} places")
+    size, found = "1 pair", f"seen in {len(differing(honest, other))} of {len(honest)} places"
+    note("C5", f"control: {leak}", size, found, "caught: in at least one")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.real_site import POINTS
-from tests.sizes import Note
+from tests.sizes import Note, Repeats
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432")
 pytestmark = pytest.mark.long_sizes
@@ -98,15 +98,16 @@ def test_sixteen_processes_never_pass_the_cap(act: Act, real_site: dict[str, str
     assert Decimal(found["logged"]["reserve"]) == Decimal(found["reserved"]) == fit * Decimal(rho)
     assert Decimal(found["reserved"]) <= Decimal(found["cap"]) == 1
     note("C1", f"ledger race on {real_site['VENDOR']}, 16 processes", f"{16 * asks} requests",
-         f"{found['passed']} passed, of {fit} that fit; ledger = log; {found['seconds']} s")  # fmt: skip
+         f"{found['passed']} passed, log and ledger agree; {found['seconds']} s",
+         f"{fit} fit under the cap")  # fmt: skip
 
 
 def test_fifty_reservations_at_once_resolve_in_seconds(act: Act, real_site: dict[str, str], note: Note) -> None:
     found = act("race", declared(act, "1"), 50, 1, "0.04")
     assert found["passed"] == 25
     assert found["seconds"] < 60, "far above what it takes, for machines with much else to do"
-    note("C1", f"50 parallel reservations on {real_site['VENDOR']}, room for 25", 50,
-         f"{found['passed']} passed in {found['seconds']} s")  # fmt: skip
+    note("C1", f"parallel reservations on {real_site['VENDOR']}", "50 processes",
+         f"{found['passed']} passed in {found['seconds']} s", "25 fit; 60 s")  # fmt: skip
 
 
 LONG_REPEATS = 50
@@ -119,13 +120,13 @@ def points(is_long: bool) -> list[tuple[str, str]]:
 
 
 def test_what_was_released_was_spent_whenever_the_worker_dies(
-    act: Act, real_site: dict[str, str], is_long: bool, note: Note
+    act: Act, real_site: dict[str, str], is_long: bool, repeats: Repeats, note: Note
 ) -> None:
     """Killed, or unwound by an error, at every point between reserving and storing; then the next worker comes."""
     dataset = declared(act, "900")
     tried = 0
-    for point, how in points(is_long):
-        for number in range(LONG_REPEATS if is_long and real_site["VENDOR"] == "sqlite" else 1):
+    for number in repeats(LONG_REPEATS if is_long and real_site["VENDOR"] == "sqlite" else 1):
+        for point, how in points(is_long):
             key = f"{point}-{how}-{number}"
             act("measure", dataset, key, point, how, killed=how == "kill")
             tried += 1
@@ -136,8 +137,10 @@ def test_what_was_released_was_spent_whenever_the_worker_dies(
     found = act("figures", dataset)
     assert Decimal(found["reserved"]) == 0, "nothing stays half-way once the next worker has come"
     assert set(found["states"]) <= {"MEASURED", "FAILED"}
-    note("C2", f"killed or unwound across reserve, draw, release on {real_site['VENDOR']}", f"{tried} runs",
-         f"spent >= released every time; {found['states'].count('MEASURED')} measured after all")  # fmt: skip
+    note("C2", f"killed or unwound across reserve, draw, release on {real_site['VENDOR']}",
+         f"{tried} runs at {len(points(is_long))} points",
+         f"{found['states'].count('MEASURED')} measured after all; never spent below released",
+         "spent at least what was released, every time")  # fmt: skip
 
 
 def bears_out(found: dict[str, Any]) -> None:

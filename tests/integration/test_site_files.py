@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from llmsynthor_site.uploads import LimitedUpload
+from llmsynthor_site.uploads import SealedUpload
 from synthesis.models import Endpoint
 from tests import privacy_site, request_site
 
@@ -62,7 +62,7 @@ def test_an_upload_leaves_no_file_in_the_inbox(client: Client) -> None:
 
 
 def test_an_upload_that_says_it_is_too_large_is_refused_before_it_is_read() -> None:
-    handler = LimitedUpload()
+    handler = SealedUpload()
     handler.handle_raw_input(None, {}, 1000, b"x")  # says nothing and lets it come
     with pytest.raises(RequestDataTooBig, match="larger than"):
         handler.handle_raw_input(None, {}, settings.LIMITS["upload_bytes"] * 2, b"x")

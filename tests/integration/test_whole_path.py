@@ -9,7 +9,6 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 from django.conf import settings
-from django.db import OperationalError
 
 from audit.models import LogEntry, PromptRecord
 from llmsynthor_site import joining
@@ -228,10 +227,10 @@ def test_a_paused_run_can_be_stopped_for_good(house: Site) -> None:
 
 
 def test_a_reservation_nothing_was_charged_to_goes_back(house: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def locked(**kwargs: object) -> None:
-        raise OperationalError("database is locked")
+    def full(**kwargs: object) -> None:
+        raise OSError("no space left on device")
 
-    monkeypatch.setattr(joining.services, "open_release", locked)
+    monkeypatch.setattr(joining.services, "open_release", full)
     request = house.measured()
     assert request.state == S.FAILED
     budget = statistics.budget(house.dataset.population_id)

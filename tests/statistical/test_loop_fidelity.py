@@ -143,7 +143,7 @@ def test_adaptive_measuring_stays_within_its_budget_and_finds_the_structure() ->
         unit=PrivacyUnit(),
         rho=EPSILON_1,
     )
-    release = Release("r", DOMAIN, tables, PrivacyUnit(), ledger.spent, Decimal(0))
+    release = Release.of("r", DOMAIN, tables, PrivacyUnit(), ledger.spent, Decimal(0))
     assert ledger.spent <= EPSILON_1
     bought = {frozenset(table.clique.columns) for table in tables}
     assert frozenset({"age", "work"}) in bought

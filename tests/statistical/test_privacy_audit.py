@@ -57,15 +57,14 @@ def gaussian_draws(sensitivity: float, claimed: float) -> tuple[IntArray, IntArr
 def test_the_gaussian_loses_no_more_than_it_was_charged(note: Note) -> None:
     found = rho_of_gaussian(*gaussian_draws(100.0, 100.0))
     assert 0.9 * float(RHO) < found <= float(RHO), "a bound that is far too low would catch nothing"
-    note("C3", "discrete Gaussian, charged rho 0.5", f"{DRAWS} draws on each neighbour", f"loses at least {found:.4f}")
+    note("C3", "discrete Gaussian", f"{DRAWS} draws on each neighbour", f"rho at least {found:.4f}", f"charged {RHO}")
 
 
 def test_a_gaussian_whose_scale_is_a_twentieth_too_small_is_caught(note: Note) -> None:
     found = rho_of_gaussian(*gaussian_draws(95.0, 100.0))
     assert found > float(RHO)
-    note(
-        "C3", "control: scale 5 % too small", f"{DRAWS} draws on each neighbour", f"loses at least {found:.4f}: caught"
-    )
+    size = f"{DRAWS} draws on each neighbour"
+    note("C3", "control: scale 5 % too small", size, f"rho at least {found:.4f}", f"caught: above the charged {RHO}")
 
 
 def scale_of_choices(claimed_scale: float, drawn_scale: float, draws: int) -> tuple[float, float]:
@@ -85,7 +84,9 @@ def test_the_choice_has_the_scale_it_was_charged_for_and_a_smaller_one_is_caught
     assert low <= scale <= high
     narrow = scale_of_choices(scale, defect * scale, draws)
     assert narrow[1] < scale, "a scale too small was not caught"
-    note("C3", "noisy max", f"{draws} draws", f"scale {low:.1f} to {high:.1f} of 50; {defect} of it caught")
+    note("C3", "noisy max", f"{draws} draws", f"scale {low:.1f} to {high:.1f}", f"charged {scale}")
+    size, found = f"{draws} draws", f"scale {narrow[0]:.1f} to {narrow[1]:.1f}"
+    note("C3", f"control: noisy max at {defect} of its scale", size, found, f"caught: below the charged {scale}")
 
 
 def canaries_found(released: IntArray, inside: np.ndarray[Any, Any], guesses: int) -> int:
@@ -136,7 +137,9 @@ def test_ten_thousand_canaries_find_no_more_than_was_charged(note: Note) -> None
     found, spent = one_run(Decimal("0.2"))
     claimed = epsilon_for(rho=spent, delta=Decimal("1e-9"))
     assert 0 < found <= float(claimed)
-    note("C4", "one run with canaries, rho 0.2", 10_000, f"epsilon at least {found:.2f}, charged {claimed}")
+    note(
+        "C4", "one run with canaries, rho 0.2", "10000 canaries", f"epsilon at least {found:.2f}", f"charged {claimed}"
+    )
 
 
 def test_the_canaries_catch_a_release_without_noise(monkeypatch: pytest.MonkeyPatch, note: Note) -> None:
@@ -144,7 +147,8 @@ def test_the_canaries_catch_a_release_without_noise(monkeypatch: pytest.MonkeyPa
     found, spent = one_run(Decimal("0.2"))
     claimed = epsilon_for(rho=spent, delta=Decimal("1e-9"))
     assert found > float(claimed)
-    note("C4", "control: no noise", 10_000, f"epsilon at least {found:.2f}, charged {claimed}: caught")
+    bound = f"caught: above the charged {claimed}"
+    note("C4", "control: no noise", "10000 canaries", f"epsilon at least {found:.2f}", bound)
 
 
 def drawn(results: Any) -> None:
@@ -164,9 +168,10 @@ def test_forked_workers_draw_noise_of_their_own(is_long: bool, note: Note) -> No
     for worker in workers:
         worker.join()
     assert len(set(found)) == len(found)
-    for left, right in pairwise(found):
-        assert sum(a == b for a, b in zip(left, right, strict=True)) < 50
-    note("C6", "noise in forked processes", f"{200 * len(found)} draws", "no two alike")
+    alike = max(sum(a == b for a, b in zip(left, right, strict=True)) for left, right in pairwise(found))
+    assert alike < 50
+    size = f"{len(found)} processes, 200 draws each"
+    note("C6", "noise in forked processes", size, f"at most {alike} draws of two processes alike", "fewer than 50")
 
 
 def test_a_mechanism_draws_once() -> None:

@@ -15,8 +15,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from privacy.dp import opendp_door
-from privacy.values import IntArray
+from privacy.dp import execution, opendp_door, sensitivity
+from privacy.dp.charging import MemoryLedger
+from privacy.dp.counting import NumpyCounter
+from privacy.plans import MeasurementPlan
+from privacy.values import Clique, Domain, IntArray, NoisyTied, PrivacyUnit, TiedClique
 
 pytestmark = pytest.mark.statistical
 DRAWS = 40_000
@@ -80,6 +83,48 @@ def test_truncated_noise_is_caught() -> None:
 def test_counts_that_would_fall_below_zero_are_not_clamped() -> None:
     door = opendp_door.gaussian(sensitivity=1.0, rho=Decimal("0.02"))
     assert (door.release(np.zeros(1000, dtype=np.int64)) < 0).mean() > 0.3
+
+
+def tied_noise(*, factor: float = 1.0) -> tuple[IntArray, float, float]:
+    """The noise of a tied table as execution releases it, of 200 x 200 cells; the bound it was charged at is ``factor``
+    of the honest one. Returns the noise, the honest scale and the stated one, all in parts of a vote."""
+    domain, rho = Domain(("size", "a", "b", "c", "d"), (3, 200, 200, 200, 200)), Decimal(1)
+    clique = TiedClique("size", (0, 1, 2), (Clique.of("a", "b"), Clique.of("c", "d")), (0, 0), 2)
+    plan = MeasurementPlan(
+        one_way_share=rho / 2, fixed_share=rho / 2, tied=(clique,), rounds=0, per_round=1, max_cells=2**17
+    )
+    counter = NumpyCounter(np.zeros((7, 5), dtype=int), domain)
+    with pytest.MonkeyPatch.context() as planted:
+        planted.setattr(execution, "l2_of", lambda unit, clique: factor * sensitivity.l2_of(unit, clique))
+        table = execution.execute(
+            plan, counter=counter, charge=MemoryLedger(rho), model=_Deaf(), unit=PrivacyUnit(), rho=rho
+        )[-1]
+    assert isinstance(table, NoisyTied)
+    honest = 2 * table.parts / math.sqrt(2 * float(rho) / 2)
+    return table.counts.ravel(), honest, table.sigma
+
+
+class _Deaf:
+    def expected(self, clique: Clique) -> IntArray:
+        raise AssertionError("nothing is chosen")
+
+    def observe(self, marginal: object) -> None:
+        pass
+
+
+def test_a_tied_tables_noise_is_the_charged_gaussian_in_parts_of_a_vote() -> None:
+    """No row has a slot, so the released table is noise alone. At a million parts its steps are too fine to see."""
+    drawn, honest, stated = tied_noise()
+    assert stated == pytest.approx(honest, rel=1e-9)
+    assert stats.kstest(drawn / honest, "norm").pvalue > STRICT
+    assert stats.pearsonr(drawn[:-1].astype(float), drawn[1:].astype(float)).pvalue > STRICT
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.5])
+def test_a_tied_table_at_too_small_a_sensitivity_is_caught(factor: float) -> None:
+    """The second one is a bound that forgets that a row has two votes."""
+    drawn, honest, _ = tied_noise(factor=factor)
+    assert stats.kstest(drawn / honest, "norm").pvalue < STRICT
 
 
 def choices(scores: list[int], *, sensitivity: int, rho: str, draws: int = 2500) -> tuple[IntArray, float]:

@@ -66,6 +66,39 @@ def doubled_intent(story):
     story.entries.append(("audit:prompt:in_doubt", "system:door", {"intent": "i9"}))
 
 
+def calibrated(
+    sensitivity, scale, *, mechanism="discrete gaussian", kind="table", k=1, neighbours="add-remove", **more
+):
+    """The first charge (rho 0.2) with facts that say how its noise was calibrated."""
+    unit = {"kind": "identifier", "k": k, "column": "who", "neighbours": neighbours}
+    facts = {"mechanism": mechanism, "kind": kind, "sensitivity": sensitivity, "scale": scale, "unit": unit}
+    return told(COMMIT, **facts, **({"cliques": [[{"column": "a", "bins": []}]]} | more))
+
+
+SLOT = [{"column": "a", "bins": []}]
+TIED = {"size_column": "s", "present": [1, 3], "slots": [SLOT] * 3, "blocks": [0, 0, 1], "votes": 1}
+VOTES = {"cliques": [TIED], "parts": 720720}
+HONEST = {
+    "one row": calibrated("1.0", "1.5811388300841898"),
+    "five rows": calibrated("5.0", "7.905694150420949", k=5),
+    "five rows exchanged": calibrated("7.071067811865476", "11.18033988749895", k=5, neighbours="change-one"),
+    "a choice": calibrated("2", "3.162277660168379", mechanism="noisy max", kind="selection", neighbours="change-one"),
+    "two blocks": calibrated("1019251.9987029917", "1611579.9", **VOTES),
+    "another mechanism": calibrated("stated", "stated", mechanism="threshold"),
+}
+DISHONEST = {
+    "cheap noise": (calibrated("1.0", "1.58"), "costs more than was charged"),
+    "cheap choice": (calibrated("1", "1.58", mechanism="noisy max", kind="selection"), "costs more than was charged"),
+    "forgotten rows": (calibrated("1.0", "1.59", k=2), "more than its sensitivity"),
+    "forgotten exchange": (calibrated("1.0", "1.59", neighbours="change-one"), "more than its sensitivity"),
+    "forgotten exchange of a choice": (
+        calibrated("1", "1.59", mechanism="noisy max", kind="selection", neighbours="change-one"),
+        "more than its sensitivity",
+    ),
+    "one block for two": (calibrated("720720.0", "1139560", **VOTES), "more than its sensitivity"),
+    "parts forgotten": (calibrated("1.5", "2.4", **VOTES), "more than its sensitivity"),
+}
+
 REST = {**money("f", "0"), "reservation": "r"}
 DEFECTS = {
     "never closed": (dropped(OUTCOME), "neither an outcome nor an in_doubt"),
@@ -116,6 +149,7 @@ DEFECTS = {
     "body missing": (lambda s: s.bodies.pop("i1-answer"), "missing"),
     "body of no entry": (lambda s: s.bodies.update(stray=b"x"), "no entry speaks of it"),
     "body swapped": (lambda s: s.bodies.update({"i1-answer": b"other"}), "does not match the hash in the log"),
+    **DISHONEST,
     "fact missing": (lambda s: s.facts(COMMIT).pop("scale"), "misses scale"),
     "fact malformed": (told(INTENT, prompt="x"), "malformed"),
 }  # fmt: skip
@@ -128,3 +162,10 @@ def test_a_signed_export_with_a_planted_defect_fails_for_that_reason(tmp_path, n
     plant(story)
     found = findings(story.write(tmp_path / "export"))
     assert any(expected in one for one in found), found
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_a_charge_that_is_calibrated_as_it_should_be_holds(tmp_path, name):
+    story = whole()
+    HONEST[name](story)
+    assert findings(story.write(tmp_path / "export")) == []

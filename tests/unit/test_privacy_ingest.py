@@ -20,7 +20,7 @@ from privacy.schema import Schema
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "83749canary"
 RAW = CANARY.encode()
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "title": "Small",
     "population": "people",
     "privacyUnit": {"kind": "row", "means": "one person"},
@@ -32,7 +32,7 @@ DECLARED = {
         {"name": "note", "type": "string", "freeText": True},
     ],
 }
-BY_PERSON = DECLARED | {
+BY_PERSON: dict[str, Any] = DECLARED | {
     "privacyUnit": {
         "kind": "identifier",
         "column": "who",
@@ -101,6 +101,23 @@ def test_rows_are_bounded_by_unit(order: Order) -> None:
     (codes,) = arrays(order)
     assert codes[:, 0].tolist() == [0, 0]
     assert [path.name for path in Path(order.out).parent.glob("out*")] == ["out.key", "out.sealed"], "a spool was left"
+
+
+def test_leaf_rows_are_bounded_by_level_and_in_all(order: Order) -> None:
+    """Three visits of one person with three lines each: two visits of two lines stay, and of these three lines."""
+    unit = BY_PERSON["privacyUnit"] | {
+        "maxRows": 3, "levels": [{"column": "visit", "maxMembers": 2}], "maxRowsPerMember": 2,
+    }  # fmt: skip
+    nested = BY_PERSON | {"privacyUnit": unit, "fields": [{"name": "visit", "type": "string"}, *BY_PERSON["fields"]]}
+    lines = [f"p1,v{visit},f,{visit},x" for visit in range(3) for _ in range(3)] + ["p2,v1,m,9,x", ",v1,m,9,x"]
+    content = "\n".join(["who,visit,sex,age,note", *lines, "p3,,m,9,x"]) + "\n"
+    limits = {"rows": 20, "columns": 5, "cell_chars": 40}
+    answer = ingest.run(changed(order, schema=json.dumps(nested), limits=limits), io.BytesIO(content.encode()))
+    assert (answer["rows_read"], answer["rows_kept"]) == (12, 4)
+    (codes,) = arrays(order)
+    assert sorted(codes[:, 0].tolist()) == [0, 0, 0, 1]
+    visits = codes[codes[:, 0] == 0, 1]
+    assert sorted(np.unique(visits, return_counts=True)[1].tolist()) == [1, 2]
 
 
 def test_the_same_bytes_have_the_same_fingerprint_under_the_same_key(order: Order, tmp_path: Path) -> None:

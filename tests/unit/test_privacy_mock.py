@@ -90,7 +90,7 @@ def test_a_simulation_spends_its_own_purse_only(purpose: Purpose | None) -> None
     for one in found.tables:
         assert one.margin == pytest.approx(1.96 * one.sigma, rel=1e-4)
         assert one.sigma == pytest.approx(1 / math.sqrt(2 * float(one.rho)), rel=1e-3)
-        assert 0 <= one.fitted_tvd <= 1
+        assert 0 <= (-1 if one.fitted_tvd is None else one.fitted_tvd) <= 1
     if purpose is not None:
         targeted = [one for one in found.tables[9:17] if "p401k" in one.columns]
         assert len(targeted) == 8
@@ -113,7 +113,6 @@ def test_more_budget_is_less_error() -> None:
         planning.simulate(FAMILIES, rho=Decimal(rho), rows=3000, plan=all_pairs(FAMILIES.domain), seed=1)
         for rho in ("0.01", "1")
     )
-    assert much.tables[0].fitted_tvd < little.tables[0].fitted_tvd
     assert (much.mean_tvd(1) or 1) < (little.mean_tvd(1) or 0)
     assert much.mean_tvd(3) is None
     assert all(

@@ -14,6 +14,7 @@ import pytest
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.sensitivity import l1_of_table, l2_of_table, linf_of_scores
 from privacy.values import Axis, Clique, Domain, IntArray, PrivacyUnit
+from tests.sizes import Note, Repeats
 
 TRIALS = 1500
 Count = Callable[[IntArray, Domain, Clique], IntArray]
@@ -72,10 +73,10 @@ def score(counts: IntArray, expected: IntArray) -> int:
     return int(np.abs(counts - expected).sum())
 
 
-def largest_excess(count: Count, *, seed: int) -> dict[str, float]:
+def largest_excess(count: Count, *, seed: int, trials: int = TRIALS) -> dict[str, float]:
     """How far each change went beyond its bound, at most, over many random neighbours."""
     rng, excess = np.random.default_rng(seed), {"l1": -np.inf, "l2": -np.inf, "score": -np.inf}
-    for _ in range(TRIALS):
+    for _ in range(trials):
         domain, clique, unit = random_case(rng)
         left, right = (count(codes, domain, clique) for codes in neighbours(rng, domain, unit))
         expected = rng.integers(-5, 30, size=clique.shape(domain))
@@ -87,9 +88,16 @@ def largest_excess(count: Count, *, seed: int) -> dict[str, float]:
     return excess
 
 
-def test_no_unit_moves_a_table_or_a_score_beyond_its_bound() -> None:
-    for name, excess in largest_excess(honest, seed=1).items():
-        assert excess <= 0, name
+@pytest.mark.long_sizes
+def test_no_unit_moves_a_table_or_a_score_beyond_its_bound(is_long: bool, repeats: Repeats, note: Note) -> None:
+    trials = 0
+    for seed in repeats(20 if is_long else 1):
+        found = largest_excess(honest, seed=100 + seed)
+        trials += TRIALS
+        for name, excess in found.items():
+            assert excess <= 0, name
+    size = f"{trials} random schemas, units and neighbours"
+    note("C3", "one unit's change of a table and of a score", size, "0 beyond the bound", "L1, L2 and score bounds")
 
 
 def test_the_bounds_are_reached_so_they_are_not_loose() -> None:

@@ -11,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from privacy.dp import engines, opendp_door
+from privacy.dp import engines, opendp_door, tied
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.sensitivity import VOTE, l2_of_table, l2_of_tied, tied_weight
-from privacy.dp.tied import tied_counts
 from privacy.values import Axis, Clique, Domain, IntArray, PrivacyUnit, TiedClique
 
 TRIALS = 800
@@ -22,7 +21,7 @@ Count = Callable[[IntArray, Domain, TiedClique], IntArray]
 
 
 def honest(codes: IntArray, domain: Domain, clique: TiedClique) -> IntArray:
-    return tied_counts(NumpyCounter(codes, domain), clique)
+    return tied.tables(NumpyCounter(codes, domain), [clique])[0]
 
 
 def by_hand(codes: IntArray, domain: Domain, clique: TiedClique, weight: Any = None) -> IntArray:
@@ -109,7 +108,7 @@ def test_the_pooled_table_is_its_definition_in_every_engine() -> None:
         assert (honest(codes, domain, clique) == expected).all()
         if trial % 8 == 0:
             held = pa.table({name: codes[:, place] for place, name in enumerate(domain.columns)})
-            assert (tied_counts(engines.over_arrow(held, domain), clique) == expected).all()
+            assert (tied.tables(engines.over_arrow(held, domain), [clique])[0] == expected).all()
 
 
 def test_no_unit_moves_a_tied_table_beyond_its_bound_and_some_reach_it() -> None:
@@ -163,6 +162,7 @@ BAD: list[tuple[tuple[Any, ...], str]] = [
     (("size", (0, 1), (Clique.of("a"),), (1,), 1), "without gaps"),
     (("size", (0, 2), (Clique.of("a"),), (0,), 1), "between none and all"),
     (("size", (0, 1), (Clique.of("a"),), (0,), 0), "at least one vote"),
+    (("size", (0, 0), (Clique.of("a"),), (0,), 1), "at least one size have a slot"),
     (("size", (0, 1), (Clique.of("size"),), (0,), 1), "not among a slot's columns"),
 ]
 
@@ -177,6 +177,6 @@ def test_a_tied_clique_must_fit_its_domain() -> None:
     domain = Domain(("size", "a", "b"), (2, 3, 4))
     counter = NumpyCounter(np.zeros((1, 3), dtype=int), domain)
     with pytest.raises(ValueError, match="one shape"):
-        tied_counts(counter, TiedClique("size", (0, 2), (Clique.of("a"), Clique.of("b")), (0, 0), 1))
+        tied.tables(counter, [TiedClique("size", (0, 2), (Clique.of("a"), Clique.of("b")), (0, 0), 1)])
     with pytest.raises(ValueError, match="each code of size"):
-        tied_counts(counter, TiedClique("size", (0, 1, 1), (Clique.of("a"),), (0,), 1))
+        tied.tables(counter, [TiedClique("size", (0, 1, 1), (Clique.of("a"),), (0,), 1)])

@@ -67,7 +67,8 @@ class Command(BaseCommand):
     def _show(self, forecast: planning.Forecast) -> None:
         self.stdout.write(f"{'cells':>7} {'sigma':>9} {'± 19 in 20':>11} {'noise TVD':>10} {'fitted TVD':>11}  table")
         for one in forecast.tables:
-            figures = f"{one.cells:7} {one.sigma:9.2f} {one.margin:11.1f} {one.noise_tvd:10.4f} {one.fitted_tvd:11.4f}"
+            fitted = "-" if one.fitted_tvd is None else f"{one.fitted_tvd:.4f}"
+            figures = f"{one.cells:7} {one.sigma:9.2f} {one.margin:11.1f} {one.noise_tvd:10.4f} {fitted:>11}"
             self.stdout.write(f"{figures}  {' x '.join(one.columns)}")
         self.stdout.write(f"{len(forecast.tables)} tables, {forecast.spent.normalize()} of rho; nothing was charged")
 
