@@ -46,7 +46,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:release_reserve": ("population", "entry", "request", "rho", "delta"),
     "privacy:ledger:forfeit": ("population", "entry", "request", "rho", "delta"),
     # measurements: the ledger entries (commits) that paid for what this release lets out. Attachment
-    # "tables" (optional): canonical JSON {entry: {"shape": [...], "counts": [flat noisy integers]}}
+    # "tables" (optional): canonical JSON {entry: {"shape": [...], "counts": [flat noisy integers]}}. Attachment
+    # "keys" (where categories were unknown): {entry: {"column": name, "keys": [those let out]}}
     "privacy:release:measured": ("release", "population", "request", "measurements"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),

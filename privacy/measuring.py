@@ -9,6 +9,7 @@ tell: a release, measured or failed, shows itself when its tick comes (privacy/p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import cast
@@ -19,18 +20,29 @@ from django.utils import timezone
 
 from audit import canonical, events
 from audit.actors import SYSTEM
-from privacy import ledger, pacing, selectors, vault
+from privacy import ledger, pacing, selectors, texts, vault
 from privacy.accounting import EPSILON_STEP
-from privacy.dp import execution, opendp_door
+from privacy.dp import discovery, execution, opendp_door
 from privacy.dp.counting import BatchCounter
 from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
-from privacy.values import Measurement, Model, NoisyMarginal, Release
+from privacy.values import Domain, Measurement, Model, NoisyMarginal, Release
 
 State = ReleaseRecord.State
 Beat = Callable[[], None]
+Modelling = Model | Callable[[Domain], Model]
+"""A model, or what makes one once the domain is known: key discovery settles it while a release is measured."""
 NO_DELTA = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run let out: the categories it found, and its tables over the domain that they settled."""
+
+    found: tuple[discovery.Found, ...]
+    domain: Domain
+    tables: tuple[NoisyMarginal, ...]
 
 
 def epsilon_of(*, rho: Decimal, delta: Decimal) -> Decimal:
@@ -53,7 +65,7 @@ def curve_of(*, rho: Decimal, delta: Decimal = NO_DELTA) -> list[dict[str, str]]
     ]
 
 
-def run(plan: MeasurementPlan, model: Model, *, release: ReleaseRecord, beat: Beat | None = None) -> Release:
+def run(plan: MeasurementPlan, model: Modelling, *, release: ReleaseRecord, beat: Beat | None = None) -> Release:
     """The release's noisy tables: measured now, or as they were stored.
 
     ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
@@ -77,7 +89,8 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     schema = selectors.schema(release.version.dataset)
     rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
     pace = pacing.Pace(**settings.MEASURING_PACE)
-    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace)
+    keys = sum(schema.stored.size(search.column) for search in plan.searches)
+    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, keys=keys)
 
 
 def _claim(release: ReleaseRecord) -> str:
@@ -96,10 +109,10 @@ def _claim(release: ReleaseRecord) -> str:
     return State.FAILED
 
 
-def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> bool:
+def _carried_out(plan: MeasurementPlan, model: Modelling, release: ReleaseRecord, beat: Beat) -> bool:
     """Whether the release was measured in time and stored. Whatever went wrong ends here and is not told."""
     clock = pacing.Tick(tick_seconds(plan, release))
-    tables = _tried(plan, cast(Model, pacing.Unhurried(model, clock)), release, beat)
+    measured = _tried(plan, _unhurried(model, clock), release, beat)
     in_time = not clock.overrun
 
     def alive() -> None:
@@ -107,27 +120,65 @@ def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, be
         beat()
 
     clock.wait(alive)
-    if tables is None or not in_time:
+    if measured is None or not in_time:
         return False
     try:
-        _finish(release, tables)
+        _finish(release, measured)
     except Exception:
         return False
     return True
 
 
-def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...] | None:
-    """The measured tables, or None: the reason is dropped here, with whatever it might quote."""
+def _unhurried(model: Modelling, clock: pacing.Tick) -> Callable[[Domain], Model]:
+    """Makes the model, with the clock stopped while it is made and whenever it is asked."""
+
+    def made(domain: Domain) -> Model:
+        with clock.stopped():
+            fresh = cast(Model, model) if hasattr(model, "expected") else model(domain)
+        return cast(Model, pacing.Unhurried(fresh, clock))
+
+    return made
+
+
+def _tried(
+    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: Beat
+) -> Measured | None:
+    """What was measured, or None: the reason is dropped here, with whatever it might quote."""
     try:
-        return _measured(plan, model, release, beat)
+        return _measured(plan, modelled, release, beat)
     except Exception:
         return None
 
 
-def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyMarginal, ...]:
+def _measured(
+    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: Beat
+) -> Measured:
+    """Keys first, where there are categories to find; then tables over the domain that they settle."""
     schema, charge = selectors.schema(release.version.dataset), _Charge(release, beat)
-    counter = BatchCounter(vault.passes(release.version), schema.domain)
-    return execution.execute(plan, counter=counter, charge=charge, model=model, unit=schema.unit, rho=release.rho)
+    numbered, passes = _Numbered(release), vault.passes(release.version)
+    found, spent = discovery.discover(
+        plan, counter=BatchCounter(passes, schema.stored), texts=numbered, charge=charge, unit=schema.unit,
+        rho=release.rho,
+    )  # fmt: skip
+    settled = schema.settled({each.column: each.keys for each in found})
+    recoded = texts.recoder(schema, settled, numbered.by_column)
+    tables = execution.execute(
+        plan.fitted(settled.domain), counter=BatchCounter(lambda: map(recoded, passes()), settled.domain),
+        charge=charge, model=modelled(settled.domain), unit=schema.unit, rho=release.rho, spent=spent,
+    )  # fmt: skip
+    return Measured(found, settled.domain, tables)
+
+
+class _Numbered:
+    """The texts behind the numbers of searched columns, opened when they are first asked for: after the charge."""
+
+    def __init__(self, release: ReleaseRecord) -> None:
+        self._release = release
+        self.by_column: texts.Numbered = {}
+
+    def __call__(self, column: str) -> dict[int, str]:
+        self.by_column = self.by_column or vault.numbered(self._release.version)
+        return self.by_column[column]
 
 
 class _Charge:
@@ -147,22 +198,29 @@ class _Charge:
         return [str(entry.pk) for entry in entries]
 
 
-def _finish(release: ReleaseRecord, tables: tuple[NoisyMarginal, ...]) -> None:
+def _finish(release: ReleaseRecord, measured: Measured) -> None:
     """Log what was released, store it, and close the reservation: the rest of it is forfeited, not given back."""
+    tables, found = measured.tables, measured.found
+    charges = [each.measurement for each in found] + [table.measurement for table in tables]
+    attached = {"tables": canonical.dumps(_attachment(tables))}
+    if found:
+        attached["keys"] = canonical.dumps({each.measurement: _keys(each) for each in found})
     events.append(
         action="privacy:release:measured",
         by=SYSTEM,
         subject=f"release:{release.pk}",
-        facts={**_facts(release), "measurements": [table.measurement for table in tables]},
+        facts={**_facts(release), "measurements": charges},
         event_id=f"measured-{release.pk}",
-        attachments={"tables": canonical.dumps(_attachment(tables))},
+        attachments=attached,
     )
     ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="the rest of a finished release")
     with transaction.atomic():
         MeasurementRecord.objects.bulk_create([_record(release, place, table) for place, table in enumerate(tables)])
         _changed(
             release, state=State.MEASURED, finished_at=timezone.now(), beat_at=None,
-            curve=curve_of(rho=selectors.charged(release)),
+            curve=curve_of(rho=selectors.charged(release), delta=release.delta),
+            discovered={each.column: list(each.keys) for each in found},
+            domain=[list(pair) for pair in zip(measured.domain.columns, measured.domain.sizes, strict=True)],
         )  # fmt: skip
         population = release.reservation.population
         spent = selectors.budget(population.pk)
@@ -186,6 +244,10 @@ def _fail(release: ReleaseRecord) -> None:
 def _facts(release: ReleaseRecord) -> dict[str, object]:
     population = release.reservation.population_id
     return {"release": str(release.pk), "population": str(population), "request": release.key}
+
+
+def _keys(found: discovery.Found) -> dict[str, object]:
+    return {"column": found.column, "keys": list(found.keys)}
 
 
 def _attachment(tables: tuple[NoisyMarginal, ...]) -> dict[str, object]:

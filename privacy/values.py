@@ -163,10 +163,11 @@ class Measurement:
     """A step about to touch the data, as charged: what is asked, by which mechanism, at what price.
 
     ``scale`` is the standard deviation of Gaussian noise or the scale of a noisy-max selection;
-    ``sensitivity`` is the bound it is calibrated to (L2 for tables, L-infinity for scores).
+    ``sensitivity`` is the bound it is calibrated to (L2 for tables and keys, L-infinity for scores).
+    ``threshold``: of key discovery, the least noised count with which a key is let out.
     """
 
-    kind: Literal["table", "selection"]
+    kind: Literal["table", "selection", "discovery"]
     mechanism: str
     cliques: tuple[Clique, ...]
     sensitivity: float
@@ -175,6 +176,7 @@ class Measurement:
     delta: Decimal
     unit: PrivacyUnit
     library: str
+    threshold: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

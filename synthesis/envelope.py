@@ -19,18 +19,20 @@ ATTEMPTS = 3
 
 def builder(request: SynthesisRequest) -> PromptBuilder:
     """Builds this request's prompts, for the manifest's hashes and for the run alike."""
+    columns = selectors.columns(request.dataset, release=request.release_key)
     return PromptBuilder(
-        selectors.columns(request.dataset),
+        columns,
         release=str(request.release_key),
         source=f"dataset:{request.dataset_id}:declaration",
         model=request.provider.model,
+        found=columns.found,
     )
 
 
 def describe(request: SynthesisRequest) -> dict[str, Any]:
     """Exactly what may leave, in plain JSON: the page shows it, gate B approves its hash."""
     empty = builder(request).build((), iteration=0, proposals=0, records=0)
-    sizes = selectors.domain(request.dataset).sizes
+    sizes = selectors.released(request.release_key).domain.sizes
     return {
         "request": str(request.pk),
         "release": str(request.release_key),
@@ -40,7 +42,8 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "answer_schema_sha256": fingerprint(empty.response_schema),
         "statistics": selectors.released_statistics(request.release_key),
         "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
-        "declared": selectors.public_facts(request.dataset),
+        "declared": selectors.public_facts(request.dataset, release=request.release_key),
+        "discovered": selectors.discovered(request.release_key),
         "free_text": [],
         "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS},
     }

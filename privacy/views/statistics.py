@@ -10,7 +10,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from privacy import policies, selectors
-from privacy.models import Dataset, LedgerEntry, MeasurementRecord
+from privacy.models import Dataset, LedgerEntry, MeasurementRecord, ReleaseRecord
+from privacy.schema import Schema
 from privacy.values import Axis, Clique, PrivacyUnit
 
 SHOWN_CELLS = 400
@@ -28,13 +29,15 @@ def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
         "unit": PrivacyUnit(**found.facts["unit"]).in_words(),
         "epsilon": selectors.budget(found.population_id).epsilon(found.rho),
         "table": shown(found.dataset, table) if found.dataset and table else None,
+        "search": searched(found) if found.facts["kind"] == "discovery" else None,
     })  # fmt: skip
 
 
 def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
     """One noised table in words: a row per cell, and how far off each count may be, 19 times in 20."""
     clique = Clique.from_json(table.clique)
-    names = [bin_labels(dataset, axis) for axis in clique.axes]
+    schema = selectors.schema(dataset, release=table.release_id)
+    names = [bin_labels(schema, axis) for axis in clique.axes]
     rows = zip(product(*names), table.counts, strict=True)
     return {
         "columns": clique.columns,
@@ -44,9 +47,16 @@ def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
     }
 
 
-def bin_labels(dataset: Dataset, axis: Axis) -> list[str]:
+def searched(charge: LedgerEntry) -> dict[str, Any]:
+    """A column that was searched, and what was let out once the release was finished."""
+    column = Clique.from_json(charge.facts["cliques"][0]).columns[0]
+    release = ReleaseRecord.objects.filter(reservation=charge.reservation_id).first()
+    return {"column": column, "keys": release.discovered.get(column) if release else None}
+
+
+def bin_labels(schema: Schema, axis: Axis) -> list[str]:
     """What each position along an axis stands for; bins gather several declared values."""
-    labels = [label or "missing" for label in selectors.schema(dataset).labels(axis.column)]
+    labels = [label or "missing" for label in schema.labels(axis.column)]
     if not axis.bins:
         return labels
     groups: dict[int, list[str]] = {}
