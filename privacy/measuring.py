@@ -134,7 +134,7 @@ def _unhurried(model: Modelling, clock: pacing.Tick) -> Callable[[Domain], Model
 
     def made(domain: Domain) -> Model:
         with clock.stopped():
-            fresh = cast(Model, model) if hasattr(model, "expected") else model(domain)
+            fresh = model(domain) if callable(model) else model
         return cast(Model, pacing.Unhurried(fresh, clock))
 
     return made

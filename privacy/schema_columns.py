@@ -76,7 +76,10 @@ def _coding(field: Reader, constraints: Reader, kind: str) -> tuple[Coding | Non
         grouped = read_groups(field)
         return grouped, _other(field, grouped.labels if grouped else ())
     if kind == "string" and field.has("discover"):
-        return read_discovery(field), _other(field, ())
+        other = _other(field, ())
+        if other is None:
+            field.problem("'discover' needs 'other': what every value counts as that is not found")
+        return read_discovery(field), other
     if kind == "string" or field.has("categories"):
         return _categories(field, kind)
     return _cuts(field, constraints, integer=kind == "integer"), None

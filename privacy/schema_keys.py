@@ -66,8 +66,6 @@ def read_discovery(field: Reader) -> Undiscovered | None:
     if delta is not None and not SMALLEST_DELTA <= delta <= LARGEST_DELTA:
         search.problem(f"'delta' must be from {SMALLEST_DELTA} to {LARGEST_DELTA}")
     search.done()
-    if not field.has("other"):
-        field.problem("'discover' needs 'other': what every value counts as that is not found")
     if len(field.problems) > before or delta is None:
         return None
     return Undiscovered(most, longest, among, delta.quantize(STEP, rounding=ROUND_FLOOR))

@@ -165,6 +165,7 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
             "rho": str(release.rho.normalize()),
             "epsilon": f"{selectors.epsilon_of(request.release_key, delta=request.delta).normalize():f}",
             "delta": f"{request.delta.normalize():f}",
+            "found": sorted(selectors.columns(request.dataset, release=request.release_key).found),
         },
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,
