@@ -28,7 +28,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:cap_raise": ("population", "rho", "delta", "proposed_by", "confirmed_by"),
     "privacy:ledger_export:made": ("population", "reason", "format"),
     "privacy:ledger:reserve": ("population", "entry", "request", "rho", "delta"),
-    # scale and sensitivity say how the noise was calibrated, so that rho can be checked by hand
+    # scale and sensitivity say how the noise was calibrated, so that rho can be checked by hand; a charge of kind
+    # discovery also says its threshold
     "privacy:ledger:commit": (
         "population",
         "entry",
@@ -47,7 +48,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:forfeit": ("population", "entry", "request", "rho", "delta"),
     # measurements: the ledger entries (commits) that paid for what this release lets out. Attachment
     # "tables" (optional): canonical JSON {entry: {"shape": [...], "counts": [flat noisy integers]}}. Attachment
-    # "keys" (where categories were unknown): {entry: {"column": name, "keys": [those let out]}}
+    # "keys" (where categories were unknown): {entry: {"column": name, "keys": [let out], "labels": [...]}}
     "privacy:release:measured": ("release", "population", "request", "measurements"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),

@@ -115,7 +115,7 @@ class Releases:
         self.at: dict[str, int] = {}
         self.paid: dict[str, frozenset[str]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
-        self.keys: dict[str, list[list[str]] | None] = {}
+        self.labels: dict[str, list[list[str]] | None] = {}
         for leaf in archive.leaves:
             if leaf.action == "privacy:release:measured":
                 name = str(leaf.facts["release"])
@@ -125,21 +125,21 @@ class Releases:
                 self.tables[name] = _tables(archive.bodies.get(tables["id"])) if tables else {}
                 keys = leaf.facts.get("keys")
                 found = _tables(archive.bodies.get(keys["id"])) if keys else {}
-                self.keys[found_in(name)] = [each["keys"] for each in found.values()] if found or not keys else None
+                self.labels[found_in(name)] = [each["labels"] for each in found.values()] if found or not keys else None
                 self.at[found_in(name)] = leaf.index
 
     def problem_of_labels(self, labels: Declared, *, before: int, findings: Findings) -> str:
-        """Why these labels may not be in a prompt: they must be one column's found keys, then OTHER and NULL."""
+        """Why these labels may not be in a prompt: they must be those of one column since its keys were found."""
         if self.at.get(labels.source, before) >= before:
             return f"labels of {labels.source}, which was not measured before"
-        found = self.keys[labels.source]
+        found = self.labels[labels.source]
         if found is None:
             return ""
         try:
-            told = list(canonical.parse(labels.value))
-        except (canonical.CanonicalError, TypeError):
+            told = canonical.parse(labels.value)
+        except canonical.CanonicalError:
             return "labels that are no list"
-        if not any(told[: len(keys)] == keys and len(told) - len(keys) in (1, 2) for keys in found):
+        if told not in found:
             return "labels that key discovery did not let out"
         findings.counts["found labels matched to the release"] += 1
         return ""

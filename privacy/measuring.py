@@ -27,6 +27,7 @@ from privacy.dp.counting import BatchCounter
 from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
+from privacy.schema import Schema
 from privacy.values import Domain, Measurement, Model, NoisyMarginal, Release
 
 State = ReleaseRecord.State
@@ -38,10 +39,10 @@ NO_DELTA = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one run let out: the categories it found, and its tables over the domain that they settled."""
+    """What one run let out: the categories it found, the declaration that they settled, and its tables."""
 
     found: tuple[discovery.Found, ...]
-    domain: Domain
+    settled: Schema
     tables: tuple[NoisyMarginal, ...]
 
 
@@ -166,7 +167,7 @@ def _measured(
         plan.fitted(settled.domain), counter=BatchCounter(lambda: map(recoded, passes()), settled.domain),
         charge=charge, model=modelled(settled.domain), unit=schema.unit, rho=release.rho, spent=spent,
     )  # fmt: skip
-    return Measured(found, settled.domain, tables)
+    return Measured(found, settled, tables)
 
 
 class _Numbered:
@@ -204,7 +205,7 @@ def _finish(release: ReleaseRecord, measured: Measured) -> None:
     charges = [each.measurement for each in found] + [table.measurement for table in tables]
     attached = {"tables": canonical.dumps(_attachment(tables))}
     if found:
-        attached["keys"] = canonical.dumps({each.measurement: _keys(each) for each in found})
+        attached["keys"] = canonical.dumps({each.measurement: _keys(each, measured.settled) for each in found})
     events.append(
         action="privacy:release:measured",
         by=SYSTEM,
@@ -214,13 +215,14 @@ def _finish(release: ReleaseRecord, measured: Measured) -> None:
         attachments=attached,
     )
     ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="the rest of a finished release")
+    domain = measured.settled.domain
     with transaction.atomic():
         MeasurementRecord.objects.bulk_create([_record(release, place, table) for place, table in enumerate(tables)])
         _changed(
             release, state=State.MEASURED, finished_at=timezone.now(), beat_at=None,
             curve=curve_of(rho=selectors.charged(release), delta=release.delta),
             discovered={each.column: list(each.keys) for each in found},
-            domain=[list(pair) for pair in zip(measured.domain.columns, measured.domain.sizes, strict=True)],
+            domain=[list(pair) for pair in zip(domain.columns, domain.sizes, strict=True)],
         )  # fmt: skip
         population = release.reservation.population
         spent = selectors.budget(population.pk)
@@ -246,8 +248,9 @@ def _facts(release: ReleaseRecord) -> dict[str, object]:
     return {"release": str(release.pk), "population": str(population), "request": release.key}
 
 
-def _keys(found: discovery.Found) -> dict[str, object]:
-    return {"column": found.column, "keys": list(found.keys)}
+def _keys(found: discovery.Found, settled: Schema) -> dict[str, object]:
+    """What was found, and all labels of the column since, so that those in a prompt can be matched to them."""
+    return {"column": found.column, "keys": list(found.keys), "labels": list(settled.labels(found.column))}
 
 
 def _attachment(tables: tuple[NoisyMarginal, ...]) -> dict[str, object]:

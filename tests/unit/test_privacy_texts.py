@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from privacy import ingest, mock, sealing, tables, texts, wrapping
+from privacy import ingest, mock, planning, sealing, tables, texts, wrapping
 from privacy.chunks import unpack
+from privacy.plans import all_pairs
 from privacy.problems import SchemaError, UploadRefused
 from privacy.schema import Schema
 from privacy.schema_fields import MISSING, OUTSIDE
@@ -125,9 +126,8 @@ def test_a_release_that_found_nothing_has_other_and_null_alone() -> None:
     schema = declared()
     settled = schema.settled({"code": ()})
     assert settled.labels("code") == ("another", MISSING)
-    (_, codes) = texts.recoder(schema, settled, {"code": {FIRST: "z"}})(
-        [np.zeros(3, int), np.array([NULL, OTHER, FIRST])]
-    )
+    recoded = texts.recoder(schema, settled, {"code": {FIRST: "z"}})
+    (_, codes) = recoded([np.zeros(3, int), np.array([NULL, OTHER, FIRST])])
     assert codes.tolist() == [1, 0, 0]
     table = settled.decode(np.array([[0, 1], [1, 0]]), np.random.default_rng(0))
     assert table["code"].fillna("").tolist() == ["", "another"]
@@ -175,6 +175,15 @@ def test_too_many_different_values_are_refused_without_naming_one(tmp_path: Path
         "column code: the column holds more than 20 different values (10 times, first in line 22)"
     )
     assert {path.name for path in tmp_path.iterdir()} == {"vault.key", "vault.pub", "fingerprint.key"}
+
+
+def test_a_simulated_plan_pays_for_its_search() -> None:
+    forecast = planning.simulate(declared(), rho=Decimal("0.5"), rows=2000, seed=1)
+    assert Decimal("0.22") < forecast.spent <= Decimal("0.5")
+    assert {table.cells for table in forecast.tables if table.columns == ("code",)} == {4}
+    without = planning.simulate(declared(), rho=Decimal("0.5"), rows=2000, seed=1, plan=all_pairs(declared().domain))
+    noise = [next(table.sigma for table in each.tables if table.columns == ("sex",)) for each in (forecast, without)]
+    assert noise[0] > noise[1], "what the search costs is not there for the tables"
 
 
 def test_mock_rows_hold_stand_ins_that_fit() -> None:
