@@ -83,11 +83,6 @@ def plan(of: Dataset, targets: Sequence[str] = ()) -> dict[str, Any]:
     return searching(asked, schema(of).searches).to_json()
 
 
-def discovery_delta(of: Dataset) -> Decimal:
-    """What one release of this dataset spends on key discovery; 0 where every category is declared."""
-    return sum((search.delta for search in schema(of).searches), Decimal(0))
-
-
 def is_ready(of: Dataset) -> bool:
     """Whether there is accepted data to measure."""
     return of.versions.filter(destroyed_at=None).exists()
@@ -271,25 +266,6 @@ def epsilon_of(release_id: UUID | str, *, delta: Decimal) -> Decimal:
     """Epsilon at ``delta`` of what this release spent, rounded up; key discovery's part of delta is within it."""
     record = ReleaseRecord.objects.get(pk=release_id)
     return accounting.epsilon_for(rho=charged(record), delta=delta - record.delta)
-
-
-def discovered(release_id: UUID | str) -> list[dict[str, Any]]:
-    """One plain-JSON line per column that key discovery looked into, for the manifest of what may leave."""
-    record = ReleaseRecord.objects.get(pk=release_id)
-    charges = LedgerEntry.objects.filter(reservation=record.reservation_id, facts__kind="discovery").order_by("id")
-    return [
-        {
-            "measurement": str(charge.pk),
-            "column": charge.facts["cliques"][0][0]["column"],
-            "keys": len(record.discovered.get(charge.facts["cliques"][0][0]["column"], ())),
-            "mechanism": charge.facts["mechanism"],
-            "scale": charge.facts["scale"],
-            "threshold": charge.facts["threshold"],
-            "rho": f"{charge.rho:f}",
-            "delta": f"{charge.delta:f}",
-        }
-        for charge in charges
-    ]
 
 
 def released_statistics(release_id: UUID | str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
-from privacy import selectors
+from privacy import discoveries, selectors
 from privacy.values import Release
 from synthesis.hashing import hash_of
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -43,7 +43,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "statistics": selectors.released_statistics(request.release_key),
         "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
-        "discovered": selectors.discovered(request.release_key),
+        "discovered": discoveries.found_by(request.release_key),
         "free_text": [],
         "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS},
     }

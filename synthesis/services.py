@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit import events
 from audit.actors import actor
-from privacy import accounting, selectors
+from privacy import accounting, discoveries, selectors
 from synthesis import jobs, policies
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, SynthesisRequest, Vote
@@ -36,7 +36,7 @@ def priced(*, epsilon: Decimal, delta: Decimal, dataset: Any = None) -> Decimal:
         raise ValidationError({"delta": f"{rule}; a common choice is 1 divided by ten times the population."})
     if not epsilon.is_finite() or not 0 < epsilon <= 100:
         raise ValidationError({"epsilon": "epsilon must be greater than 0 and at most 100."})
-    searching = selectors.discovery_delta(dataset) if dataset else Decimal(0)
+    searching = discoveries.delta_of(dataset) if dataset else Decimal(0)
     if delta <= searching:
         rule = f"delta must be above {searching.normalize():g}, which finding unknown categories spends"
         raise ValidationError({"delta": f"{rule} in each release of this dataset."})
@@ -47,11 +47,11 @@ def check_affordable(*, dataset: Any, rho: Decimal, delta: Decimal) -> None:
     """Refuse now what the ledger would refuse later; the ledger's own check is the one that binds."""
     budget = selectors.budget(dataset.population_id)
     if rho > budget.left:
-        for_rho = delta - selectors.discovery_delta(dataset)
+        for_rho = delta - discoveries.delta_of(dataset)
         left = accounting.epsilon_for(rho=budget.left, delta=for_rho).quantize(Decimal("0.01"), "ROUND_DOWN")
         rule = "epsilon is above what the population's cap has left"
         raise ValidationError({"epsilon": f"{rule}: about {left} at this delta."})
-    if selectors.discovery_delta(dataset) > budget.left_delta:
+    if discoveries.delta_of(dataset) > budget.left_delta:
         rule = "the population's cap has too little delta left to find unknown categories once more"
         raise ValidationError({"dataset": f"{rule}."})
 

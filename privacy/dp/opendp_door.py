@@ -38,6 +38,8 @@ LIBRARY = f"opendp {dp.__version__}"
 LARGEST = 2**53
 """Counts and scores beyond this are refused: nothing near it is a count of people."""
 DELTA_STEP = Decimal("1e-15")
+_Stated = tuple[float, float]
+"""What a map with a delta states: rho and delta."""
 MARGIN = 1
 """What the threshold for keys is raised by, above the one that OpenDP's map was asked about."""
 
@@ -100,10 +102,6 @@ class KeyThreshold(Mechanism):
         """The keys let out and their noised counts, in the order of the keys; ``counts`` are of rows, at least 1."""
         found = self._once(lambda: _checked_keys(counts))
         return dict(sorted((str(key), int(count)) for key, count in dict(found).items()))  # type: ignore[call-overload]
-
-
-_Stated = tuple[float, float]
-"""What a map with a delta states: rho and delta."""
 
 
 def key_threshold(*, change: KeyChange, rho: Decimal, delta: Decimal) -> KeyThreshold:

@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from privacy import policies, selectors
-from privacy.models import Dataset, LedgerEntry, MeasurementRecord, ReleaseRecord
+from privacy import discoveries, policies, selectors
+from privacy.models import Dataset, LedgerEntry, MeasurementRecord
 from privacy.schema import Schema
 from privacy.values import Axis, Clique, PrivacyUnit
 
@@ -29,7 +29,7 @@ def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
         "unit": PrivacyUnit(**found.facts["unit"]).in_words(),
         "epsilon": selectors.budget(found.population_id).epsilon(found.rho),
         "table": shown(found.dataset, table) if found.dataset and table else None,
-        "search": searched(found) if found.facts["kind"] == "discovery" else None,
+        "search": discoveries.keys_of(found) if found.facts["kind"] == "discovery" else None,
     })  # fmt: skip
 
 
@@ -45,13 +45,6 @@ def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
         "cells": len(table.counts),
         "off_by": selectors.off_by(table.sigma),
     }
-
-
-def searched(charge: LedgerEntry) -> dict[str, Any]:
-    """A column that was searched, and what was let out once the release was finished."""
-    column = Clique.from_json(charge.facts["cliques"][0]).columns[0]
-    release = ReleaseRecord.objects.filter(reservation=charge.reservation_id).first()
-    return {"column": column, "keys": release.discovered.get(column) if release else None}
 
 
 def bin_labels(schema: Schema, axis: Axis) -> list[str]:
