@@ -29,7 +29,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger_export:made": ("population", "reason", "format"),
     "privacy:ledger:reserve": ("population", "entry", "request", "rho", "delta"),
     # scale and sensitivity say how the noise was calibrated, so that audit.verify works rho out again; a table of
-    # a tied clique also carries parts: both, and its counts, are in that many parts of a vote
+    # a tied clique also carries parts: both, and its counts, are in that many parts of a vote; a charge of kind
+    # discovery also says its threshold
     "privacy:ledger:commit": (
         "population",
         "entry",
@@ -48,7 +49,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:forfeit": ("population", "entry", "request", "rho", "delta"),
     # measurements: the ledger entries (commits) that paid for what this release lets out. Attachment
     # "tables" (optional): canonical JSON {entry: {"shape": [...], "counts": [flat noisy integers]}}, with "parts" too
-    # where counts are parts of a vote
+    # where counts are parts of a vote. Attachment
+    # "keys" (where categories were unknown): {entry: {"column": name, "keys": [let out], "labels": [...]}}
     "privacy:release:measured": ("release", "population", "request", "measurements"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),

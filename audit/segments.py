@@ -50,7 +50,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A fact the data owner declared public; ``source`` names the declaration it is written in."""
+    """A fact the data owner declared public; ``source`` names the declaration it is written in.
+
+    Labels that key discovery let out name the release instead (:func:`found_in`).
+    """
 
     value: str
     source: str
@@ -63,6 +66,11 @@ class Declared:
     def of_json(cls, value: object, *, source: str) -> Declared:
         """A declared object, kept as its canonical JSON text (request parameters, an answer's schema)."""
         return cls(canonical.dumps(value, floats=True).decode(), source)
+
+
+def found_in(release: str) -> str:
+    """The source of labels that a release's key discovery let out."""
+    return f"release:{release}:keys"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from audit import canonical, rendering
 from audit.archive import Archive, KeptBody
 from audit.findings import Findings
 from audit.leaves import Leaf, time_of
-from audit.segments import DPValue, Prompt
+from audit.segments import Declared, DPValue, Prompt, found_in
 
 CLOSING = ("audit:prompt:outcome", "audit:prompt:in_doubt")
 
@@ -103,6 +103,9 @@ def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findin
             if isinstance(segment, DPValue):
                 reason = releases.problem(segment, before=intent.index, findings=findings)
                 findings.expect(not reason, "dp values", place, reason)
+            elif isinstance(segment, Declared) and segment.source.startswith("release:"):
+                reason = releases.problem_of_labels(segment, before=intent.index, findings=findings)
+                findings.expect(not reason, "found labels", place, reason)
 
 
 class Releases:
@@ -112,6 +115,7 @@ class Releases:
         self.at: dict[str, int] = {}
         self.paid: dict[str, frozenset[str]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
+        self.labels: dict[str, list[list[str]] | None] = {}
         for leaf in archive.leaves:
             if leaf.action == "privacy:release:measured":
                 name = str(leaf.facts["release"])
@@ -119,6 +123,26 @@ class Releases:
                 self.paid[name] = frozenset(leaf.facts["measurements"])
                 tables = leaf.facts.get("tables")
                 self.tables[name] = _tables(archive.bodies.get(tables["id"])) if tables else {}
+                keys = leaf.facts.get("keys")
+                found = _tables(archive.bodies.get(keys["id"])) if keys else {}
+                self.labels[found_in(name)] = [each["labels"] for each in found.values()] if found or not keys else None
+                self.at[found_in(name)] = leaf.index
+
+    def problem_of_labels(self, labels: Declared, *, before: int, findings: Findings) -> str:
+        """Why these labels may not be in a prompt: they must be those of one column since its keys were found."""
+        if self.at.get(labels.source, before) >= before:
+            return f"labels of {labels.source}, which was not measured before"
+        found = self.labels[labels.source]
+        if found is None:
+            return ""
+        try:
+            told = canonical.parse(labels.value)
+        except canonical.CanonicalError:
+            return "labels that are no list"
+        if told not in found:
+            return "labels that key discovery did not let out"
+        findings.counts["found labels matched to the release"] += 1
+        return ""
 
     def problem(self, value: DPValue, *, before: int, findings: Findings) -> str:
         """Why this value may not be in a prompt, or an empty string."""

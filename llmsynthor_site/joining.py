@@ -7,7 +7,6 @@ introduced, and only released noisy tables pass between them.
 from __future__ import annotations
 
 import logging
-from decimal import Decimal
 
 from django.db import OperationalError, transaction
 
@@ -16,6 +15,7 @@ from privacy import ledger, measuring, selectors, services
 from privacy.errors import AlreadyMeasuring, TryAgain
 from privacy.models import LedgerEntry
 from privacy.plans import MeasurementPlan
+from privacy.values import Domain
 from synthesis import envelope, jobs
 from synthesis.loop import Loop, LoopSettings
 from synthesis.models import Job, SynthesisRequest
@@ -83,23 +83,32 @@ def carry_out(job: Job) -> None:
 
 def reserve(request: SynthesisRequest) -> None:
     """Set the asked privacy loss aside, if the population's cap still has it; OpenDP checks the price."""
-    spent_as = measuring.epsilon_of(rho=request.rho, delta=request.delta)
+    searching = plan_of(request).discovery_delta
+    spent_as = measuring.epsilon_of(rho=request.rho, delta=request.delta - searching)
     if spent_as > request.epsilon:
         raise Ended("the price of this request does not keep the epsilon it promises")
     try:
-        ledger.reserve(dataset=request.dataset, rho=request.rho, delta=Decimal(0), key=str(request.pk), by=SYSTEM)
+        ledger.reserve(dataset=request.dataset, rho=request.rho, delta=searching, key=str(request.pk), by=SYSTEM)
     except ledger.CapExceeded:
         raise Ended("the population's cap has less privacy loss left than this request asks for") from None
     move(request, "reserve", by=SYSTEM, facts={"rho": str(request.rho.normalize())})
 
 
+def plan_of(request: SynthesisRequest) -> MeasurementPlan:
+    """The one gate A approved."""
+    return MeasurementPlan.from_json(request.snapshot["plan"])
+
+
 def release_statistics(job: Job, request: SynthesisRequest) -> None:
     """Measure with the loop as the model, then draw up what gate B has to approve."""
     dataset = selectors.dataset(request.dataset_id)
-    domain = selectors.domain(dataset)
-    loop = Loop(domain, settings=LoopSettings(), seed=request.seed)
-    plan = MeasurementPlan.from_json(request.snapshot["plan"])  # the one gate A approved
+    plan = plan_of(request)
     record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
+
+    def loop(domain: Domain) -> Loop:
+        """The domain is known once categories are found, so the loop begins there."""
+        return Loop(domain, settings=LoopSettings(), seed=request.seed)
+
     measuring.run(plan, loop, release=record, beat=lambda: jobs.heartbeat(job))
     with transaction.atomic():
         jobs.finish(job, outcome="done")

@@ -21,6 +21,7 @@ from privacy.plain_blocks import Cells
 from privacy.problems import Problem
 from privacy.schema import Schema
 from privacy.schema_fields import OUTSIDE, Column, Cuts
+from privacy.texts import Numbered, numberings
 from privacy.values import Columns, IntArray
 
 MOST_REMEMBERED = 50_000
@@ -54,7 +55,14 @@ class Coder:
     def __init__(self, schema: Schema, header: Sequence[str], tally: Tally) -> None:
         self._columns = [(column, header.index(column.source)) for column in schema.columns]
         self._seen: list[dict[str, int]] = [{} for _ in self._columns]
+        self._widths = [width(size) for size in schema.stored.sizes]
+        self._numberings = numberings(schema)
         self._tally = tally
+
+    @property
+    def texts(self) -> Numbered:
+        """What the numbers of columns that wait for key discovery stand for."""
+        return {column: numbering.texts() for column, numbering in self._numberings.items()}
 
     def code(self, cells: Sequence[Cells], lines: Sequence[int]) -> Columns:
         """One array of codes for each of the schema's columns; ``lines`` are the rows' line numbers in the file.
@@ -62,13 +70,19 @@ class Coder:
         Cells outside their domain are tallied and come back as code 0, of a file that will be refused.
         """
         coded = []
-        for (column, position), seen in zip(self._columns, self._seen, strict=True):
-            codes = _code(column, cells[position].dictionary, seen)
+        for (column, position), seen, kind in zip(self._columns, self._seen, self._widths, strict=True):
+            codes = self._coded(column, cells[position].dictionary, seen)
             places = cells[position].indices.to_numpy()
             if OUTSIDE in codes:
                 self._note(column, cells[position].dictionary, np.flatnonzero(codes[places] == OUTSIDE), places, lines)
-            coded.append(np.maximum(codes, 0).astype(width(column.size))[places])
+            coded.append(np.maximum(codes, 0).astype(kind)[places])
         return coded
+
+    def _coded(self, column: Column, texts: pa.StringArray, seen: dict[str, int]) -> IntArray:
+        if column.name not in self._numberings:
+            return _code(column, texts, seen)
+        number = self._numberings[column.name].number
+        return np.fromiter(map(number, texts.to_pylist()), dtype=np.int64, count=len(texts))
 
     def _note(
         self, column: Column, texts: pa.StringArray, bad: IntArray, places: NDArray[np.int32], lines: Sequence[int]

@@ -16,15 +16,16 @@ import os
 import resource
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from numpy.typing import NDArray
 
-from privacy import sealing, tables, wrapping
+from privacy import sealing, tables, texts, wrapping
 from privacy.bounding import Bounding
 from privacy.chunks import Chunking, unpack
 from privacy.coding import Coder, Tally
@@ -33,7 +34,7 @@ from privacy.plain_blocks import Cells
 from privacy.problems import Problem, ProblemsFound, UploadRefused
 from privacy.schema import Schema
 from privacy.spooling import Spool
-from privacy.values import Domain
+from privacy.values import Domain, IntArray
 
 AnyBounding = Bounding | NestedBounding
 MORE_PROBLEMS = "more problems follow; the file was not read to its end"
@@ -53,6 +54,11 @@ class Order:
     fingerprint_key: str
     wrapped_key: str
     out: str
+
+    @property
+    def texts(self) -> Path:
+        """Beside the codes: the texts of columns that wait for key discovery."""
+        return Path(self.out).with_suffix(texts.TEXTS)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -92,27 +98,41 @@ def run(order: Order, source: IO[bytes]) -> dict[str, Any]:
         with out.open("xb") as file:
             recipient = wrapping.new_key(Path(order.wrapped_key), vault, context=order.context)
             sealer = sealing.Sealer(file, recipient, context=order.context.encode())
-            answer = _seal_codes(order, schema, io.BufferedReader(raw, 2**20), sealer)
+            answer, numbered = _seal_codes(order, schema, io.BufferedReader(raw, 2**20), sealer)
             sealer.close()
+        if numbered:
+            _seal_texts(order, numbered, recipient)
     except BaseException:
-        out.unlink(missing_ok=True)
-        Path(order.wrapped_key).unlink(missing_ok=True)
+        for path in (out, order.texts, Path(order.wrapped_key)):
+            path.unlink(missing_ok=True)
         raise
     return answer | {"fingerprint": raw.hexdigest()}
 
 
-def _seal_codes(order: Order, schema: Schema, source: IO[bytes], sealer: sealing.Sealer) -> dict[str, Any]:
-    """The codes of the rows that are counted, in chunks; the others are not kept."""
+def _seal_texts(order: Order, numbered: texts.Numbered, recipient: X25519PublicKey) -> None:
+    """To the key that the codes are sealed to."""
+    with order.texts.open("xb") as file:
+        sealer = sealing.Sealer(file, recipient, context=texts.context(order.context))
+        for record in texts.packed(numbered):
+            sealer.write(record)
+        sealer.close()
+
+
+def _seal_codes(
+    order: Order, schema: Schema, source: IO[bytes], sealer: sealing.Sealer
+) -> tuple[dict[str, Any], texts.Numbered]:
+    """The codes of the rows that are counted, in chunks, and the texts they number; the others are not kept."""
     bounding = _bounding(schema, key=secrets.token_bytes(32))
     if schema.unit.column is None:
-        _code(order, schema, source, bounding, sealer.write)
+        numbered = _code(order, schema, source, bounding, sealer.write)
         kept = bounding.kept()
     else:  # which rows a unit keeps is known at the end of the file
         spool = Spool(Path(order.out).parent)
-        _code(order, schema, source, bounding, spool.write)
+        numbered = _code(order, schema, source, bounding, spool.write)
         kept = bounding.kept()
-        _copy(spool, kept, schema.domain, sealer)
-    return {"rows_read": len(kept), "rows_kept": int(kept.sum())}
+        counts = _copy(spool, kept, schema.stored, sealer, searched=numbered.keys())
+        numbered = texts.in_use(numbered, counts)
+    return {"rows_read": len(kept), "rows_kept": int(kept.sum())}, numbered
 
 
 def _bounding(schema: Schema, *, key: bytes) -> AnyBounding:
@@ -123,9 +143,9 @@ def _bounding(schema: Schema, *, key: bytes) -> AnyBounding:
 
 def _code(
     order: Order, schema: Schema, source: IO[bytes], bounding: AnyBounding, write: Callable[[bytes], None]
-) -> None:
-    """Hand every row's codes over in chunks, and its identifier to the bounding."""
-    tally, chunks = Tally(), Chunking(write, schema.domain)
+) -> texts.Numbered:
+    """Hand every row's codes over in chunks, and its identifier to the bounding; the texts that were numbered."""
+    tally, chunks = Tally(), Chunking(write, schema.stored)
     table = tables.Table(source, delimiter=schema.delimiter, limits=order.limits, tally=tally)
     tables.check_header(table.header, schema.header, delimiter=schema.delimiter)
     coder = Coder(schema, table.header, tally)
@@ -139,17 +159,25 @@ def _code(
     if tally:
         raise UploadRefused(tally.problems)
     chunks.close()
+    return coder.texts
 
 
-def _copy(spool: Spool, kept: NDArray[np.bool_], domain: Domain, sealer: sealing.Sealer) -> None:
-    """The kept rows out of the spool."""
+def _copy(
+    spool: Spool, kept: NDArray[np.bool_], domain: Domain, sealer: sealing.Sealer, *, searched: Iterable[str]
+) -> dict[str, IntArray]:
+    """The kept rows out of the spool; of each searched column, how many of them hold each number."""
     chunks, start = Chunking(sealer.write, domain), 0
+    counts = {column: np.zeros(domain.size(column), dtype=np.int64) for column in searched}
     for record in spool.records():
         columns = unpack(record, domain)
         flags = kept[start : start + len(columns[0])]
-        chunks.add([codes[flags] for codes in columns])
+        held = [codes[flags] for codes in columns]
+        chunks.add(held)
+        for column, count in counts.items():
+            count += np.bincount(held[domain.index(column)], minlength=len(count))
         start += len(flags)
     chunks.close()
+    return counts
 
 
 def _bound(bounding: AnyBounding, schema: Schema, header: list[str], batch: tables.Batch) -> None:

@@ -226,6 +226,7 @@ def facts_of(measurement: Measurement) -> dict[str, Any]:
         "unit": unit_facts(measurement.unit),
         "library": measurement.library,
         **({"parts": measurement.parts} if measurement.parts != 1 else {}),
+        **({} if measurement.threshold is None else {"threshold": measurement.threshold}),
     }
 
 
@@ -234,9 +235,9 @@ def unit_facts(unit: PrivacyUnit) -> dict[str, Any]:
 
 
 def _cliques(measurement: Measurement) -> list[Any]:
-    """The measured tables in full. Of a choice among many, their columns and one hash over them in full."""
+    """What is measured or searched, in full. Of a choice among many, their columns and one hash over them in full."""
     full = [clique.to_json() for clique in measurement.cliques]
-    if measurement.kind == "table":
+    if measurement.kind != "selection":
         return full
     digest = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()
     return [{"among": sorted(_columns(measurement.cliques)), "sha256": digest}]

@@ -9,6 +9,7 @@ tell: a release, measured or failed, shows itself when its tick comes (privacy/p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import cast
@@ -19,20 +20,32 @@ from django.utils import timezone
 
 from audit import canonical, events
 from audit.actors import SYSTEM
-from privacy import ledger, pacing, selectors, vault
+from privacy import attachments, ledger, pacing, selectors, texts, vault
 from privacy.accounting import EPSILON_STEP
-from privacy.dp import execution, opendp_door
+from privacy.dp import discovery, execution, opendp_door
 from privacy.dp.counting import BatchCounter
 from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
-from privacy.values import Measurement, Model, NoisyTable, NoisyTied, Release
+from privacy.schema import Schema
+from privacy.values import Domain, Measurement, Model, NoisyTable, Release
 
 State = ReleaseRecord.State
 Beat = Callable[[], None]
+Modelling = Model | Callable[[Domain], Model]
+"""A model, or what makes one once the domain is known: key discovery settles it while a release is measured."""
 NO_DELTA = Decimal(0)
 PATIENCE = (1.0, 4.0, 15.0, 40.0)
 """Seconds between asking a database that is away whether anything was charged: together far below a lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run let out: the categories it found, the declaration that they settled, and its tables."""
+
+    found: tuple[discovery.Found, ...]
+    settled: Schema
+    tables: tuple[NoisyTable, ...]
 
 
 def epsilon_of(*, rho: Decimal, delta: Decimal) -> Decimal:
@@ -55,7 +68,7 @@ def curve_of(*, rho: Decimal, delta: Decimal = NO_DELTA) -> list[dict[str, str]]
     ]
 
 
-def run(plan: MeasurementPlan, model: Model, *, release: ReleaseRecord, beat: Beat | None = None) -> Release:
+def run(plan: MeasurementPlan, model: Modelling, *, release: ReleaseRecord, beat: Beat | None = None) -> Release:
     """The release's noisy tables: measured now, or as they were stored.
 
     ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
@@ -81,7 +94,8 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
     pace = pacing.Pace(**settings.MEASURING_PACE)
     tied = [counted.cells(schema.domain) for each in plan.tied for counted in each.counted]
-    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, tied=tied)
+    keys = sum(schema.stored.size(search.column) for search in plan.searches)
+    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, tied=tied, keys=keys)
 
 
 def _claim(release: ReleaseRecord) -> str:
@@ -100,10 +114,10 @@ def _claim(release: ReleaseRecord) -> str:
     return State.FAILED
 
 
-def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> bool:
+def _carried_out(plan: MeasurementPlan, model: Modelling, release: ReleaseRecord, beat: Beat) -> bool:
     """Whether the release was measured in time and stored. Whatever went wrong ends here and is not told."""
     clock = pacing.Tick(tick_seconds(plan, release))
-    tables = _tried(plan, cast(Model, pacing.Unhurried(model, clock)), release, beat)
+    measured = _tried(plan, _unhurried(model, clock), release, beat)
     in_time = not clock.overrun
 
     def alive() -> None:
@@ -111,19 +125,32 @@ def _carried_out(plan: MeasurementPlan, model: Model, release: ReleaseRecord, be
         beat()
 
     clock.wait(alive)
-    if tables is None or not in_time:
+    if measured is None or not in_time:
         return False
     try:
-        _finish(release, tables)
+        _finish(release, measured)
     except Exception:
         return False
     return True
 
 
-def _tried(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...] | None:
-    """The measured tables, or None: the reason is dropped here, with whatever it might quote."""
+def _unhurried(model: Modelling, clock: pacing.Tick) -> Callable[[Domain], Model]:
+    """Makes the model, with the clock stopped while it is made and whenever it is asked."""
+
+    def made(domain: Domain) -> Model:
+        with clock.stopped():
+            fresh = model(domain) if callable(model) else model
+        return cast(Model, pacing.Unhurried(fresh, clock))
+
+    return made
+
+
+def _tried(
+    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: Beat
+) -> Measured | None:
+    """What was measured, or None: the reason is dropped here, with whatever it might quote."""
     try:
-        return _measured(plan, model, release, beat)
+        return _measured(plan, modelled, release, beat)
     except OperationalError:
         pass  # of the database, never of the data: what matters is whether anything was charged before
     except Exception:
@@ -149,10 +176,35 @@ def _handed_back(release: ReleaseRecord) -> bool:
     return False
 
 
-def _measured(plan: MeasurementPlan, model: Model, release: ReleaseRecord, beat: Beat) -> tuple[NoisyTable, ...]:
+def _measured(
+    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: Beat
+) -> Measured:
+    """Keys first, where there are categories to find; then tables over the domain that they settle."""
     schema, charge = selectors.schema(release.version.dataset), _Charge(release, beat)
-    counter = BatchCounter(vault.passes(release.version), schema.domain)
-    return execution.execute(plan, counter=counter, charge=charge, model=model, unit=schema.unit, rho=release.rho)
+    numbered, passes = _Numbered(release), vault.passes(release.version)
+    found, spent = discovery.discover(
+        plan, counter=BatchCounter(passes, schema.stored), texts=numbered, charge=charge, unit=schema.unit,
+        rho=release.rho,
+    )  # fmt: skip
+    settled = schema.settled({each.column: each.keys for each in found})
+    recoded = texts.recoder(schema, settled, numbered.by_column)
+    tables = execution.execute(
+        plan.fitted(settled.domain), counter=BatchCounter(lambda: map(recoded, passes()), settled.domain),
+        charge=charge, model=modelled(settled.domain), unit=schema.unit, rho=release.rho, spent=spent,
+    )  # fmt: skip
+    return Measured(found, settled, tables)
+
+
+class _Numbered:
+    """The texts behind the numbers of searched columns, opened when they are first asked for: after the charge."""
+
+    def __init__(self, release: ReleaseRecord) -> None:
+        self._release = release
+        self.by_column: texts.Numbered = {}
+
+    def __call__(self, column: str) -> dict[int, str]:
+        self.by_column = self.by_column or vault.numbered(self._release.version)
+        return self.by_column[column]
 
 
 class _Charge:
@@ -172,22 +224,32 @@ class _Charge:
         return [str(entry.pk) for entry in entries]
 
 
-def _finish(release: ReleaseRecord, tables: tuple[NoisyTable, ...]) -> None:
+def _finish(release: ReleaseRecord, measured: Measured) -> None:
     """Log what was released, store it, and close the reservation: the rest of it is forfeited, not given back."""
+    tables, found = measured.tables, measured.found
+    charges = [each.measurement for each in found] + [table.measurement for table in tables]
+    attached = {"tables": canonical.dumps(attachments.tables(tables))}
+    if found:
+        attached["keys"] = canonical.dumps(
+            {each.measurement: attachments.keys(each, measured.settled) for each in found}
+        )
     events.append(
         action="privacy:release:measured",
         by=SYSTEM,
         subject=f"release:{release.pk}",
-        facts={**_facts(release), "measurements": [table.measurement for table in tables]},
+        facts={**_facts(release), "measurements": charges},
         event_id=f"measured-{release.pk}",
-        attachments={"tables": canonical.dumps(_attachment(tables))},
+        attachments=attached,
     )
     ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="the rest of a finished release")
+    domain = measured.settled.domain
     with transaction.atomic():
         MeasurementRecord.objects.bulk_create([_record(release, place, table) for place, table in enumerate(tables)])
         _changed(
             release, state=State.MEASURED, finished_at=timezone.now(), beat_at=None,
-            curve=curve_of(rho=selectors.charged(release)),
+            curve=curve_of(rho=selectors.charged(release), delta=release.delta),
+            discovered={each.column: list(each.keys) for each in found},
+            domain=[list(pair) for pair in zip(domain.columns, domain.sizes, strict=True)],
         )  # fmt: skip
         population = release.reservation.population
         spent = selectors.budget(population.pk)
@@ -211,18 +273,6 @@ def _fail(release: ReleaseRecord) -> None:
 def _facts(release: ReleaseRecord) -> dict[str, object]:
     population = release.reservation.population_id
     return {"release": str(release.pk), "population": str(population), "request": release.key}
-
-
-def _attachment(tables: tuple[NoisyTable, ...]) -> dict[str, object]:
-    """Every released table by the charge that paid for it, so that a prompt's numbers can be matched to it."""
-    return {
-        table.measurement: {
-            "shape": list(table.counts.shape),
-            "counts": table.counts.ravel().tolist(),
-            **({"parts": table.parts} if isinstance(table, NoisyTied) else {}),
-        }
-        for table in tables
-    }
 
 
 def _record(release: ReleaseRecord, place: int, table: NoisyTable) -> MeasurementRecord:

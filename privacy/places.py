@@ -6,6 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from privacy.texts import TEXTS
+
 
 def vault_key() -> Path:
     """The private key of the measuring worker, which alone opens the vault."""
@@ -46,7 +48,12 @@ def sealed(version: object) -> Path:
     return Path(settings.SITE_DIR) / "vault" / f"{version}.sealed"
 
 
+def sealed_texts(version: object) -> Path:
+    """The sealed texts of its columns that wait for key discovery; there is none where no column does."""
+    return sealed(version).with_suffix(TEXTS)
+
+
 def discard(version: object) -> None:
     """Remove everything that is kept of one dataset version."""
-    for path in (sealed(version), wrapped_key(version)):
+    for path in (sealed(version), sealed_texts(version), wrapped_key(version)):
         path.unlink(missing_ok=True)

@@ -3,7 +3,8 @@
 The plan is carried out by the same code as the real one, noise included; only the rows are invented from the
 declaration, and nothing is charged to a ledger. The noise of a table depends on the plan, the privacy unit
 and rho alone, so its figures are those of a real run; which tables an adaptive plan chooses, and how well a
-model fits, also depends on the data, so those figures are an example.
+model fits, also depends on the data, so those figures are an example. Of unknown categories, as many stand in as
+a release may keep.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from privacy import mock
 from privacy.dp import tied
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
+from privacy.dp.discovery import Texts, discover
 from privacy.dp.execution import execute
-from privacy.plans import MeasurementPlan, adaptive_default, for_purpose
+from privacy.plans import MeasurementPlan, adaptive_default, for_purpose, searching
 from privacy.purposes import Purpose
 from privacy.schema import Schema
 from privacy.values import Clique, Domain, IntArray, Model, NoisyMarginal, NoisyTable, NoisyTied
@@ -97,14 +99,20 @@ def simulate(
     codes = mock.codes(schema, rows=rows, seed=seed)
     counter, purse = NumpyCounter(codes, domain), MemoryLedger(rho)
     fitted = Independent(domain) if model is None else model
-    chosen = plan_for(domain, purpose, model) if plan is None else plan
-    released = execute(chosen, counter=counter, charge=purse, model=fitted, unit=schema.unit, rho=rho)
+    chosen = searching(plan_for(domain, purpose, model), schema.searches) if plan is None else plan
+    _, spent = discover(chosen, counter=counter, texts=_stand_ins(schema), charge=purse, unit=schema.unit, rho=rho)
+    released = execute(chosen, counter=counter, charge=purse, model=fitted, unit=schema.unit, rho=rho, spent=spent)
     prices = [entry.rho for entry in purse.entries if entry.kind == "table"]
     exact = tied.tables(counter, [table.clique for table in released])
     tables = [
         _expected(table, price, counts, fitted) for table, price, counts in zip(released, prices, exact, strict=True)
     ]
     return Forecast(rho, purse.spent, rows, tuple(tables))
+
+
+def _stand_ins(schema: Schema) -> Texts:
+    """What the mock rows hold where categories are unknown."""
+    return lambda column: dict(enumerate(schema.column(column).coding.labels))
 
 
 def _expected(table: NoisyTable, price: Decimal, exact: IntArray, model: Model) -> Expected:

@@ -12,12 +12,40 @@ from privacy.purposes import Purpose, tables
 from privacy.values import AnyClique, Clique, Domain, TiedClique
 
 MAX_CELLS = 2**20
+DISCOVERY_SHARE = Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A column whose categories are looked for first: at most ``most`` are kept, and ``delta`` is spent on it."""
+
+    column: str
+    most: int
+    delta: Decimal
+
+    def __post_init__(self) -> None:
+        if type(self.most) is not int or self.most < 1:
+            raise ValueError("the most keys that a search keeps are a whole number from 1")
+        if not self.delta.is_finite() or not 0 < self.delta < 1:
+            raise ValueError("the delta of a search must be above 0 and below 1")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"column": self.column, "most": self.most, "delta": f"{self.delta:f}"}
+
+    @classmethod
+    def from_json(cls, search: object) -> Search:
+        if not isinstance(search, Mapping) or set(search) != {"column", "most", "delta"}:
+            raise TypeError("a search has a column, the most keys to keep and a delta")
+        if not isinstance(search["column"], str):
+            raise TypeError("a search names its column")
+        return cls(search["column"], search["most"], _share(search["delta"]))
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementPlan:
-    """One-way tables first, then a fixed workload, then rounds of choosing and measuring tables of pairs.
+    """Keys first where categories are unknown, then one-way tables, a fixed workload, and rounds of choosing pairs.
 
+    ``discovery_share`` and ``searches``: share of rho for finding categories, the same for each searched column.
     ``one_way_share``: share of rho for all one-way tables, divided so that a column with more codes gets
     more (as the square root of its number of codes).
     ``fixed_share``: share of rho for tables named in advance, which are those of ``fixed`` and then those of
@@ -30,6 +58,8 @@ class MeasurementPlan:
     """
 
     one_way_share: Decimal
+    discovery_share: Decimal = Decimal(0)
+    searches: tuple[Search, ...] = ()
     fixed_share: Decimal = Decimal(0)
     fixed: tuple[Clique, ...] = ()
     tied: tuple[TiedClique, ...] = ()
@@ -45,6 +75,7 @@ class MeasurementPlan:
             raise ValueError("shares must be positive and add up to at most 1")
         if bool(self.workload) != (self.fixed_share > 0):
             raise ValueError("a fixed workload needs a share of rho, and a share needs a workload")
+        self._check_searches()
         self._check_weights()
         if any(type(each) is not int for each in (self.rounds or 0, self.per_round or 0, self.max_cells)):
             raise ValueError("rounds, per_round and max_cells are whole numbers")
@@ -56,6 +87,12 @@ class MeasurementPlan:
             raise ValueError("rounds must be at least 0 and per_round at least 1")
         if not 1 <= self.max_cells <= MAX_CELLS:
             raise ValueError(f"max_cells must lie between 1 and {MAX_CELLS}")
+
+    def _check_searches(self) -> None:
+        if not 0 <= self.discovery_share < 1 or bool(self.searches) != (self.discovery_share > 0):
+            raise ValueError("key discovery needs a share of rho, and a share needs a column to search")
+        if len({search.column for search in self.searches}) != len(self.searches):
+            raise ValueError("a column is searched once")
 
     def _check_weights(self) -> None:
         if self.fixed_weights and len(self.fixed_weights) != len(self.workload):
@@ -71,12 +108,27 @@ class MeasurementPlan:
     @property
     def rest(self) -> Decimal:
         """The share of rho left to the rounds."""
-        return 1 - self.one_way_share - self.fixed_share
+        return 1 - self.discovery_share - self.one_way_share - self.fixed_share
+
+    @property
+    def discovery_delta(self) -> Decimal:
+        """What all searches together spend at most."""
+        return sum((search.delta for search in self.searches), Decimal(0))
+
+    def fitted(self, domain: Domain) -> MeasurementPlan:
+        """The same plan once categories were found: a purpose's tables, drawn up anew where sizes have changed."""
+        if not self.searches or self.purpose is None or not self.fixed:
+            return self
+        cliques, weights = zip(*tables(domain, self.purpose, max_cells=self.max_cells), strict=True)
+        return replace(self, fixed=cliques, fixed_weights=weights)
 
     def check(self, domain: Domain) -> None:
         """ValueError where the plan names a column the domain lacks, or a table beyond ``max_cells``."""
         if self.purpose is not None and (unknown := set(self.purpose.columns) - set(domain.columns)):
             raise ValueError(f"the purpose names columns that are not declared: {sorted(unknown)}")
+        searched = {search.column for search in self.searches}
+        if unknown := searched - set(domain.columns):
+            raise ValueError(f"the plan searches columns that are not declared: {sorted(unknown)}")
         for clique in self.fixed:
             self._fits(clique, domain)
         for tied in self.tied:
@@ -100,6 +152,8 @@ class MeasurementPlan:
     def to_json(self) -> dict[str, Any]:
         return {
             "one_way_share": str(self.one_way_share),
+            "discovery_share": str(self.discovery_share),
+            "searches": [search.to_json() for search in self.searches],
             "fixed_share": str(self.fixed_share),
             "fixed": [clique.to_json() for clique in self.fixed],
             "tied": [clique.to_json() for clique in self.tied],
@@ -120,6 +174,8 @@ class MeasurementPlan:
         try:
             return cls(
                 one_way_share=_share(plan["one_way_share"]),
+                discovery_share=_share(plan["discovery_share"]),
+                searches=tuple(map(Search.from_json, _list(plan["searches"]))),
                 fixed_share=_share(plan["fixed_share"]),
                 fixed=tuple(_clique(axes) for axes in _list(plan["fixed"])),
                 tied=tuple(_tied(each) for each in _list(plan["tied"])),
@@ -188,6 +244,17 @@ def for_purpose(domain: Domain, purpose: Purpose) -> MeasurementPlan:
         return replace(plan, purpose=purpose)
     cliques, weights = zip(*weighed, strict=True)
     return replace(plan, fixed_share=Decimal("0.3"), fixed=cliques, fixed_weights=weights, purpose=purpose)
+
+
+def searching(plan: MeasurementPlan, searches: tuple[Search, ...]) -> MeasurementPlan:
+    """The plan with a tenth of rho for key discovery before it; all its other shares are of the rest."""
+    if not searches:
+        return plan
+    rest = 1 - DISCOVERY_SHARE
+    return replace(
+        plan, discovery_share=DISCOVERY_SHARE, searches=searches,
+        one_way_share=plan.one_way_share * rest, fixed_share=plan.fixed_share * rest,
+    )  # fmt: skip
 
 
 def all_pairs(domain: Domain) -> MeasurementPlan:

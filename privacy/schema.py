@@ -7,16 +7,19 @@ it is ever inferred from the data.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from privacy.plans import Search
 from privacy.problems import Problem, SchemaError
 from privacy.schema_dates import DatePart, regenerate
-from privacy.schema_fields import Column, Cuts
+from privacy.schema_fields import Categories, Column, Cuts
+from privacy.schema_keys import Undiscovered
 from privacy.schema_parts import (
     Nesting,
     NullIdentifiers,
@@ -70,7 +73,34 @@ class Schema:
 
     @cached_property
     def domain(self) -> Domain:
+        """The columns and their sizes; of a column that waits for key discovery, the largest it may come to."""
         return Domain.from_mapping({column.name: column.size for column in self.columns})
+
+    @cached_property
+    def stored(self) -> Domain:
+        """The columns as the vault keeps them: texts that wait for discovery are numbered (privacy/texts.py)."""
+        sizes = {
+            column.name: column.coding.among + 2 if isinstance(column.coding, Undiscovered) else column.size
+            for column in self.columns
+        }
+        return Domain.from_mapping(sizes)
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """The columns whose categories a release must find first."""
+        return tuple(
+            Search(column.name, column.coding.size, column.coding.delta)
+            for column in self.columns
+            if isinstance(column.coding, Undiscovered)
+        )
+
+    def settled(self, keys: Mapping[str, Sequence[str]]) -> Schema:
+        """The declaration as one release knows it: the searched columns have the categories that were found."""
+        columns = (
+            replace(column, coding=_listed(keys[column.name])) if column.name in keys else column
+            for column in self.columns
+        )
+        return replace(self, columns=tuple(columns))
 
     @property
     def unit_in_words(self) -> str:
@@ -118,6 +148,10 @@ class Schema:
         return places
 
 
+def _listed(values: Sequence[str]) -> Categories:
+    return Categories(tuple(values), {value: code for code, value in enumerate(values)})
+
+
 def _dtype(column: Column, values: np.ndarray[Any, Any]) -> str | None:
     """Numbers with missing cells need a type that holds both; all others find their own."""
     kinds = {"integer": "Int64", "number": "Float64"}
@@ -131,6 +165,14 @@ def _check_columns(top: Reader, columns: tuple[Column, ...]) -> None:
     for name, count in Counter(column.name for column in columns).items():
         if count > 1:
             top.problem(f"two columns are named '{name}': a field, and a part of another")
+
+
+def _check_searches(top: Reader, columns: tuple[Column, ...], cap_delta: Decimal) -> None:
+    """Key discovery is within the cap, already for one release."""
+    searched = [column for column in columns if isinstance(column.coding, Undiscovered)]
+    if sum(column.coding.delta for column in searched if isinstance(column.coding, Undiscovered)) > cap_delta:
+        rule = "'discover' spends more delta in one release than the cap's 'discoveryDelta' allows in all"
+        top.problems += [Problem(column.source, rule) for column in searched]
 
 
 def _read(top: Reader, text: str) -> Schema | None:
@@ -149,6 +191,7 @@ def _read(top: Reader, text: str) -> Schema | None:
     top.done()
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
     _check_columns(top, columns)
+    _check_searches(top, columns, cap_delta)
     if not set(unit.columns) <= set(roles):
         top.problem("the privacy unit's column, and those of its levels, must be among the fields")
     if top.problems or unit.unit is None or cap is None or delta is None:

@@ -11,6 +11,7 @@ from privacy.moments import MomentKind
 from privacy.schema_dates import DatePart, read_calendar
 from privacy.schema_fields import MISSING, Categories, Coding, Column, Cuts
 from privacy.schema_groups import Grouped, read_groups
+from privacy.schema_keys import Undiscovered, read_discovery
 from privacy.schema_reading import Reader, as_decimal
 
 MAX_CODES = 2000
@@ -74,6 +75,11 @@ def _coding(field: Reader, constraints: Reader, kind: str) -> tuple[Coding | Non
     if kind == "string" and field.has("grouping"):
         grouped = read_groups(field)
         return grouped, _other(field, grouped.labels if grouped else ())
+    if kind == "string" and field.has("discover"):
+        other = _other(field, ())
+        if other is None:
+            field.problem("'discover' needs 'other': what every value counts as that is not found")
+        return read_discovery(field), other
     if kind == "string" or field.has("categories"):
         return _categories(field, kind)
     return _cuts(field, constraints, integer=kind == "integer"), None
@@ -193,6 +199,7 @@ def _declared(bins: Reader, low: int, decimals: int) -> tuple[int, ...]:
 def _check_codes(field: Reader, coding: Coding, other: str | None, missing: frozenset[str]) -> None:
     if coding.size > MAX_CODES:
         field.problem(f"a column has at most {MAX_CODES} categories or bins")
+    labels = () if isinstance(coding, Undiscovered) else coding.labels
     written = coding.written if isinstance(coding, Grouped) else ()
-    if (missing | {MISSING}) & {*coding.labels, *written, other}:
+    if (missing | {MISSING}) & {*labels, *written, other}:
         field.problem("a declared value or 'other' is also how a missing cell is written")

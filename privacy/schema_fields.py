@@ -178,7 +178,10 @@ class Column:
     def decode(self, codes: IntArray, rng: np.random.Generator) -> np.ndarray[Any, Any]:
         """Values as the input spells them; None for NULL."""
         declared = codes < self.coding.size
-        plain = self.coding.decode(np.where(declared, codes, 0), rng)
+        if not self.coding.size:  # key discovery found none
+            plain: np.ndarray[Any, Any] = np.full(len(codes), None, dtype=object)
+        else:
+            plain = self.coding.decode(np.where(declared, codes, 0), rng)
         if declared.all():
             return plain
         values = plain.astype(object)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,10 +18,11 @@ from privacy.cliques import Clique, any_clique
 from privacy.errors import NotReady
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord
 from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
-from privacy.plans import adaptive_default, for_purpose
+from privacy.plans import adaptive_default, for_purpose, searching
 from privacy.purposes import Purpose
 from privacy.schema import Schema
 from privacy.schema_fields import Column
+from privacy.schema_keys import Undiscovered
 from privacy.values import Domain, IntArray, NoisyMarginal, NoisyTable, NoisyTied, PrivacyUnit, Release
 
 Kind = LedgerEntry.Kind
@@ -50,8 +50,11 @@ def dataset(dataset_id: UUID | str) -> Dataset:
     return Dataset.objects.select_related("population", "owner").get(pk=dataset_id)
 
 
-def schema(of: Dataset) -> Schema:
-    return _parsed(of.declaration)
+def schema(of: Dataset, *, release: UUID | str | None = None) -> Schema:
+    """The declaration; with a release, together with the categories that its key discovery found."""
+    declared = _parsed(of.declaration)
+    found = {} if release is None else ReleaseRecord.objects.get(pk=release, version__dataset=of).discovered
+    return declared.settled(found) if found else declared
 
 
 def title(of: Dataset) -> str:
@@ -77,7 +80,7 @@ def plan(of: Dataset, targets: Sequence[str] = ()) -> dict[str, Any]:
     """
     columns = domain(of)
     asked = for_purpose(columns, Purpose(tuple(targets))) if targets else adaptive_default(columns)
-    return asked.to_json()
+    return searching(asked, schema(of).searches).to_json()
 
 
 def is_ready(of: Dataset) -> bool:
@@ -87,7 +90,10 @@ def is_ready(of: Dataset) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """A measured column as people read it. ``labels`` has one entry a code, OTHER and missing included."""
+    """A measured column as people read it. ``labels`` has one entry a code, OTHER and missing included.
+
+    ``keys``: how many more codes there may be, which key discovery has to find first.
+    """
 
     name: str
     kind: str
@@ -97,10 +103,11 @@ class ColumnFacts:
     public: bool
     other: str | None
     nullable: bool
+    keys: int = 0
 
     @property
     def size(self) -> int:
-        return len(self.labels)
+        return len(self.labels) + self.keys
 
 
 def dictionary(of: Dataset, *, public_only: bool = False) -> tuple[ColumnFacts, ...]:
@@ -110,9 +117,10 @@ def dictionary(of: Dataset, *, public_only: bool = False) -> tuple[ColumnFacts, 
 
 
 def _facts(column: Column) -> ColumnFacts:
+    keys = column.coding.size if isinstance(column.coding, Undiscovered) else 0
     return ColumnFacts(
-        column.name, column.kind, column.title, column.description, column.labels,
-        column.public, column.other, column.nullable,
+        column.name, column.kind, column.title, column.description, column.labels[keys:],
+        column.public, column.other, column.nullable, keys,
     )  # fmt: skip
 
 
@@ -121,6 +129,8 @@ class Columns:
     """What a prompt may say about a declared table: names and labels, and whether they are public."""
 
     schema: Schema
+    found: frozenset[str] = frozenset()
+    """The columns whose labels were found by key discovery."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,18 +143,20 @@ class Columns:
         return self.schema.public(column)
 
 
-def columns(of: Dataset) -> Columns:
-    return Columns(schema(of))
+def columns(of: Dataset, *, release: UUID | str | None = None) -> Columns:
+    searched = frozenset(search.column for search in schema(of).searches)
+    return Columns(schema(of, release=release), searched if release is not None else frozenset())
 
 
-def public_facts(of: Dataset) -> list[dict[str, Any]]:
-    """The declared names and labels that may leave the site, as plain JSON; the rest travels as codes."""
-    return [{"column": each.name, "labels": list(each.labels)} for each in dictionary(of, public_only=True)]
+def public_facts(of: Dataset, *, release: UUID | str | None = None) -> list[dict[str, Any]]:
+    """The names and labels that may leave the site, as plain JSON; the rest travels as codes."""
+    shown = (_facts(column) for column in schema(of, release=release).columns if column.public)
+    return [{"column": each.name, "labels": list(each.labels)} for each in shown]
 
 
-def decode(of: Dataset, records: IntArray, *, seed: int) -> pd.DataFrame:
+def decode(of: Dataset, records: IntArray, *, seed: int, release: UUID | str | None = None) -> pd.DataFrame:
     """Synthetic codes (rows x columns) as the input's own spelling; the same seed gives the same table."""
-    return schema(of).decode(records, np.random.default_rng(seed))
+    return schema(of, release=release).decode(records, np.random.default_rng(seed))
 
 
 # The ledger: what was allowed, set aside and spent.
@@ -258,34 +270,9 @@ def charged(record: ReleaseRecord) -> Decimal:
 
 
 def epsilon_of(release_id: UUID | str, *, delta: Decimal) -> Decimal:
-    """Epsilon at ``delta`` of what this release spent, rounded up."""
-    return accounting.epsilon_for(rho=charged(ReleaseRecord.objects.get(pk=release_id)), delta=delta)
-
-
-def released_statistics(release_id: UUID | str) -> list[dict[str, Any]]:
-    """One plain-JSON line per released table, for the manifest of what may leave."""
+    """Epsilon at ``delta`` of what this release spent, rounded up; key discovery's part of delta is within it."""
     record = ReleaseRecord.objects.get(pk=release_id)
-    return [_statistic(table) for table in record.measurements.select_related("entry")]
-
-
-def _statistic(table: MeasurementRecord) -> dict[str, Any]:
-    facts = table.entry.facts
-    return {
-        "measurement": str(table.entry_id),
-        "columns": list(any_clique(table.clique).columns),
-        "cells": len(table.counts),
-        "mechanism": facts["mechanism"],
-        "sensitivity": facts["sensitivity"],
-        "scale": facts["scale"],
-        "rho": f"{table.entry.rho:f}",
-        "parts": parts_of(table),
-        "error_19_in_20": off_by(table.sigma / parts_of(table)),
-    }
-
-
-def off_by(sigma: float) -> int:
-    """How far a noised count is off at most, 19 times in 20."""
-    return math.ceil(1.959964 * sigma)
+    return accounting.epsilon_for(rho=charged(record), delta=delta - record.delta)
 
 
 def visible_dataset(user: Any, dataset_id: UUID | str) -> Dataset | None:

@@ -16,6 +16,7 @@ from privacy import inbox, ledger, policies, selectors
 from privacy.accounting import rho_down
 from privacy.errors import DeclarationRefused, NotReady
 from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord
+from privacy.plans import Search
 from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
 from privacy.values import Domain
@@ -23,6 +24,12 @@ from privacy.values import Domain
 
 class Plan(Protocol):
     """A measurement plan, as far as it is kept here; measuring knows what it means."""
+
+    @property
+    def searches(self) -> tuple[Search, ...]: ...
+
+    @property
+    def discovery_delta(self) -> Decimal: ...
 
     def check(self, domain: Domain) -> None: ...
 
@@ -146,11 +153,13 @@ def open_release(*, dataset: Dataset, rho: Decimal, plan: Plan, key: str, by: An
     """
     schema = selectors.schema(dataset)
     plan.check(schema.domain)
+    if plan.searches != schema.searches:
+        raise ValueError("a plan searches the columns whose categories are unknown, as declared, and no others")
     reservation = LedgerEntry.objects.filter(key=f"reserve:{key}", dataset=dataset).first()
     version = dataset.versions.filter(destroyed_at=None).last()
     if reservation is None or version is None:
         raise NotReady("a release needs accepted data and a reservation in the ledger")
-    if reservation.rho != rho_down(rho):
+    if reservation.rho != rho_down(rho) or reservation.delta < plan.discovery_delta:
         raise NotReady("another amount of privacy loss was reserved for this release")
     with transaction.atomic():
         release, made = ReleaseRecord.objects.get_or_create(
@@ -162,6 +171,7 @@ def open_release(*, dataset: Dataset, rho: Decimal, plan: Plan, key: str, by: An
                 "domain": [list(pair) for pair in zip(schema.domain.columns, schema.domain.sizes, strict=True)],
                 "unit": ledger.unit_facts(schema.unit),
                 "rho": reservation.rho,
+                "delta": reservation.delta,
             },
         )
         if made:

@@ -70,11 +70,12 @@ class Measurement:
     """A step about to touch the data, as charged: what is asked, by which mechanism, at what price.
 
     ``scale`` is the standard deviation of Gaussian noise or the scale of a noisy-max selection;
-    ``sensitivity`` is the bound it is calibrated to (L2 for tables, L-infinity for scores). Both are in
+    ``sensitivity`` is the bound it is calibrated to (L2 for tables and keys, L-infinity for scores). Both are in
     ``parts`` of one row or vote.
+    ``threshold``: of key discovery, the least noised count with which a key is let out.
     """
 
-    kind: Literal["table", "selection"]
+    kind: Literal["table", "selection", "discovery"]
     mechanism: str
     cliques: tuple[AnyClique, ...]
     sensitivity: float
@@ -84,6 +85,7 @@ class Measurement:
     unit: PrivacyUnit
     library: str
     parts: int = 1
+    threshold: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

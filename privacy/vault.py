@@ -1,6 +1,7 @@
 """The only opener of raw rows. It runs in the measuring worker, which alone has the vault's private key.
 
-What it hands out is codes, bounded to what one privacy unit may contribute; no text of the file survives.
+What it hands out is codes, bounded to what one privacy unit may contribute; no text of the file survives, but
+of columns whose categories are unknown: those texts are sealed as the codes are, for key discovery alone.
 They are decrypted in memory, chunk by chunk, and never lie on a disk in the clear.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy import places, sealing, selectors, vault_keys, wrapping
+from privacy import places, sealing, selectors, texts, vault_keys, wrapping
 from privacy.chunks import BrokenChunk, unpack
 from privacy.errors import SealBroken
 from privacy.models import DatasetVersion
@@ -27,10 +28,10 @@ def passes(version: DatasetVersion) -> Callable[[], Iterable[Columns]]:
     """What starts a pass over the counted rows of a version, each time it is called.
 
     The key is opened here, the rows in a pass. A table of moderate size is kept in memory from the first pass
-    on; a larger one is decrypted anew, chunk by chunk. SealBroken, here or at any chunk up to the last, if the
-    file is not whole: nothing that was made of a pass may be used before its end.
+    on; a larger one is decrypted anew, chunk by chunk. Codes are those of ``Schema.stored``. SealBroken, here or at
+    any chunk up to the last, if the file is not whole: nothing that was made of a pass may be used before its end.
     """
-    domain, context = selectors.schema(version.dataset).domain, str(version.pk)
+    domain, context = selectors.schema(version.dataset).stored, str(version.pk)
     key = wrapping.open_key(places.wrapped_key(version.pk), vault_keys.private_keys(), context=context)
     path, held = places.sealed(version.pk), list[Columns]()
 
@@ -46,6 +47,13 @@ def passes(version: DatasetVersion) -> Callable[[], Iterable[Columns]]:
 
     with _readable():
         return decrypted if path.stat().st_size > MOST_HELD else kept
+
+
+def numbered(version: DatasetVersion) -> texts.Numbered:
+    """The texts of the version's columns that wait for key discovery, by number; SealBroken if they are not whole."""
+    key = wrapping.open_key(places.wrapped_key(version.pk), vault_keys.private_keys(), context=str(version.pk))
+    with _readable(), places.sealed_texts(version.pk).open("rb") as file:
+        return texts.unpacked(sealing.opened(file, key, context=texts.context(str(version.pk))))
 
 
 @contextmanager

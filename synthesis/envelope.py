@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
-from privacy import selectors
+from privacy import discoveries, manifesting, selectors
 from privacy.values import Release
 from synthesis.hashing import hash_of
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -19,18 +19,20 @@ ATTEMPTS = 3
 
 def builder(request: SynthesisRequest) -> PromptBuilder:
     """Builds this request's prompts, for the manifest's hashes and for the run alike."""
+    columns = selectors.columns(request.dataset, release=request.release_key)
     return PromptBuilder(
-        selectors.columns(request.dataset),
+        columns,
         release=str(request.release_key),
         source=f"dataset:{request.dataset_id}:declaration",
         model=request.provider.model,
+        found=columns.found,
     )
 
 
 def describe(request: SynthesisRequest) -> dict[str, Any]:
     """Exactly what may leave, in plain JSON: the page shows it, gate B approves its hash."""
     empty = builder(request).build((), iteration=0, proposals=0, records=0)
-    sizes = selectors.domain(request.dataset).sizes
+    sizes = selectors.released(request.release_key).domain.sizes
     return {
         "request": str(request.pk),
         "release": str(request.release_key),
@@ -38,9 +40,10 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "templates": [{"name": template.name, "sha256": template.sha256} for template in TEMPLATES],
         "parameters_sha256": fingerprint(empty.parameters),
         "answer_schema_sha256": fingerprint(empty.response_schema),
-        "statistics": selectors.released_statistics(request.release_key),
+        "statistics": manifesting.released_statistics(request.release_key),
         "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
-        "declared": selectors.public_facts(request.dataset),
+        "declared": selectors.public_facts(request.dataset, release=request.release_key),
+        "discovered": discoveries.found_by(request.release_key),
         "free_text": [],
         "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS},
     }

@@ -1,7 +1,8 @@
 """What a proposer is told: reviewed wording, declared facts, released statistics and synthetic counts.
 
 Columns and values travel as codes (c01, v01). Their labels are added only where the data owner declared
-them public. Both counts of every discrepancy are whole numbers on one scale, the released noisy total.
+them public; labels that key discovery found name the release that let them out. Both counts of every
+discrepancy are whole numbers on one scale, the released noisy total.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from audit.segments import Declared, DPValue, Message, Prompt, Segment, Synthetic, Template
+from audit.segments import Declared, DPValue, Message, Prompt, Segment, Synthetic, Template, found_in
 from synthesis.loop import Discrepancy
 
 RULES = Template(
@@ -65,13 +66,20 @@ def value_code(code: int) -> str:
 
 
 class PromptBuilder:
-    """Builds the prompts of one run over one declared table."""
+    """Builds the prompts of one run over one declared table; ``found`` are columns with discovered labels."""
 
-    def __init__(self, columns: Columns, *, release: str, source: str, model: str) -> None:
+    def __init__(
+        self, columns: Columns, *, release: str, source: str, model: str, found: frozenset[str] = frozenset()
+    ) -> None:
         self.columns, self.release, self.source, self.model = columns, release, source, model
+        self.found = found
 
     def declared(self, value: Any) -> Declared:
         return Declared(json.dumps(value, ensure_ascii=False), self.source)
+
+    def labels(self, column: str) -> Declared:
+        source = found_in(self.release) if column in self.found else self.source
+        return Declared(json.dumps(list(self.columns.labels(column)), ensure_ascii=False), source)
 
     def build(self, found: tuple[Discrepancy, ...], *, iteration: int, proposals: int, records: int) -> Prompt:
         guidance = (*self.describe_columns(), *self.describe_discrepancies(found, iteration),
@@ -93,7 +101,7 @@ class PromptBuilder:
             labels = self.columns.labels(column)
             yield from (VALUES, self.declared([value_code(code) for code in range(len(labels))]))
             if self.columns.is_public(column):
-                yield from (LABELS, self.declared(column), VALUE_LABELS, self.declared(list(labels)))
+                yield from (LABELS, self.declared(column), VALUE_LABELS, self.labels(column))
             yield CLOSE
 
     def describe_discrepancies(self, found: tuple[Discrepancy, ...], iteration: int) -> Iterator[Segment]:

@@ -137,7 +137,7 @@ def conclude(job: Job, run: Run, records: np.ndarray[Any, Any]) -> None:
     request = run.request
     release = selectors.released(request.release_key)
     report = checks.report(release, records)
-    table = selectors.decode(request.dataset, records, seed=request.seed)
+    table = selectors.decode(request.dataset, records, seed=request.seed, release=request.release_key)
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
     package.manifest = packaging.write_package(folder, table=table, report=report, facts=facts(request, package))
@@ -165,6 +165,7 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
             "rho": str(release.rho.normalize()),
             "epsilon": f"{selectors.epsilon_of(request.release_key, delta=request.delta).normalize():f}",
             "delta": f"{request.delta.normalize():f}",
+            "found": sorted(selectors.columns(request.dataset, release=request.release_key).found),
         },
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit import events
 from audit.actors import actor
-from privacy import accounting, selectors
+from privacy import accounting, discoveries, selectors
 from synthesis import jobs, policies
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, SynthesisRequest, Vote
@@ -26,23 +26,34 @@ EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta"
 SMALLEST_DELTA = Decimal("1e-12")
 
 
-def priced(*, epsilon: Decimal, delta: Decimal) -> Decimal:
-    """The largest rho that keeps the promise (epsilon, delta), rounded down."""
+def priced(*, epsilon: Decimal, delta: Decimal, dataset: Any = None) -> Decimal:
+    """The largest rho that keeps the promise (epsilon, delta), rounded down.
+
+    What key discovery of the dataset spends of delta is left out of the conversion.
+    """
     if not delta.is_finite() or not SMALLEST_DELTA <= delta < 1:
         rule = "delta must lie between 0 and 1, and be at least 1e-12"
         raise ValidationError({"delta": f"{rule}; a common choice is 1 divided by ten times the population."})
     if not epsilon.is_finite() or not 0 < epsilon <= 100:
         raise ValidationError({"epsilon": "epsilon must be greater than 0 and at most 100."})
-    return accounting.rho_for(epsilon=epsilon, delta=delta)
+    searching = discoveries.delta_of(dataset) if dataset else Decimal(0)
+    if delta <= searching:
+        rule = f"delta must be above {searching.normalize():g}, which finding unknown categories spends"
+        raise ValidationError({"delta": f"{rule} in each release of this dataset."})
+    return accounting.rho_for(epsilon=epsilon, delta=delta - searching)
 
 
 def check_affordable(*, dataset: Any, rho: Decimal, delta: Decimal) -> None:
     """Refuse now what the ledger would refuse later; the ledger's own check is the one that binds."""
     budget = selectors.budget(dataset.population_id)
     if rho > budget.left:
-        left = accounting.epsilon_for(rho=budget.left, delta=delta).quantize(Decimal("0.01"), "ROUND_DOWN")
+        for_rho = delta - discoveries.delta_of(dataset)
+        left = accounting.epsilon_for(rho=budget.left, delta=for_rho).quantize(Decimal("0.01"), "ROUND_DOWN")
         rule = "epsilon is above what the population's cap has left"
         raise ValidationError({"epsilon": f"{rule}: about {left} at this delta."})
+    if discoveries.delta_of(dataset) > budget.left_delta:
+        rule = "the population's cap has too little delta left to find unknown categories once more"
+        raise ValidationError({"dataset": f"{rule}."})
 
 
 def problems_of(*, dataset: Any, **fields: Any) -> None:
@@ -65,7 +76,7 @@ def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
         raise PermissionDenied("Only researchers ask for synthetic tables.")
     fields = {"targets": [], **fields}
     problems_of(dataset=dataset, **fields)
-    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"])
+    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=dataset)
     check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
     request = SynthesisRequest(dataset=dataset, requester=by, rho=rho, seed=secrets.randbits(48), **fields)
     request.full_clean()
@@ -82,7 +93,7 @@ def edit_request(*, by: Any, request: SynthesisRequest, **fields: Any) -> Synthe
     check(request, "submit", by)
     fields = {"targets": [], **fields}
     problems_of(dataset=request.dataset, **fields)
-    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"])
+    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=request.dataset)
     check_affordable(dataset=request.dataset, rho=rho, delta=fields["delta"])
     for name in EDITABLE:
         setattr(request, name, fields.get(name))

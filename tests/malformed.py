@@ -19,8 +19,13 @@ from tests.unit.test_privacy_schema_parts import AREA, BORN, DISEASE, OPENS, SHO
 
 CANARY = "zq83749"
 DOMAIN = Domain(("a", "b", "c"), (3, 10, 4))
+ARTICLE: dict[str, Any] = {
+    "name": "article", "type": "string", "other": "another article",
+    "discover": {"maxKeys": 20, "maxLength": 30, "maxValues": 500, "delta": "1e-8"},
+}  # fmt: skip
 WHOLE: dict[str, Any] = deepcopy(GOOD)
-WHOLE["fields"] += [VISIT, BORN, OPENS, DISEASE, SHOP, AREA]
+WHOLE["fields"] += [VISIT, BORN, OPENS, DISEASE, SHOP, AREA, ARTICLE]
+WHOLE["cap"]["discoveryDelta"] = "1e-7"
 WRONG: tuple[Any, ...] = (None, True, -1, 0, 2.5, 10**30, "", CANARY, f" {CANARY}\x07", [], [CANARY], [[CANARY]], {},
                           {CANARY: CANARY}, [None], [1, CANARY], "9" * 5000)  # fmt: skip
 

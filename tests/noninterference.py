@@ -36,7 +36,11 @@ OWNERS_OWN = {"privacy_datasetversion"}
 LEAKS = (
     "row count in a page", "exact count in the log", "value in an error", "domain from the data",
     "exact count in a prompt", "exact total in the package", "duration in the log", "digest of the data in the log",
+    "keys from the data",
 )  # fmt: skip
+CODE = {"name": "code", "type": "string", "other": "another", "publicLabels": True,
+        "discover": {"maxKeys": 5, "maxLength": 10, "delta": "1e-8"}}  # fmt: skip
+"""A column whose categories are unknown: what is found in it is stubbed, all else about it must not show."""
 
 
 def freeze() -> None:
@@ -80,6 +84,7 @@ def stub_the_door() -> None:
 
     opendp_door.GaussianVector.release = lambda door, counts: 40 + np.arange(len(counts), dtype=np.int64) % 7
     opendp_door.NoisyMax.choose = lambda door, scores: 0
+    opendp_door.KeyThreshold.release = lambda door, counts: {"kilo": 90, "lima": 80}
 
 
 def prepare() -> Any:
@@ -96,7 +101,11 @@ def prepare() -> Any:
     names = [("olivia", "owner"), ("stella", "steward"), ("stefan", "steward"), ("rosa", "researcher"),
              ("amir", "auditor"), ("ada", "admin")]  # fmt: skip
     people = [privacy_site.person(name, role) for name, role in names]
-    dataset = services.register_dataset(by=people[0], declaration=privacy_site.declaration(maximumRows=5000))
+    declaration = privacy_site.declaration(
+        maximumRows=5000, fields=[*privacy_site.FIELDS, CODE],
+        cap={"rho": "2", "delta": "1e-6", "discoveryDelta": "1e-7"},
+    )  # fmt: skip
+    dataset = services.register_dataset(by=people[0], declaration=declaration)
     owner, stella, stefan, rosa, amir, ada = people
     return request_site.Site(owner, stella, stefan, rosa, amir, ada, dataset)
 
@@ -189,7 +198,7 @@ def plant(leak: str, table: bytes) -> None:  # noqa: C901  (one branch a defect)
     """One defect at a time, each of a kind that has happened somewhere."""
     from audit import events
     from privacy import measuring, selectors
-    from privacy.dp import execution
+    from privacy.dp import execution, opendp_door
     from synthesis import packaging
 
     rows = table.count(b"\n")
@@ -223,6 +232,8 @@ def plant(leak: str, table: bytes) -> None:  # noqa: C901  (one branch a defect)
     elif leak == "exact count in a prompt":
         honest_tell = execution._Run._tell
         execution._Run._tell = lambda run, marginal: honest_tell(run, _exact(run, marginal))
+    elif leak == "keys from the data":
+        opendp_door.KeyThreshold.release = lambda door, counts: dict.fromkeys(counts, 90)
     elif leak == "exact total in the package":
         honest_write = packaging.write_json
         packaging.write_json = lambda path, content: honest_write(path, content | {"total": rows})

@@ -48,14 +48,17 @@ def execute(
     model: Model,
     unit: PrivacyUnit,
     rho: Decimal,
+    spent: Decimal = NO_DELTA,
 ) -> tuple[NoisyTable, ...]:
     """Measures what the plan asks for, at most ``rho`` in all, telling the model of each marginal at once.
+
+    ``spent``: what of ``rho`` key discovery has already cost.
 
     ``charge`` is called before the data is touched, for choosing as well as for measuring; when it
     raises, nothing more is read. ValueError for a plan that does not fit the domain or the model.
     """
     plan.check(counter.domain)
-    run = _Run(counter=counter, charge=charge, model=model, unit=unit)
+    run = _Run(counter=counter, charge=charge, model=model, unit=unit, spent=spent)
     _one_way(run, rho=rho_down(rho * plan.one_way_share))
     if plan.workload:
         _fixed(run, plan, rho=rho_down(rho * plan.fixed_share))

@@ -5,6 +5,11 @@ Used of OpenDP 0.16.0, with the feature ``contrib`` (which every constructor nee
 - ``make_gaussian`` over a vector of i64 with an L2 bound: the exact discrete Gaussian, integers out;
 - ``make_noisy_max`` over a vector of i64 scores with an L-infinity bound, under zero-concentrated
   divergence, for scores that are not monotonic: it charges ``(2 sensitivity / scale)^2 / 8``;
+- ``make_gaussian_threshold`` over a map of texts to i64 counts: the discrete Gaussian on every count, and only keys
+  whose noised count reaches a threshold come out. Its map understates delta: it leaves out the noise that lands on
+  the threshold itself. So the threshold is chosen by the map, and then **raised by 1**, for the price of the lower
+  one: the discrete tail from m on is at most the continuous one from m - 1 on (Canonne, Kamath and Steinke 2020,
+  proposition 25), and that is what the map states;
 - ``make_zCDP_to_approxDP``: epsilon at a delta.
 
 OpenDP vets noise, privacy map, composition and conversion. The sensitivity handed in here is ours
@@ -15,8 +20,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from decimal import ROUND_CEILING, Decimal
 
 os.environ["RUST_BACKTRACE"] = "0"  # before the import: OpenDP would otherwise trace every failed step
 
@@ -24,6 +29,7 @@ import numpy as np
 import opendp.prelude as dp
 
 from privacy.accounting import rho_down, rho_up
+from privacy.dp.sensitivity import KeyChange
 from privacy.values import IntArray
 
 dp.enable_features("contrib")
@@ -31,6 +37,11 @@ dp.enable_features("contrib")
 LIBRARY = f"opendp {dp.__version__}"
 LARGEST = 2**53
 """Counts and scores beyond this are refused: nothing near it is a count of people."""
+DELTA_STEP = Decimal("1e-15")
+_Stated = tuple[float, float]
+"""What a map with a delta states: rho and delta."""
+MARGIN = 1
+"""What the threshold for keys is raised by, above the one that OpenDP's map was asked about."""
 
 
 class Mechanism:
@@ -39,17 +50,23 @@ class Mechanism:
     It can be used once: a second draw would need a second charge.
     """
 
-    def __init__(self, name: str, measurement: dp.Measurement, *, sensitivity: float, scale: float) -> None:
+    def __init__(
+        self, name: str, measurement: dp.Measurement, *, sensitivity: float, scale: float, rho: float | None = None
+    ) -> None:
         self.name = name
         self.sensitivity = sensitivity
         self.scale = scale
-        self.rho = rho_up(_map(measurement, sensitivity))
+        self.rho = rho_up(_map(measurement, sensitivity) if rho is None else rho)
         self._measurement: dp.Measurement | None = measurement
 
     def _draw(self, vector: IntArray) -> object:
+        return self._once(lambda: _checked(vector))
+
+    def _once(self, checked: Callable[[], object]) -> object:
+        """One draw on what was checked; what is refused is not spent."""
         if self._measurement is None:
             raise RuntimeError("this mechanism has already been used; a new draw needs a new charge")
-        values = _checked(vector)
+        values = checked()
         measurement, self._measurement = self._measurement, None
         return measurement(values)
 
@@ -66,6 +83,60 @@ class NoisyMax(Mechanism):
 
     def choose(self, scores: IntArray) -> int:
         return int(str(self._draw(scores)))
+
+
+class KeyThreshold(Mechanism):
+    """Lets out the keys whose count, with Gaussian noise of standard deviation ``scale``, reaches ``threshold``.
+
+    ``rho`` and ``delta`` are what OpenDP's map states at a threshold lower by MARGIN.
+    """
+
+    def __init__(
+        self, measurement: dp.Measurement, *, change: KeyChange, scale: float, threshold: int, stated: _Stated
+    ) -> None:
+        super().__init__("gaussian threshold", measurement, sensitivity=change.l2, scale=scale, rho=stated[0])
+        self.threshold = threshold
+        self.delta = _delta_up(stated[1])
+
+    def release(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """The keys let out and their noised counts, in the order of the keys; ``counts`` are of rows, at least 1."""
+        found = self._once(lambda: _checked_keys(counts))
+        return dict(sorted((str(key), int(count)) for key, count in dict(found).items()))  # type: ignore[call-overload]
+
+
+def key_threshold(*, change: KeyChange, rho: Decimal, delta: Decimal) -> KeyThreshold:
+    """The lowest threshold, under the least noise, whose map at ``change`` is at most ``rho`` and ``delta``."""
+    space = (
+        dp.map_domain(dp.atom_domain(T=str), dp.atom_domain(T="i64")),
+        dp.l02inf_distance(dp.absolute_distance(T=float)),
+    )
+
+    def stated(scale: float, threshold: int) -> _Stated:
+        measurement = dp.m.make_gaussian_threshold(*space, scale=scale, threshold=threshold)
+        distance = (change.l0, change.l2, float(change.linf))
+        found: _Stated = measurement.map(distance)  # type: ignore[no-untyped-call]
+        return found
+
+    budget, scale = _budget(rho), gaussian(sensitivity=change.l2, rho=rho).scale
+    while stated(scale, LARGEST)[0] > budget:
+        scale *= 1 + 2.0**-50
+    threshold = _lowest(lambda each: _delta_up(stated(scale, each)[1]) <= delta, above=change.linf)
+    raised = dp.m.make_gaussian_threshold(*space, scale=scale, threshold=threshold + MARGIN)
+    price = stated(scale, threshold)
+    return KeyThreshold(raised, change=change, scale=scale, threshold=threshold + MARGIN, stated=price)
+
+
+def _lowest(holds: Callable[[int], bool], *, above: int) -> int:
+    """The lowest whole number beyond ``above`` that holds, where all beyond it do; ValueError when none does."""
+    low, high = above, above + 1
+    while not holds(high):
+        if high > LARGEST:
+            raise ValueError("no threshold keeps this delta")
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def gaussian(*, sensitivity: float, rho: Decimal) -> GaussianVector:
@@ -120,6 +191,19 @@ def _solve(make: Callable[[float], dp.Measurement], *, sensitivity: float, rho: 
 
 def _map(measurement: dp.Measurement, sensitivity: float) -> float:
     return float(measurement.map(sensitivity))  # type: ignore[no-untyped-call]
+
+
+def _delta_up(delta: float) -> Decimal:
+    return Decimal(delta).quantize(DELTA_STEP, rounding=ROUND_CEILING)
+
+
+def _checked_keys(counts: Mapping[str, int]) -> dict[str, int]:
+    """Texts and how many rows hold each, or an error that says nothing about them."""
+    if not all(type(key) is str and key.isprintable() and type(count) is int for key, count in counts.items()):
+        raise TypeError("keys are printable texts, and their counts whole numbers")
+    if not all(1 <= count <= LARGEST for count in counts.values()):
+        raise OverflowError("a key's count must be at least 1, and not too large to be released")
+    return dict(counts)
 
 
 def _checked(vector: IntArray) -> list[int]:

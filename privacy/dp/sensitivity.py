@@ -14,6 +14,9 @@ A tied clique counts every slot of a row, by its weight. The slots of one block 
 of two blocks never do: one row moves the table by at most the largest, over the row's declared sizes, of the
 L2 norm of (weight x slots) over the blocks; k rows may all do so in the same cells.
 
+Key discovery counts rows by key. A unit's rows hold at most k keys (2 k when one unit is changed for another),
+each count moves by at most k, and the counts together as those of a table do.
+
 Every table is measured and charged by itself, and the charges are added: for equal noise this costs what one
 joint vector would, since squared L2 bounds add up as well. Every bound is rounded up.
 """
@@ -21,6 +24,7 @@ joint vector would, since squared L2 bounds add up as well. Every bound is round
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 
 from privacy.values import AnyClique, PrivacyUnit, TiedClique
@@ -58,6 +62,20 @@ def linf_of_scores(unit: PrivacyUnit) -> int:
     and lower another.
     """
     return l1_of_table(unit)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """How far one unit can move counts by key: how many of them, all together (L2), and each of them."""
+
+    l0: int
+    l2: float
+    linf: int
+
+
+def change_of_keys(unit: PrivacyUnit) -> KeyChange:
+    """The largest of each, though no one change attains all three: with k keys touched, each moves by 1."""
+    return KeyChange(l1_of_table(unit), l2_of_table(unit), unit.k)
 
 
 def tied_weight(*, votes: int, instances: int) -> int:

@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from privacy import policies, selectors
+from privacy import discoveries, manifesting, policies, selectors
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord
+from privacy.schema import Schema
 from privacy.values import Axis, Clique, PrivacyUnit, TiedClique, any_clique
 
 SHOWN_CELLS = 400
@@ -28,6 +29,7 @@ def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
         "unit": PrivacyUnit(**found.facts["unit"]).in_words(),
         "epsilon": selectors.budget(found.population_id).epsilon(found.rho),
         "table": shown(found.dataset, table) if found.dataset and table else None,
+        "search": discoveries.keys_of(found) if found.facts["kind"] == "discovery" else None,
     })  # fmt: skip
 
 
@@ -37,31 +39,32 @@ def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
     Of a tied table: the block, the first slot's columns for all of them, and counts in votes, rounded to hundredths.
     """
     clique, parts = any_clique(table.clique), selectors.parts_of(table)
-    columns, names = _tied_axes(dataset, clique) if isinstance(clique, TiedClique) else _axes(dataset, clique)
+    schema = selectors.schema(dataset, release=table.release_id)
+    columns, names = _tied_axes(schema, clique) if isinstance(clique, TiedClique) else _axes(schema, clique)
     counts = table.counts if parts == 1 else [round(count / parts, 2) for count in table.counts]
     rows = zip(product(*names), counts, strict=True)
     return {
         "columns": columns,
         "rows": [(labels, count) for (labels, count), _ in zip(rows, range(SHOWN_CELLS), strict=False)],
         "cells": len(table.counts),
-        "off_by": selectors.off_by(table.sigma / parts),
+        "off_by": manifesting.off_by(table.sigma / parts),
         "tied": isinstance(clique, TiedClique),
     }
 
 
-def _axes(dataset: Dataset, clique: Clique) -> tuple[tuple[str, ...], list[list[str]]]:
+def _axes(schema: Schema, clique: Clique) -> tuple[tuple[str, ...], list[list[str]]]:
     """The names of a table's axes, and what each position along them stands for."""
-    return clique.columns, [bin_labels(dataset, axis) for axis in clique.axes]
+    return clique.columns, [bin_labels(schema, axis) for axis in clique.axes]
 
 
-def _tied_axes(dataset: Dataset, clique: TiedClique) -> tuple[tuple[str, ...], list[list[str]]]:
-    columns, names = _axes(dataset, clique.slots[0])
+def _tied_axes(schema: Schema, clique: TiedClique) -> tuple[tuple[str, ...], list[list[str]]]:
+    columns, names = _axes(schema, clique.slots[0])
     return ("block", *columns), [[str(block) for block in range(max(clique.blocks) + 1)], *names]
 
 
-def bin_labels(dataset: Dataset, axis: Axis) -> list[str]:
+def bin_labels(schema: Schema, axis: Axis) -> list[str]:
     """What each position along an axis stands for; bins gather several declared values."""
-    labels = [label or "missing" for label in selectors.schema(dataset).labels(axis.column)]
+    labels = [label or "missing" for label in schema.labels(axis.column)]
     if not axis.bins:
         return labels
     groups: dict[int, list[str]] = {}

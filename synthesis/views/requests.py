@@ -93,7 +93,8 @@ def request_price(http: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {}
     if form.is_valid():
         try:
-            context = {"rho": services.priced(**form.cleaned_data), **form.cleaned_data}
+            asked = services.priced(**form.cleaned_data, dataset=wished(http).get("dataset"))
+            context = {"rho": asked, **form.cleaned_data}
         except ValidationError as refusal:
             context = {"problem": " ".join(refusal.messages)}
     return render(http, "synthesis/price.html", context)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from audit import events, log
 from audit.models import LogEntry
-from privacy import ledger, measuring, places, plans, selectors, services, vault
+from privacy import ledger, manifesting, measuring, places, plans, selectors, services, vault
 from privacy.dp.counting import BatchCounter, NumpyCounter
 from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord, ReleaseRecord
@@ -217,7 +217,7 @@ def test_an_unfinished_release_has_no_result(dataset: Dataset) -> None:
 def test_the_manifest_lists_every_table_with_its_noise(dataset: Dataset) -> None:
     release = opened(dataset)
     found = measuring.run(plan(dataset), Onlooker(dataset), release=release)
-    lines = selectors.released_statistics(release.pk)
+    lines = manifesting.released_statistics(release.pk)
     assert [line["measurement"] for line in lines] == [table.measurement for table in found.marginals]
     assert sum(Decimal(line["rho"]) for line in lines) <= RHO
     assert {line["mechanism"] for line in lines} == {"discrete gaussian"}

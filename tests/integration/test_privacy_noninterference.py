@@ -17,8 +17,8 @@ from tests.sizes import Note, Repeats
 
 pytestmark = pytest.mark.long_sizes
 Tell = Callable[[list[str], str], dict[str, str]]
-ROWS = [f"{'fm'[i % 2]},{(i * 13) % 100},{(5, 80)[i % 2]}" for i in range(300)]
-QUICK_LEAKS = ("exact count in a prompt", "value in an error")
+ROWS = [f"{'fm'[i % 2]},{(i * 13) % 100},{(5, 80)[i % 2]},{('kilo', 'lima', 'mike', '')[i % 4]}" for i in range(300)]
+QUICK_LEAKS = ("exact count in a prompt", "value in an error", "keys from the data")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def tell() -> Iterator[Tell]:
     )  # fmt: skip
 
     def ask(rows: list[str], leak: str = "") -> dict[str, str]:
-        table = ("sex,age,pay\n" + "\n".join(rows) + "\n").encode()
+        table = ("sex,age,pay,code\n" + "\n".join(rows) + "\n").encode()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps({"table": base64.b64encode(table).decode(), "leak": leak}) + "\n")
@@ -59,6 +59,7 @@ def neighbour(number: int) -> list[str]:
     chance = random.Random(number)
     rows = list(ROWS)
     unit = chance.choice(["m,99,100", "f,0,0", "m,,0", "f, 7 ,3.25", "m,+5,1e1", "f,050,99.999"])
+    unit += chance.choice([",kilo", ", lima ", ",november", ",", ",much too long for a key", ',"a,b"', ",another"])
     match number % 3:
         case 0:
             rows.insert(chance.randrange(len(rows)), unit)
@@ -96,7 +97,7 @@ def test_neighbouring_tables_tell_the_same_story_byte_for_byte(
     "leak", [each if each in QUICK_LEAKS else pytest.param(each, marks=pytest.mark.long_only) for each in LEAKS]
 )
 def test_a_planted_leak_is_seen(tell: Tell, leak: str, note: Note) -> None:
-    honest, other = tell(ROWS, leak), tell([*ROWS, "m,,100"], leak)
+    honest, other = tell(ROWS, leak), tell([*ROWS, "m,,100,november"], leak)
     assert differing(honest, other) != []
     size, found = "1 pair", f"seen in {len(differing(honest, other))} of {len(honest)} places"
     note("C5", f"control: {leak}", size, found, "caught: in at least one")

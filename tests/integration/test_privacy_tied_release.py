@@ -15,7 +15,7 @@ from django.urls import reverse
 from audit import keys, verify
 from audit.export import export
 from audit.models import LogEntry
-from privacy import exporting, ledger, measuring, planning, selectors, services, vault
+from privacy import exporting, ledger, manifesting, measuring, planning, selectors, services, vault
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.sensitivity import VOTE, l2_of_tied
 from privacy.dp.tied import tables
@@ -64,9 +64,9 @@ def test_a_planned_tied_table_is_measured_stored_and_returned(measured: tuple[Re
 
 def test_the_manifest_and_the_ledgers_file_state_it(measured: tuple[ReleaseRecord, Release]) -> None:
     record, release = measured
-    line = selectors.released_statistics(record.pk)[-1]
+    line = manifesting.released_statistics(record.pk)[-1]
     assert (line["columns"], line["cells"], line["parts"]) == (["sex", "age", "pay"], 4, VOTE)
-    assert line["error_19_in_20"] == selectors.off_by(release.tied[0].sigma / VOTE)
+    assert line["error_19_in_20"] == manifesting.off_by(release.tied[0].sigma / VOTE)
     entries = json.loads(exporting.as_json(record.reservation.population))["entries"]
     assert [each["facts"]["cliques"] for each in entries if "parts" in each["facts"]] == [[CLIQUE.to_json()]]
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from audit import canonical, rendering
-from audit.segments import DPValue, Message, Template
+from audit.segments import Declared, DPValue, Message, Template, found_in
 from tests.audit_story import PROMPT, commit, findings, money, vote, whole
 
 INTENT = "audit:prompt:intent"
@@ -52,6 +52,17 @@ def with_value(value):
         prompt = dataclasses.replace(PROMPT, messages=(Message("user", (Template("t", "x"), value)),))
         story.facts(INTENT)["map"] = story.keep("i1-map", rendering.to_map(prompt))
         story.facts(INTENT)["prompt"] = story.keep("i1-prompt", rendering.render(prompt))
+
+    return change
+
+
+def with_labels(text, release="r1"):
+    """A prompt with labels that key discovery found, beside a release that found two."""
+
+    def change(story):
+        found = {"column": "code", "keys": ["kilo", "lima"], "labels": ["kilo", "lima", "another"]}
+        story.facts(MEASURED)["keys"] = story.keep("keys", canonical.dumps({"e1": found}))
+        with_value(Declared(text, found_in(release)))(story)
 
     return change
 
@@ -118,6 +129,10 @@ DEFECTS = {
     "cell outside": (with_value(DPValue(41, "r1", "e2", (1, 2))), "differs from the one released"),
     "unknown release": (with_value(DPValue(41, "r2", "e2", (1, 0))), "was not measured before"),
     "unpaid value": (with_value(DPValue(41, "r1", "e3", (1, 0))), "no charge of release r1 paid for"),
+    "label not found": (with_labels('["kilo", "lima", "mike"]'), "labels that key discovery did not let out"),
+    "label too many": (with_labels('["kilo", "lima", "another", "x"]'), "labels that key discovery did not let out"),
+    "labels no list": (with_labels("kilo"), "labels that are no list"),
+    "labels of no release": (with_labels('["kilo", "lima", "another"]', "r2"), "was not measured before"),
     "prompt before release": (moved(MEASURED, 17), "was not measured before"),
     "overspent": (told(CAP, rho="0.49999999999999999999"), "exceeds the population's cap"),
     "overspent delta": (told(COMMIT, delta="1e-30"), "exceeds the population's cap"),
@@ -153,6 +168,12 @@ DEFECTS = {
     "fact missing": (lambda s: s.facts(COMMIT).pop("scale"), "misses scale"),
     "fact malformed": (told(INTENT, prompt="x"), "malformed"),
 }  # fmt: skip
+
+
+def test_found_labels_that_were_let_out_may_be_in_a_prompt(tmp_path):
+    story = whole()
+    with_labels('["kilo", "lima", "another"]')(story)
+    assert findings(story.write(tmp_path / "export")) == []
 
 
 @pytest.mark.parametrize("name", DEFECTS)

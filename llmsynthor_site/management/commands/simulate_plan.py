@@ -81,7 +81,10 @@ def _rho(schema: Schema, options: dict[str, Any]) -> Decimal:
         raise ValueError("epsilon or rho must be a number") from None
     if not amount.is_finite() or not 0 < amount <= 900:
         raise ValueError("epsilon or rho must be above 0 and at most 900")
-    rho = rho_down(amount) if options["rho"] else rho_for(epsilon=amount, delta=schema.delta)
+    left = schema.delta - sum(search.delta for search in schema.searches)
+    if left <= 0:
+        raise ValueError("the declared delta is no more than what finding unknown categories spends")
+    rho = rho_down(amount) if options["rho"] else rho_for(epsilon=amount, delta=left)
     if not 0 < rho <= schema.cap_rho:
         raise ValueError("the price is nothing, or more than the declared cap")
     return rho
