@@ -138,6 +138,24 @@ class TiedClique:
         return tuple(there.count(block) for block in range(max(self.blocks) + 1))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HardRule:
+    """What the owner declared to hold for every record: ``allowed`` says which cells of ``clique`` may be filled.
+
+    ``text`` and ``reason`` are the owner's words. Real rows that break a rule are measured as they are.
+    """
+
+    text: str
+    reason: str
+    clique: Clique
+    allowed: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.allowed.ndim != len(self.clique.axes):
+            raise ValueError("a rule needs one dimension for each of its columns")
+        self.allowed.setflags(write=False)
+
+
 @dataclass(frozen=True, slots=True)
 class PrivacyUnit:
     """Whose presence is hidden: a row, or everyone sharing an identifier, with at most ``k`` rows each."""
