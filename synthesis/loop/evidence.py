@@ -49,7 +49,7 @@ class Evidence:
         for column, view, size in zip(self.columns, self.maps, self.shape, strict=True):
             if column != without:
                 key *= size
-                key += view[codes[column]]
+                key += view.take(codes[column])
         return key
 
     def count(self, codes: NDArray[np.int32]) -> FloatArray:

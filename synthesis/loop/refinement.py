@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from synthesis.loop.pool import Pool
-from synthesis.loop.sampling import Codes, draw
+from synthesis.loop.sampling import Codes, Weights, draw
 
 FloatArray = NDArray[np.float64]
 
@@ -34,9 +34,9 @@ class Refiner:
     def run(self, passes: int) -> Codes:
         for _ in range(passes):
             for column in self.rng.permutation(len(self.codes)).tolist():
-                order = self.rng.permutation(self.codes.shape[1])
+                order, tilts = self.rng.permutation(self.codes.shape[1]), self.pool.tilted(column)
                 for batch in np.array_split(order, min(BATCHES, len(order))):
-                    self._move(column, batch)
+                    self._move(column, batch, tilts)
         return self.codes
 
     def discrepancy(self) -> float:
@@ -45,10 +45,11 @@ class Refiner:
         pairs += [(self.counts[key], self.targets[key]) for key in self.targets]
         return float(sum(((count - target) ** 2 / (target + 1)).sum() for count, target in pairs))
 
-    def _move(self, column: int, batch: NDArray[np.int64]) -> None:
+    def _move(self, column: int, batch: NDArray[np.int64], tilts: Weights) -> None:
         pool, codes = self.pool, self.codes[:, batch]
-        drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes), self.rng)
-        gain = self._change(column, codes[column], drawn, pool.index(column, codes))
+        index = pool.index(column, codes)
+        drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes, index, tilts), self.rng)
+        gain = self._change(column, codes[column], drawn, index)
         go = (drawn != codes[column]) & (gain < 0) & (self.rng.random(len(batch)) < ACCEPT)
         self._apply(column, batch[go], codes[:, go], drawn[go])
 
@@ -60,9 +61,10 @@ class Refiner:
             return change
         tables = self.pool.touching[column]
         prices = [_prices(self.counts[id(table)], self.targets[id(table)]) for table in tables]
-        rows = np.arange(len(old))
-        change += (index @ self.pool.stack(column, [p[0] for p in prices]))[rows, new]
-        change += (index @ self.pool.stack(column, [p[1] for p in prices]))[rows, old]
+        cells = index.indices.reshape(len(old), len(tables)).T  # where each table's row of prices is stacked
+        for values, stacked in zip((new, old), zip(*prices, strict=True), strict=True):
+            paid = self.pool.stack(column, list(stacked))
+            change += paid.ravel().take(cells * paid.shape[1] + values).sum(axis=0)
         return change
 
     def _apply(self, column: int, batch: NDArray[np.int64], codes: Codes, new: Codes) -> None:
