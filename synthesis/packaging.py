@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,9 @@ import pyarrow.parquet as pq
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from privacy.values import IntArray
+
+PART_ROWS = 50_000  # rows written at a time, which bounds memory
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MEDIA_TYPES = {
@@ -75,6 +79,23 @@ class TableFiles:
         else:
             table = pa.Table.from_pandas(part, schema=self._parquet.schema, preserve_index=False)
         self._parquet.write_table(table)
+
+
+def write_shards(
+    shards: Iterable[IntArray],
+    folder: Path,
+    *,
+    check: Callable[[IntArray], None],
+    decode: Callable[[IntArray], pd.DataFrame],
+    beat: Callable[[], None] = lambda: None,
+) -> None:
+    """Check every shard, then decode and write it part by part; ``beat`` is called after each part."""
+    with TableFiles(folder) as files:
+        for shard in shards:
+            check(shard)
+            for start in range(0, len(shard), PART_ROWS):
+                files.add(decode(shard[start : start + PART_ROWS]))
+                beat()
 
 
 def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from synthesis.transitions import SYSTEM, move
 log = logging.getLogger(__name__)
 DISCREPANCIES_TOLD = 12
 PROPOSALS_ASKED = 5
-PART_ROWS = 50_000  # rows written at a time, which bounds memory
 
 
 def synthesise(request_id: str) -> None:
@@ -143,12 +142,8 @@ def write_table(job: Job, loop: Loop, folder: Path) -> dict[str, Any]:
     request = job.request
     check = checks.Check(selectors.released(request.release_key), selectors.rules(request.dataset))
     decode = selectors.decoder(request.dataset, seed=request.seed)
-    with packaging.TableFiles(folder) as files:
-        for shard in loop.shards(request.rows):
-            check.add(shard)
-            for start in range(0, len(shard), PART_ROWS):
-                files.add(decode(shard[start : start + PART_ROWS]))
-                beat(job)
+    shards = loop.shards(request.rows)
+    packaging.write_shards(shards, folder, check=check.add, decode=decode, beat=lambda: beat(job))
     if check.violations:
         raise RuleBroken
     return check.report()

@@ -86,8 +86,12 @@ class Fit:
         for _ in range(self.settings.settle_sweeps):
             self.pool.sweep(self.settings.settle_step, average=True)
 
-    def draw(self, rows: int, rng: np.random.Generator, *, passes: int) -> IntArray:
-        """``rows`` records x columns, refined towards the averaged tables; call ``settle`` before."""
+    def draw(self, rows: int, rng: np.random.Generator, *, part: bool = False) -> IntArray:
+        """``rows`` records x columns, refined towards the averaged tables; call ``settle`` before.
+
+        ``part``: they are one of several shards of a table, and are refined less.
+        """
+        passes = self.settings.shard_passes if part else self.settings.refinement_passes
         picked = np.resize(rng.permutation(self.pool.size), rows)
         codes = self.pool.wander(self.pool.codes[:, picked], WANDER, rng)
         codes = Refiner(self.pool, codes, rng).run(passes)

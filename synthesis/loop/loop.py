@@ -134,8 +134,7 @@ class Loop:
             self._asked.clear()
         rng = np.random.default_rng([self.seed, TABLE_STREAM])
         count = -(-rows // self.settings.shard_rows)
-        passes = self.settings.refinement_passes if count == 1 else self.settings.shard_passes
-        return (fit.draw(rows // count + (number < rows % count), rng, passes=passes) for number in range(count))
+        return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
 
     def _fit(self) -> Fit:
         if self._built is None:
