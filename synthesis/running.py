@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -154,8 +155,12 @@ def conclude(job: Job, run: Run, loop: Loop) -> None:
     request = run.request
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
-    report = write_table(job, loop, folder)
-    package.manifest = packaging.write_package(folder, report=report, facts=facts(request, package))
+    try:
+        report = write_table(job, loop, folder)
+        package.manifest = packaging.write_package(folder, report=report, facts=facts(request, package))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # half a package, or one that breaks a rule, is none
+        raise
     package.content_hash = packaging.sha256_of(folder / "manifest.json")
     with transaction.atomic():
         jobs.finish(job, outcome="done")
