@@ -40,7 +40,7 @@ from privacy.dp.counting import NumpyCounter
 from privacy.dp.execution import execute
 from privacy.plans import MeasurementPlan, adaptive_default, for_purpose
 from privacy.purposes import Purpose
-from privacy.values import Domain, IntArray, NoisyMarginal, PrivacyUnit, Release
+from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, PrivacyUnit, Release
 from synthesis.llm import answers
 from synthesis.llm.embedded import EmbeddedProvider
 from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
@@ -114,9 +114,11 @@ def measure(
     return Release.of("benchmark", domain, tables, unit, ledger.spent, Decimal(0))
 
 
-def rebuild(release: Release, *, settings: LoopSettings, seed: int) -> tuple[Loop, list[Iteration]]:
+def rebuild(
+    release: Release, *, settings: LoopSettings, seed: int, rules: Sequence[HardRule] = ()
+) -> tuple[Loop, list[Iteration]]:
     """The loop over a release, with the embedded proposer, until every table is within its noise."""
-    loop = Loop.from_release(release, settings=settings, seed=seed)
+    loop = Loop.from_release(release, settings=settings, seed=seed, rules=rules)
     done: list[Iteration] = []
     while len(done) < MOST_ITERATIONS and not (done and loop.converged()):
         done.append(loop.iterate(propose(loop, release, number=len(done) + 1)))

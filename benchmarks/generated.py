@@ -59,12 +59,13 @@ def write(asked: Domain, *, rows: int, folder: Path, seed: int = 0) -> None:
         pq.ParquetWriter(folder / "codes.parquet", plain) as parquet,
         pa.csv.CSVWriter(folder / "table.csv", told, write_options=pa.csv.WriteOptions(quoting_style="none")) as csv,
     ):
-        for codes in _batches(asked, rows, rng):
+        for codes in batches(asked, rows, rng):
             parquet.write_table(pa.table(codes, schema=plain))
             csv.write_table(pa.table(list(_told(asked, codes, rng)), schema=told))
 
 
-def _batches(asked: Domain, rows: int, rng: np.random.Generator) -> Iterator[list[NDArray[np.uint8]]]:
+def batches(asked: Domain, rows: int, rng: np.random.Generator) -> Iterator[list[NDArray[np.uint8]]]:
+    """The table's codes, one array a column, at most BATCH rows at a time."""
     for start in range(0, rows, BATCH):
         count = min(BATCH, rows - start)
         hidden = rng.random(count)

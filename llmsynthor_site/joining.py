@@ -102,12 +102,12 @@ def plan_of(request: SynthesisRequest) -> MeasurementPlan:
 def release_statistics(job: Job, request: SynthesisRequest) -> None:
     """Measure with the loop as the model, then draw up what gate B has to approve."""
     dataset = selectors.dataset(request.dataset_id)
-    plan = plan_of(request)
+    plan, rules = plan_of(request), selectors.rules(dataset)
     record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
 
     def loop(domain: Domain) -> Loop:
         """The domain is known once categories are found, so the loop begins there."""
-        return Loop(domain, settings=LoopSettings(), seed=request.seed)
+        return Loop(domain, settings=LoopSettings(), seed=request.seed, rules=rules)
 
     measuring.run(plan, loop, release=record, beat=lambda: jobs.heartbeat(job))
     with transaction.atomic():

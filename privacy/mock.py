@@ -1,7 +1,8 @@
 """Rows invented from a declaration alone, for tests and planning: they say nothing about anybody.
 
-Columns hang together a little, as in real tables: each row belongs to one of a few invented groups, and each
-group has its own taste in each column. The same declaration, number of rows and seed give the same rows.
+Every row keeps the declared rules. Columns hang together a little, as in real tables: each row belongs to one
+of a few invented groups, and each group has its own taste in each column. The same declaration, number of rows
+and seed give the same rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pandas as pd
 
 from privacy.schema import Schema
 from privacy.schema_fields import Column
+from privacy.validity import Validity, Zero
 from privacy.values import IntArray
 
 GROUPS = 6
@@ -28,7 +30,12 @@ def codes(schema: Schema, *, rows: int, seed: int) -> IntArray:
         raise ValueError("mock rows are at least one")
     rng = np.random.default_rng(seed)
     group = rng.choice(GROUPS, size=rows, p=rng.dirichlet(np.ones(GROUPS)))
-    return np.stack([_column(column, group, rng) for column in schema.columns], axis=1)
+    drawn = np.stack([_column(column, group, rng) for column in schema.columns])
+    if schema.rules:
+        counts = [np.bincount(own, minlength=column.size) for own, column in zip(drawn, schema.columns, strict=True)]
+        rules = [Zero.of(rule, schema.domain) for rule in schema.rules]
+        Validity(rules, [(found + 1).astype(float) for found in counts]).mend(drawn, rng)
+    return drawn.T.copy()
 
 
 def table(schema: Schema, *, rows: int, seed: int) -> pd.DataFrame:

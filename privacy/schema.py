@@ -30,7 +30,8 @@ from privacy.schema_parts import (
     read_unit,
 )
 from privacy.schema_reading import Reader, as_text, load
-from privacy.values import Domain, IntArray, PrivacyUnit
+from privacy.schema_rules import read_rules
+from privacy.values import Domain, HardRule, IntArray, PrivacyUnit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,7 @@ class Schema:
     columns: tuple[Column, ...]
     free_text: tuple[str, ...]
     header: tuple[str, ...]
+    rules: tuple[HardRule, ...]
 
     @classmethod
     def parse(cls, text: str | bytes) -> Schema:
@@ -136,7 +138,7 @@ class Schema:
                 values = regenerate([self.columns[place] for place in places], own, rng)
             else:
                 values = first.decode(own[:, 0], rng)
-            table[source] = pd.Series(values, dtype=_dtype(first, values))
+            table[source] = pd.Series(values, dtype=_dtype(first))
         return pd.DataFrame(table)
 
     @cached_property
@@ -152,10 +154,13 @@ def _listed(values: Sequence[str]) -> Categories:
     return Categories(tuple(values), {value: code for code, value in enumerate(values)})
 
 
-def _dtype(column: Column, values: np.ndarray[Any, Any]) -> str | None:
-    """Numbers with missing cells need a type that holds both; all others find their own."""
-    kinds = {"integer": "Int64", "number": "Float64"}
-    return kinds.get(column.kind) if values.dtype == object and isinstance(column.coding, Cuts) else None
+def _dtype(column: Column) -> str | None:
+    """From the declaration alone, so that all parts of a table have one type: numbers that may be missing need
+    a type that holds both, other numbers find their own, and everything else is text.
+    """
+    if not isinstance(column.coding, Cuts):
+        return "str"
+    return {"integer": "Int64", "number": "Float64"}[column.kind] if column.nullable else None
 
 
 def _check_columns(top: Reader, columns: tuple[Column, ...]) -> None:
@@ -188,9 +193,10 @@ def _read(top: Reader, text: str) -> Schema | None:
     missing = frozenset(read_missing(top))
     delimiter = read_delimiter(top)
     roles = read_fields(top, public=public, missing=missing, identifiers=unit.columns)
-    top.done()
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
     _check_columns(top, columns)
+    rules = read_rules(top, columns) if not top.problems else top.get("rules")
+    top.done()
     _check_searches(top, columns, cap_delta)
     if not set(unit.columns) <= set(roles):
         top.problem("the privacy unit's column, and those of its levels, must be among the fields")
@@ -215,4 +221,5 @@ def _read(top: Reader, text: str) -> Schema | None:
         columns=columns,
         free_text=tuple(name for name, role in roles.items() if role == "free text"),
         header=tuple(roles),
+        rules=rules,
     )

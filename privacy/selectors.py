@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -23,7 +23,7 @@ from privacy.purposes import Purpose
 from privacy.schema import Schema
 from privacy.schema_fields import Column
 from privacy.schema_keys import Undiscovered
-from privacy.values import Domain, IntArray, NoisyMarginal, NoisyTable, NoisyTied, PrivacyUnit, Release
+from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, NoisyTable, NoisyTied, PrivacyUnit, Release
 
 Kind = LedgerEntry.Kind
 
@@ -154,9 +154,28 @@ def public_facts(of: Dataset, *, release: UUID | str | None = None) -> list[dict
     return [{"column": each.name, "labels": list(each.labels)} for each in shown]
 
 
-def decode(of: Dataset, records: IntArray, *, seed: int, release: UUID | str | None = None) -> pd.DataFrame:
-    """Synthetic codes (rows x columns) as the input's own spelling; the same seed gives the same table."""
-    return schema(of, release=release).decode(records, np.random.default_rng(seed))
+def rules(of: Dataset) -> tuple[HardRule, ...]:
+    """What the owner declared to hold for every record, and what follows for the parts of dates."""
+    return schema(of).rules
+
+
+def rules_in_words(of: Dataset, *, public_only: bool = False) -> list[dict[str, Any]]:
+    """The rules as plain JSON; with ``public_only`` those about columns declared public alone."""
+    public = {each.name for each in dictionary(of, public_only=public_only)}
+    return [
+        {"rule": rule.text, "reason": rule.reason, "columns": list(rule.clique.columns)}
+        for rule in rules(of)
+        if public.issuperset(rule.clique.columns)
+    ]
+
+
+def decoder(of: Dataset, *, seed: int, release: UUID | str | None = None) -> Callable[[IntArray], pd.DataFrame]:
+    """Turns synthetic codes (rows x columns) into the input's own spelling, part after part of one table.
+
+    The same seed and parts give the same table.
+    """
+    declared, rng = schema(of, release=release), np.random.default_rng(seed)
+    return lambda records: declared.decode(records, rng)
 
 
 # The ledger: what was allowed, set aside and spent.

@@ -24,6 +24,7 @@ __all__ = [
     "Clique",
     "Columns",
     "Domain",
+    "HardRule",
     "IntArray",
     "Measurement",
     "Model",
@@ -43,6 +44,24 @@ Columns = Sequence[NDArray[np.integer[Any]]]
 """One array of codes for every column of a domain, all of one length."""
 Neighbours = Literal["add-remove", "change-one"]
 UnitKind = Literal["row", "identifier"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HardRule:
+    """What the owner declared to hold for every record: ``allowed`` says which cells of ``clique`` may be filled.
+
+    ``text`` and ``reason`` are the owner's words. Real rows that break a rule are measured as they are.
+    """
+
+    text: str
+    reason: str
+    clique: Clique
+    allowed: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.allowed.ndim != len(self.clique.axes):
+            raise ValueError("a rule needs one dimension for each of its columns")
+        self.allowed.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,62 @@ flatters; that is why each table is shown as residual over noise, not as an erro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy.values import Domain, IntArray, NoisyMarginal, Release
+from privacy.validity import Zero
+from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, Release
 
 FloatArray = NDArray[np.float64]
+
+
+class Check:
+    """Counts a synthetic table shard by shard, then says how it agrees with its release and its rules."""
+
+    def __init__(self, release: Release, rules: Sequence[HardRule] = ()) -> None:
+        self.release, self.rules = release, tuple(rules)
+        self._zeros = [Zero.of(rule, release.domain) for rule in rules]
+        self._broken = [0] * len(self.rules)
+        self._counts = [np.zeros(marginal.clique.shape(release.domain)) for marginal in release.marginals]
+        self._rows = 0
+
+    def add(self, records: IntArray) -> None:
+        """Take a shard (records x columns) into account."""
+        self._rows += len(records)
+        self._broken = [
+            before + int(np.count_nonzero(~zero.keeps(records.T)))
+            for before, zero in zip(self._broken, self._zeros, strict=True)
+        ]
+        for counts, marginal in zip(self._counts, self.release.marginals, strict=True):
+            counts += synthetic_counts(records, marginal, self.release.domain)
+
+    @property
+    def violations(self) -> int:
+        """How often a record broke a hard rule. It must be 0, or nothing of the table may leave."""
+        return sum(self._broken)
+
+    def report(self) -> dict[str, Any]:
+        """Every released table's check, worst first, their means by number of columns, and the rules kept."""
+        total = noisy_total(self.release)
+        pairs = zip(self._counts, self.release.marginals, strict=True)
+        tables = [table_check(counts * total / self._rows, marginal, total) for counts, marginal in pairs]
+        tables.sort(key=lambda one: -one["residual_over_sigma"])
+        return {
+            "rows": self._rows,
+            "compared_with": "noised statistics",
+            "tvd1_vs_noised": mean_of(tables, 1),
+            "tvd2_vs_noised": mean_of(tables, 2),
+            "within_noise": round(float(np.mean([one["residual_over_sigma"] <= 1.5 for one in tables])), 4),
+            "tables": tables,
+            "never_measured": unmeasured_pairs(self.release),
+            "rules": [
+                {"rule": rule.text, "reason": rule.reason, "violations": broken}
+                for rule, broken in zip(self.rules, self._broken, strict=True)
+            ],
+        }
 
 
 def synthetic_counts(records: IntArray, marginal: NoisyMarginal, domain: Domain) -> FloatArray:
@@ -34,9 +82,8 @@ def noisy_total(release: Release) -> float:
     return float((weights * totals).sum() / weights.sum())
 
 
-def table_check(records: IntArray, marginal: NoisyMarginal, release: Release, total: float) -> dict[str, Any]:
-    """One released table: its distance from the synthetic one, and that distance in units of its noise."""
-    expected = synthetic_counts(records, marginal, release.domain) * total / len(records)
+def table_check(expected: FloatArray, marginal: NoisyMarginal, total: float) -> dict[str, Any]:
+    """One released table: its distance from the synthetic one, scaled to ``total``, and that in units of its noise."""
     residual = np.sqrt(np.mean((marginal.counts - expected) ** 2)) / marginal.sigma
     noised = np.maximum(marginal.counts, 0).astype(float)
     shares = noised / max(noised.sum(), 1.0)
@@ -46,22 +93,6 @@ def table_check(records: IntArray, marginal: NoisyMarginal, release: Release, to
         "sigma": round(marginal.sigma, 3),
         "residual_over_sigma": round(float(residual), 3),
         "tvd_vs_noised": round(float(0.5 * np.abs(shares - expected / total).sum()), 5),
-    }
-
-
-def report(release: Release, records: IntArray) -> dict[str, Any]:
-    """Every released table's check, worst first, and their means by number of columns."""
-    total = noisy_total(release)
-    tables = [table_check(records, marginal, release, total) for marginal in release.marginals]
-    tables.sort(key=lambda one: -one["residual_over_sigma"])
-    return {
-        "rows": len(records),
-        "compared_with": "noised statistics",
-        "tvd1_vs_noised": mean_of(tables, 1),
-        "tvd2_vs_noised": mean_of(tables, 2),
-        "within_noise": round(float(np.mean([one["residual_over_sigma"] <= 1.5 for one in tables])), 4),
-        "tables": tables,
-        "never_measured": unmeasured_pairs(release),
     }
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from privacy.values import IntArray
+
+PART_ROWS = 50_000  # rows written at a time, which bounds memory
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MEDIA_TYPES = {
@@ -36,19 +43,66 @@ def guard_cell(cell: Any) -> Any:
 def guarded(table: pd.DataFrame) -> pd.DataFrame:
     """The table for CSV, with formulas disarmed in column names and text cells. (OWASP: CSV injection.)"""
     text = table.select_dtypes(include=["object", "string"]).columns
-    return table.assign(**{name: table[name].map(guard_cell) for name in text}).rename(columns=guard_cell)
+    return table.assign(**{name: guarded_column(table[name]) for name in text}).rename(columns=guard_cell)
 
 
-def write_package(
-    folder: Path, *, table: pd.DataFrame, report: dict[str, Any], facts: dict[str, Any]
-) -> dict[str, Any]:
-    """Write every file of a package and its manifest; returns the manifest.
+def guarded_column(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """The cells, disarmed; distinct cells are looked at once."""
+    dangerous = any(guard_cell(cell) is not cell for cell in cells.unique())
+    return cells.map(guard_cell) if dangerous else cells
+
+
+class TableFiles:
+    """``data.csv`` and ``data.parquet`` of a package, written part by part: one row group each.
+
+    All parts must have the same columns of the same types.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._files = folder, ExitStack()
+        self._csv = self._files.enter_context((folder / "data.csv").open("w", encoding="utf-8", newline=""))
+        self._parquet: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._files.close()
+
+    def add(self, part: pd.DataFrame) -> None:
+        guarded(part).to_csv(self._csv, index=False, header=self._parquet is None, lineterminator="\n")
+        if self._parquet is None:
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            writer = pq.ParquetWriter(self._folder / "data.parquet", table.schema)
+            self._parquet = self._files.enter_context(writer)
+        else:
+            table = pa.Table.from_pandas(part, schema=self._parquet.schema, preserve_index=False)
+        self._parquet.write_table(table)
+
+
+def write_shards(
+    shards: Iterable[IntArray],
+    folder: Path,
+    *,
+    check: Callable[[IntArray], None],
+    decode: Callable[[IntArray], pd.DataFrame],
+    beat: Callable[[], None] = lambda: None,
+) -> None:
+    """Check every shard, then decode and write it part by part; ``beat`` is called after each part."""
+    with TableFiles(folder) as files:
+        for shard in shards:
+            check(shard)
+            for start in range(0, len(shard), PART_ROWS):
+                files.add(decode(shard[start : start + PART_ROWS]))
+                beat()
+
+
+def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Write the files that go with the table's own (``TableFiles``) and the manifest of all; returns the manifest.
 
     ``facts`` are what the README states: title, dataset, privacy unit, rho, epsilon at delta, licence.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    guarded(table).to_csv(folder / "data.csv", index=False, lineterminator="\n")
-    table.to_parquet(folder / "data.parquet", index=False)
     write_json(folder / "quality.json", report)
     (folder / "README.md").write_text(render_to_string("package/README.md", {"facts": facts, "report": report}))
     manifest = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
@@ -72,14 +73,13 @@ def carry_out(job: Job) -> None:
     run = start(request)
     loop = iterate(job, run)
     tell(run, "refining", {"rows": request.rows})
-    records = loop.records(request.rows)
-    beat(job)
-    conclude(job, run, records)
+    conclude(job, run, loop)
 
 
 def start(request: SynthesisRequest) -> Run:
     """The request's run. A run whose worker died starts over: the loop is a function of its inputs."""
-    run, _ = Run.objects.get_or_create(request=request, defaults={"settings": asdict(LoopSettings())})
+    settings = {**asdict(LoopSettings()), "rules": selectors.rules_in_words(request.dataset)}
+    run, _ = Run.objects.get_or_create(request=request, defaults={"settings": settings})
     run.events.all().delete()
     return run
 
@@ -88,7 +88,9 @@ def iterate(job: Job, run: Run) -> Loop:
     """The loop itself: discrepancies go out, proposals come back, the table is corrected."""
     request = run.request
     release = selectors.released(request.release_key)
-    loop = Loop.from_release(release, settings=LoopSettings.from_json(run.settings), seed=request.seed)
+    settings = LoopSettings.from_json({name: value for name, value in run.settings.items() if name != "rules"})
+    rules = selectors.rules(request.dataset)
+    loop = Loop.from_release(release, settings=settings, seed=request.seed, rules=rules)
     builder = envelope.builder(request)
     tell(run, "started", {"columns": len(release.domain.columns), "tables": len(release.marginals)})
     for number in range(1, envelope.MAX_ITERATIONS + 1):
@@ -132,15 +134,33 @@ def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
     RunEvent.objects.create(run=run, sequence=run.events.count() + 1, kind=kind, data=data)
 
 
-def conclude(job: Job, run: Run, records: np.ndarray[Any, Any]) -> None:
-    """Check the table against the noised statistics, write the package, and stop before gate C."""
+class RuleBroken(Exception):
+    """A synthetic record broke a hard rule."""
+
+
+def write_table(job: Job, loop: Loop, folder: Path) -> dict[str, Any]:
+    """Write the table shard by shard, part by part; its report. RuleBroken where a record breaks a rule."""
+    request = job.request
+    check = checks.Check(selectors.released(request.release_key), selectors.rules(request.dataset))
+    decode = selectors.decoder(request.dataset, seed=request.seed, release=request.release_key)
+    shards = loop.shards(request.rows)
+    packaging.write_shards(shards, folder, check=check.add, decode=decode, beat=lambda: beat(job))
+    if check.violations:
+        raise RuleBroken
+    return check.report()
+
+
+def conclude(job: Job, run: Run, loop: Loop) -> None:
+    """Write the table, checked against the noised statistics, and its package, and stop before gate C."""
     request = run.request
-    release = selectors.released(request.release_key)
-    report = checks.report(release, records)
-    table = selectors.decode(request.dataset, records, seed=request.seed, release=request.release_key)
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
-    package.manifest = packaging.write_package(folder, table=table, report=report, facts=facts(request, package))
+    try:
+        report = write_table(job, loop, folder)
+        package.manifest = packaging.write_package(folder, report=report, facts=facts(request, package))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # half a package, or one that breaks a rule, is none
+        raise
     package.content_hash = packaging.sha256_of(folder / "manifest.json")
     with transaction.atomic():
         jobs.finish(job, outcome="done")
@@ -170,6 +190,7 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,
         "settings": hash_of(request.run.settings),
+        "rules": [rule["rule"] for rule in request.run.settings["rules"]],
         "seed": str(request.seed),
         "made_at": timezone.now().isoformat(timespec="seconds"),
     }

@@ -126,6 +126,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "proposer": request.proposer,
         "endpoint": request.provider.as_json(),
         "plan": selectors.plan(request.dataset, request.targets),
+        "rules": selectors.rules_in_words(request.dataset),
         "seed": str(request.seed),
     }
 

@@ -103,6 +103,7 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
         "dataset": dataset,
         "schema": selectors.schema(dataset),
         "columns": columns,
+        "rules": selectors.rules_in_words(dataset, public_only=not everything),
         "hidden_columns": len(selectors.domain(dataset).columns) - len(columns),
         "everything": everything,
         "ready": selectors.is_ready(dataset),

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from privacy.values import Axis, Domain, IntArray, NoisyMarginal
+from privacy.values import Axis, Domain, HardRule, IntArray, NoisyMarginal
 from synthesis.loop import views
 from synthesis.loop.denoising import Estimate, FloatArray
 
 
 class Binning:
     """Per column a map code -> bin: the finest level of its one-way estimate, cut further wherever a
-    released table sees more. Within a bin, codes follow the one-way estimate.
+    released table or a hard rule (both in ``tables``) sees more. Within a bin, codes follow the one-way estimate.
     """
 
     def __init__(
-        self, domain: Domain, estimates: list[Estimate], tables: Sequence[NoisyMarginal], *, level: int
+        self,
+        domain: Domain,
+        estimates: list[Estimate],
+        tables: Sequence[NoisyMarginal | HardRule],
+        *,
+        level: int,
     ) -> None:
         self.domain = domain
         self.masses = [estimate.mass for estimate in estimates]

@@ -39,7 +39,7 @@ class Table:
         for column, view, size in zip(self.columns, self.maps, self.shape, strict=True):
             if column != without:
                 key *= size
-                key += view[codes[column]]
+                key += view.take(codes[column])
         return key
 
     def count(self, codes: NDArray[np.int32]) -> FloatArray:

@@ -8,7 +8,8 @@ from math import prod
 
 import numpy as np
 
-from privacy.values import Clique, Domain, IntArray, NoisyMarginal
+from privacy.validity import Zero
+from privacy.values import Clique, Domain, HardRule, IntArray, NoisyMarginal
 from synthesis.loop import beliefs
 from synthesis.loop.binning import Binning
 from synthesis.loop.cells import Table
@@ -19,6 +20,7 @@ from synthesis.loop.pool import Pool
 from synthesis.loop.refinement import Refiner
 from synthesis.loop.settings import LoopSettings
 from synthesis.loop.spreading import spread
+from synthesis.loop.zeros import Zeros, on_bins
 
 WANDER = 2  # sweeps between the pool and the table drawn from it
 WATCHED, WATCHED_CELLS = 20, 2**13  # most pairs averaged for each column beside the released ones, and their cells
@@ -28,14 +30,22 @@ class Fit:
     """Everything the loop knows while its bins stay as they are; built anew when they have to change."""
 
     def __init__(
-        self, domain: Domain, marginals: Sequence[NoisyMarginal], settings: LoopSettings, rng: np.random.Generator
+        self,
+        domain: Domain,
+        marginals: Sequence[NoisyMarginal],
+        settings: LoopSettings,
+        rng: np.random.Generator,
+        rules: Sequence[HardRule] = (),
     ) -> None:
         self.domain, self.settings = domain, settings
         self.total = beliefs.total(marginals)
         estimates = beliefs.columns(domain, marginals, records=self.total)
         tables = [marginal for marginal in marginals if not beliefs.is_one_way(marginal)]
-        self.binning = Binning(domain, estimates, tables, level=max(settings.levels))
+        self.binning = Binning(domain, estimates, [*tables, *rules], level=max(settings.levels))
         self.pool = Pool(self.binning.estimates, total=self.total, size=settings.pool_size, rng=rng)
+        if rules:
+            zeros = [on_bins(Zero.of(rule, domain), self.binning.bins) for rule in rules]
+            self.pool.obey(Zeros(zeros, [belief.mass for belief in self.pool.beliefs]))
         for marginal in tables:
             self.add(marginal)
 
@@ -85,11 +95,15 @@ class Fit:
         for _ in range(self.settings.settle_sweeps):
             self.pool.sweep(self.settings.settle_step, average=True)
 
-    def draw(self, rows: int, rng: np.random.Generator) -> IntArray:
-        """``rows`` records x columns, refined towards the averaged tables; call ``settle`` before."""
+    def draw(self, rows: int, rng: np.random.Generator, *, part: bool = False) -> IntArray:
+        """``rows`` records x columns, refined towards the averaged tables; call ``settle`` before.
+
+        ``part``: they are one of several shards of a table, and are refined less.
+        """
+        passes = self.settings.shard_passes if part else self.settings.refinement_passes
         picked = np.resize(rng.permutation(self.pool.size), rows)
         codes = self.pool.wander(self.pool.codes[:, picked], WANDER, rng)
-        codes = Refiner(self.pool, codes, rng).run(self.settings.refinement_passes)
+        codes = Refiner(self.pool, codes, rng).run(passes)
         return spread(codes, self.binning.masses, self.binning.bins, rng)
 
     def _pairs(self) -> list[Table]:

@@ -1,14 +1,17 @@
 """LLMSynthor's loop over released statistics: discrepancy, proposals, records, and again.
 
-The loop sees noisy tables, settings, a seed and validated proposals, and nothing else, so its output is a
-function of these alone. A proposal only ever shapes the prior; the released tables decide.
+The loop sees noisy tables, declared rules, settings, a seed and validated proposals, and nothing else, so its
+output is a function of these alone. A proposal only ever shapes the prior; the released tables decide, and no
+record breaks a rule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
-from privacy.values import Candidate, Clique, Domain, IntArray, NoisyMarginal, Release
+from privacy.values import Candidate, Clique, Domain, HardRule, IntArray, NoisyMarginal, Release
 from synthesis.llm.base import ProposalPlan
 from synthesis.loop import policy, reports
 from synthesis.loop.beliefs import is_one_way
@@ -23,8 +26,8 @@ TABLE_STREAM = 1  # tables are drawn from a stream of their own, so that asking 
 class Loop:
     """A model of the records behind released tables; satisfies ``privacy.values.AdaptiveModel``."""
 
-    def __init__(self, domain: Domain, *, settings: LoopSettings, seed: int) -> None:
-        self.domain, self.settings, self.seed = domain, settings, seed
+    def __init__(self, domain: Domain, *, settings: LoopSettings, seed: int, rules: Sequence[HardRule] = ()) -> None:
+        self.domain, self.settings, self.seed, self.rules = domain, settings, seed, tuple(rules)
         self._rng = np.random.default_rng(seed)
         self._marginals: list[NoisyMarginal] = []
         self._built: Fit | None = None
@@ -33,9 +36,11 @@ class Loop:
         self._asked: dict[Clique, IntArray] = {}  # expectations since the pool last moved
 
     @classmethod
-    def from_release(cls, release: Release, *, settings: LoopSettings, seed: int) -> Loop:
+    def from_release(
+        cls, release: Release, *, settings: LoopSettings, seed: int, rules: Sequence[HardRule] = ()
+    ) -> Loop:
         """A loop that has observed every table of a release, in its order."""
-        loop = cls(release.domain, settings=settings, seed=seed)
+        loop = cls(release.domain, settings=settings, seed=seed, rules=rules)
         for marginal in release.marginals:
             loop.observe(marginal)
         return loop
@@ -112,6 +117,14 @@ class Loop:
 
     def records(self, rows: int) -> IntArray:
         """Exactly ``rows`` records x columns of codes, refined. The same state gives the same table."""
+        return np.concatenate(list(self.shards(rows)))
+
+    def shards(self, rows: int) -> Iterator[IntArray]:
+        """The same table as ``records``, shard by shard, so that memory does not grow with rows.
+
+        A table of several shards is refined less: its own sampling error is small beside the noise already.
+        The shards are those of the loop's present state; go through them before asking it for anything else.
+        """
         if rows < 1:
             raise ValueError("a table needs at least one row")
         fit = self._fit()
@@ -120,9 +133,8 @@ class Loop:
             self._settled = True
             self._asked.clear()
         rng = np.random.default_rng([self.seed, TABLE_STREAM])
-        shards = -(-rows // self.settings.shard_rows)
-        sizes = [len(part) for part in np.array_split(np.arange(rows), shards)]
-        return np.concatenate([fit.draw(size, rng) for size in sizes])
+        count = -(-rows // self.settings.shard_rows)
+        return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
 
     def _candidate(self, fit: Fit, clique: Clique, sigma: float) -> Candidate:
         chance = policy.chance(
@@ -132,7 +144,7 @@ class Loop:
 
     def _fit(self) -> Fit:
         if self._built is None:
-            self._built = Fit(self.domain, self._marginals, self.settings, self._rng)
+            self._built = Fit(self.domain, self._marginals, self.settings, self._rng, self.rules)
             self._news = bool(self._built.pool.tables)
             self._asked.clear()
         return self._built

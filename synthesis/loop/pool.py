@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from synthesis.loop.cells import Table
 from synthesis.loop.denoising import Estimate
 from synthesis.loop.evidence import LARGEST_STEP, Evidence
+from synthesis.loop.jumping import jump
 from synthesis.loop.prior import Prior
 from synthesis.loop.sampling import Codes, Weights, chunks, draw
+from synthesis.loop.zeros import Zeros
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +37,7 @@ class Pool:
         self.prior = Prior([belief.mass for belief in beliefs])
         self.tilts = [np.zeros(len(belief.mean)) for belief in beliefs]
         self.averaged = [np.zeros(len(belief.mean)) for belief in beliefs]
+        self.zeros: Zeros | None = None
         self.codes: Codes = np.stack(
             [rng.choice(len(belief.mean), size, p=belief.mass).astype(np.int32) for belief in beliefs]
         )
@@ -43,6 +46,11 @@ class Pool:
     def scale(self) -> float:
         """Records of the released total that one record of the pool stands for."""
         return self.total / self.size
+
+    def obey(self, zeros: Zeros) -> None:
+        """From now on every record keeps these rules."""
+        self.zeros = zeros
+        zeros.validity.mend(self.codes, self.rng)
 
     def add(self, table: Evidence) -> None:
         self.tables.append(table)
@@ -68,6 +76,8 @@ class Pool:
             start += len(chosen)
             for column, chances in enumerate(component):
                 self.codes[column, chosen] = self.rng.choice(len(chances), len(chosen), p=chances)
+        if self.zeros is not None:
+            self.zeros.validity.mend(self.codes, self.rng)
 
     def forget_averages(self) -> None:
         """Start a new average of expected tables."""
@@ -78,6 +88,8 @@ class Pool:
     def sweep(self, step: float, *, average: bool = False) -> None:
         """Resample every column once, in random order, learning at rate ``step``; average what is expected."""
         joint = self.prior.joint(self.codes)
+        if self.zeros is not None:
+            jump(self, self.zeros, self.codes, joint, self.rng)
         for column in self.rng.permutation(len(self.beliefs)).tolist():
             watching = self.watching[column] if average else []
             own, known, seen = self._expect(column, joint, watching)
@@ -92,13 +104,15 @@ class Pool:
 
     def wander(self, codes: Codes, sweeps: int, rng: np.random.Generator) -> Codes:
         """A copy of ``codes`` (columns x records) after sweeps that learn nothing."""
-        codes = codes.copy()
+        codes, tilts = codes.copy(), [self.tilted(column) for column in range(len(self.beliefs))]
         for _ in range(sweeps):
             for part in chunks(codes.shape[1], max(len(tilt) for tilt in self.tilts)):
                 block = codes[:, part]  # a view: records do not depend on each other
                 joint = self.prior.joint(block)
+                if self.zeros is not None:
+                    jump(self, self.zeros, block, joint, rng)
                 for column in rng.permutation(len(self.beliefs)).tolist():
-                    drawn, _ = draw(self.logits(column, joint, block), rng)
+                    drawn, _ = draw(self.logits(column, joint, block, self.index(column, block), tilts[column]), rng)
                     self.prior.move(column, joint, block[column], drawn)
                     block[column] = drawn
         return codes
@@ -113,32 +127,36 @@ class Pool:
         rows = [table.unfold(value, column) for table, value in pairs]
         return np.vstack(rows or [np.zeros((0, len(self.tilts[column])))]).astype(np.float32)
 
-    def logits(self, column: int, joint: Weights, codes: Codes) -> Weights:
-        """Unnormalised log conditional of the column's bins, records x bins, given the other columns."""
-        stacked = self.stack(column, [table.tilt for table in self.touching[column]])
-        return self._logits(column, joint, codes, self.index(column, codes), stacked)
+    def tilted(self, column: int) -> Weights:
+        """The tilts of all tables that touch the column, stacked to match ``index``."""
+        return self.stack(column, [table.tilt for table in self.touching[column]])
 
-    def _logits(
+    def logits(
         self, column: int, joint: Weights, codes: Codes, index: sp.csr_matrix | None, stacked: Weights
     ) -> Weights:
+        """Unnormalised log conditional of the column's bins, records x bins, given the other columns.
+
+        ``index`` and ``stacked`` are the records' ``index`` and the column's ``tilted``.
+        """
         base = self.prior.logits(column, joint, codes[column]) + self.tilts[column].astype(np.float32)
         if index is None:
-            return np.broadcast_to(base, (codes.shape[1], base.shape[1]))
-        gathered: Weights = index @ stacked
-        gathered += base
-        return gathered
+            gathered: Weights = np.broadcast_to(base, (codes.shape[1], base.shape[1]))
+        else:
+            gathered = index @ stacked
+            gathered += base
+        return gathered if self.zeros is None else self.zeros.forbid(column, codes, gathered)
 
     def _expect(
         self, column: int, joint: Weights, watching: list[Table]
     ) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:
         """Resample the column; its expected one-way table and those of its tables, in released records."""
-        stacked = self.stack(column, [table.tilt for table in self.touching[column]])
+        stacked = self.tilted(column)
         own = np.zeros(len(self.tilts[column]))
         rows, more = np.zeros(stacked.shape), np.zeros((sum(t.rows(column) for t in watching), len(own)))
         for part in chunks(self.size, len(own)):
             codes = self.codes[:, part]
             index, also = self.index(column, codes), index_of(watching, column, codes)
-            drawn, chances = draw(self._logits(column, joint[part], codes, index, stacked), self.rng)
+            drawn, chances = draw(self.logits(column, joint[part], codes, index, stacked), self.rng)
             self.prior.move(column, joint[part], codes[column], drawn)
             codes[column] = drawn
             own += chances.sum(axis=0, dtype=float)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthesis.loop.sampling import Codes, Weights
+from synthesis.loop.sampling import Codes, Weights, largest
 
 FloatArray = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Prior:
         joint = np.tile(np.log(self.weights).astype(np.float32), (codes.shape[1], 1))
         if len(self.weights) > 1:
             for log, values in zip(self.logs, codes, strict=True):
-                joint += log.T[values]
+                joint += log.T.take(values, axis=0)
         return joint
 
     def logits(self, column: int, joint: Weights, values: Codes) -> Weights:
@@ -57,13 +57,14 @@ class Prior:
         logs: Weights = self.logs[column]
         if len(self.weights) == 1:
             return logs
-        chances = _shares(joint - logs.T[values])
+        chances = _shares(joint - logs.T.take(values, axis=0))
         return np.asarray(np.log(chances @ self.parts[column]))
 
     def move(self, column: int, joint: Weights, old: Codes, new: Codes) -> None:
         """Bring ``joint`` up to date, in place, after the column's values changed."""
         if len(self.weights) > 1:
-            joint += self.logs[column].T[new] - self.logs[column].T[old]
+            logs = self.logs[column].T
+            joint += logs.take(new, axis=0) - logs.take(old, axis=0)
 
     def add(self, components: list[list[FloatArray]], weights: FloatArray) -> None:
         """Append components (each one probability vector per column) with these weights; the others shrink."""
@@ -93,5 +94,5 @@ class Prior:
 
 def _shares(logs: Weights) -> Weights:
     """Rows of log weights as shares that add up to 1."""
-    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    weights = np.exp(logs - largest(logs))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthesis.loop.pool import Pool
-from synthesis.loop.sampling import Codes, draw
+from synthesis.loop.sampling import Codes, Weights, draw
 
 FloatArray = NDArray[np.float64]
 
@@ -35,9 +35,9 @@ class Refiner:
     def run(self, passes: int) -> Codes:
         for _ in range(passes):
             for column in self.rng.permutation(len(self.codes)).tolist():
-                order = self.rng.permutation(self.codes.shape[1])
+                order, tilts = self.rng.permutation(self.codes.shape[1]), self.pool.tilted(column)
                 for batch in np.array_split(order, min(BATCHES, len(order))):
-                    self._move(column, batch)
+                    self._move(column, batch, tilts)
         return self.codes
 
     def discrepancy(self) -> float:
@@ -46,9 +46,10 @@ class Refiner:
         pairs += [(self.counts[key], self.targets[key]) for key in self.targets]
         return float(sum(((count - target) ** 2 / (target + 1)).sum() for count, target in pairs))
 
-    def _move(self, column: int, batch: NDArray[np.int64]) -> None:
+    def _move(self, column: int, batch: NDArray[np.int64], tilts: Weights) -> None:
         pool, codes = self.pool, self.codes[:, batch]
-        drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes), self.rng)
+        index = pool.index(column, codes)
+        drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes, index, tilts), self.rng)
         gain = self._change(column, codes, drawn)
         go = (drawn != codes[column]) & (gain < 0) & (self.rng.random(len(batch)) < ACCEPT)
         self._apply(column, batch[go], codes[:, go], drawn[go])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Codes = NDArray[np.int32]
 Weights = NDArray[np.float32]
 
+NARROW = 32
 CHUNK = 2**19  # weights held at a time: rows x codes, so that wide columns cost time, not memory
 
 
@@ -18,7 +19,7 @@ def draw(logits: Weights, rng: np.random.Generator) -> tuple[Codes, Weights]:
     along the short axis.
     """
     rows, width = logits.shape
-    weights = logits - _highest(logits)[:, None]
+    weights = logits - largest(logits)
     np.exp(weights, out=weights)
     below = np.empty((width, rows), weights.dtype)  # cumulated weights
     below[0] = weights[:, 0]
@@ -33,12 +34,14 @@ def draw(logits: Weights, rng: np.random.Generator) -> tuple[Codes, Weights]:
     return codes, weights
 
 
-def _highest(logits: Weights) -> Weights:
-    """The largest of each row."""
-    top = logits[:, 0].copy()
-    for code in range(1, logits.shape[1]):
-        np.maximum(top, logits[:, code], out=top)
-    return top
+def largest(rows: Weights) -> Weights:
+    """The largest value of each row, rows x 1; for narrow rows column by column, which is several times faster."""
+    if rows.shape[1] > NARROW:
+        return np.asarray(rows.max(axis=1, keepdims=True))
+    found = rows[:, 0].copy()
+    for column in range(1, rows.shape[1]):
+        np.maximum(found, rows[:, column], out=found)
+    return found[:, None]
 
 
 def chunks(rows: int, width: int) -> list[slice]:

@@ -24,15 +24,18 @@ class LoopSettings:
     triple_levels: tuple[int, ...] = (4, 8, 16)  # empty: never measure three columns together
     components: int = 32  # most proposals the prior keeps at a time
     refinement_passes: int = 2
-    shard_rows: int = 50_000  # records refined together, which bounds memory
+    shard_passes: int = 1  # the same for a table of several shards
+    shard_rows: int = 200_000  # records refined together, which bounds memory
 
     def __post_init__(self) -> None:
         if min(self.pool_size, self.sweeps, self.settle_sweeps, self.components, self.shard_rows) < 1:
             raise ValueError("pool_size, sweeps, settle_sweeps, components and shard_rows must be at least 1")
         if not 0 < self.settle_step <= self.step <= 1:
             raise ValueError("steps must satisfy 0 < settle_step <= step <= 1")
-        if not self.levels or min(self.levels + self.triple_levels) < 2 or self.refinement_passes < 0:
-            raise ValueError("levels must be at least 2, and refinement_passes at least 0")
+        if not self.levels or min(self.levels + self.triple_levels) < 2:
+            raise ValueError("levels must be at least 2")
+        if min(self.refinement_passes, self.shard_passes) < 0:
+            raise ValueError("refinement_passes and shard_passes must be at least 0")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LoopSettings:

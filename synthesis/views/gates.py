@@ -60,6 +60,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
     return {
         "budget": privacy.budget(request.dataset.population_id),
         "columns": privacy.dictionary(request.dataset),
+        "rules": request.snapshot.get("rules", []),
     }
 
 

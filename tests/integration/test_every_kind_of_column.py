@@ -26,8 +26,8 @@ def test_dates_groups_and_units_from_upload_to_decoding() -> None:
     assert released.domain == schema.domain
     assert {"visit.month", "disease", "shop"} <= set(released.domain.columns)
     assert released.unit.k == 3
-    table = selectors.decode(house.dataset, mock.codes(schema, rows=50, seed=2), seed=3)
+    table = selectors.decoder(house.dataset, seed=3)(mock.codes(schema, rows=50, seed=2))
     assert list(table.columns) == [name for name in schema.header if name not in ("who", "said")]
     assert (recoded(schema, table.astype(object).where(table.notna(), "").astype(str)) >= 0).all()
-    again = selectors.decode(house.dataset, mock.codes(schema, rows=50, seed=2), seed=3)
+    again = selectors.decoder(house.dataset, seed=3)(mock.codes(schema, rows=50, seed=2))
     assert np.array_equal(table.fillna("").to_numpy(), again.fillna("").to_numpy())

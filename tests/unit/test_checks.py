@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from privacy.values import Clique, Domain, NoisyMarginal, PrivacyUnit, Release
+from privacy.values import Clique, Domain, HardRule, NoisyMarginal, PrivacyUnit, Release
 from synthesis import checks
 
 DOMAIN = Domain(("a", "b", "c"), (2, 2, 2))
@@ -24,23 +24,46 @@ def table(pair: list[list[int]]) -> np.ndarray:
     return np.array(rows, dtype=np.int64)
 
 
+def report(of: Release, *shards: np.ndarray, rules: tuple[HardRule, ...] = ()) -> dict:
+    check = checks.Check(of, rules)
+    for shard in shards:
+        check.add(shard)
+    return check.report()
+
+
+def test_shards_are_checked_as_one_table() -> None:
+    of, whole = release([[50, 10], [20, 20]], sigma=3), table([[48, 12], [25, 15]])
+    assert report(of, whole) == report(of, whole[:31], whole[31:])
+    assert report(of, whole)["rows"] == 100
+
+
+def test_records_that_break_a_rule_are_counted() -> None:
+    never_both = HardRule("a == 0 or b == 0", "so it is", Clique.of("a", "b"), np.array([[True, True], [True, False]]))
+    check = checks.Check(release([[50, 10], [20, 20]]), (never_both,))
+    check.add(table([[50, 10], [20, 0]]))
+    assert check.violations == 0
+    check.add(table([[0, 0], [5, 3]]))
+    assert check.violations == 3
+    assert check.report()["rules"] == [{"rule": "a == 0 or b == 0", "reason": "so it is", "violations": 3}]
+
+
 def test_a_table_that_has_the_released_counts_is_at_distance_zero() -> None:
-    found = checks.report(release([[50, 10], [20, 20]]), table([[50, 10], [20, 20]]))
+    found = report(release([[50, 10], [20, 20]]), table([[50, 10], [20, 20]]))
     assert found["tvd2_vs_noised"] == 0
     assert found["within_noise"] == 1
 
 
 def test_distance_is_total_variation_whatever_the_number_of_rows() -> None:
-    found = checks.report(release([[50, 10], [20, 20]]), table([[100, 20], [80, 0]]))
+    found = report(release([[50, 10], [20, 20]]), table([[100, 20], [80, 0]]))
     assert found["tvd2_vs_noised"] == pytest.approx(0.2)
 
 
 def test_residuals_are_in_units_of_noise_and_the_worst_table_comes_first() -> None:
-    found = checks.report(release([[50, 10], [20, 20]], sigma=10), table([[60, 0], [20, 20]]))
+    found = report(release([[50, 10], [20, 20]], sigma=10), table([[60, 0], [20, 20]]))
     assert found["tables"][0]["columns"] == ["a", "b"]
     assert found["tables"][0]["residual_over_sigma"] == pytest.approx(np.sqrt((100 + 100) / 4) / 10, abs=1e-3)
 
 
 def test_pairs_that_were_never_measured_are_named() -> None:
-    found = checks.report(release([[50, 10], [20, 20]]), table([[50, 10], [20, 20]]))
+    found = report(release([[50, 10], [20, 20]]), table([[50, 10], [20, 20]]))
     assert found["never_measured"] == [["a", "c"], ["b", "c"]]

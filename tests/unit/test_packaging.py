@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from synthesis import packaging
@@ -15,7 +16,10 @@ FACTS = {
     "title": "Synthetic test", "dataset": "A table", "rows": 3, "package": "p",
     "privacy": {"unit": "one row", "neighbours": "add-remove", "rho": "0.01", "epsilon": "1", "delta": "0.000001"},
 }  # fmt: skip
-REPORT = {"tvd2_vs_noised": 0.01, "within_noise": 1.0, "never_measured": [], "tables": []}
+REPORT = {
+    "rows": 3, "tvd2_vs_noised": 0.01, "within_noise": 1.0, "never_measured": [], "tables": [],
+    "rules": [{"rule": 'x < 4 implies kind == "b"', "reason": "so it is", "violations": 0}],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")'])
@@ -28,8 +32,11 @@ def test_numbers_and_plain_text_stay(cell: object) -> None:
     assert packaging.guard_cell(cell) is cell
 
 
-def write(folder: Path, table: pd.DataFrame) -> dict:
-    return packaging.write_package(folder, table=table, report=REPORT, facts=FACTS)
+def write(folder: Path, *parts: pd.DataFrame) -> dict:
+    with packaging.TableFiles(folder) as files:
+        for part in parts:
+            files.add(part)
+    return packaging.write_package(folder, report=REPORT, facts=FACTS)
 
 
 def test_every_file_is_in_the_manifest_with_its_hash(tmp_path: Path) -> None:
@@ -49,6 +56,30 @@ def test_csv_is_guarded_and_parquet_is_exact(tmp_path: Path) -> None:
     assert list(csv["kind"]) == ["'=1", "b", "-4"]
     assert list(csv["'=x"]) == ["1", "-2", "3"]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "data.parquet"), table, check_dtype=False)
+
+
+def test_a_table_in_one_part_is_what_pandas_writes_at_once(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": [1, -2, 3], "kind": ["=1", "b", None], "y": pd.array([0.5, None, 2], dtype="Float64")})
+    write(tmp_path, table)
+    table.to_parquet(tmp_path / "whole.parquet", index=False)
+    assert (tmp_path / "data.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    packaging.guarded(table).to_csv(tmp_path / "whole.csv", index=False, lineterminator="\n")
+    assert (tmp_path / "data.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_parts_make_one_table_with_one_header(tmp_path: Path) -> None:
+    empty = pd.DataFrame({"kind": pd.Series([None, None], dtype="str"), "x": pd.array([1, 2], dtype="Int64")})
+    full = pd.DataFrame({"kind": pd.Series(["=1", "b"], dtype="str"), "x": pd.array([None, -4], dtype="Int64")})
+    write(tmp_path, empty, full)
+    found = pd.read_parquet(tmp_path / "data.parquet")
+    pd.testing.assert_frame_equal(found, pd.concat([empty, full], ignore_index=True))
+    assert pq.ParquetFile(tmp_path / "data.parquet").num_row_groups == 2
+    assert (tmp_path / "data.csv").read_text() == "kind,x\n,1\n,2\n'=1,\nb,-4\n"
+
+
+def test_the_readme_lists_the_rules_every_record_keeps(tmp_path: Path) -> None:
+    write(tmp_path, pd.DataFrame({"x": [1, 2, 3]}))
+    assert '- `x < 4 implies kind == "b"`: so it is (0 of 3 records break it)' in (tmp_path / "README.md").read_text()
 
 
 def test_the_readme_states_the_guarantee(tmp_path: Path) -> None:

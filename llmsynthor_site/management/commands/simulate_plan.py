@@ -54,7 +54,7 @@ class Command(BaseCommand):
             self._show(forecast)
 
     def _forecast(self, schema: Schema, options: dict[str, Any]) -> planning.Forecast:
-        loop = Loop(schema.domain, settings=LoopSettings(), seed=options["seed"])
+        loop = Loop(schema.domain, settings=LoopSettings(), seed=options["seed"], rules=schema.rules)
         return planning.simulate(
             schema,
             rho=_rho(schema, options),
