@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synthesis.loop.denoising import Estimate
 from synthesis.loop.evidence import LARGEST_STEP, Evidence
+from synthesis.loop.mixtures import Mixture
 from synthesis.loop.prior import Prior
 from synthesis.loop.sampling import Codes, Weights, chunks, draw
 
@@ -21,18 +22,25 @@ FloatArray = NDArray[np.float64]
 
 
 class Pool:
-    """``size`` records over binned columns; ``beliefs`` are the denoised one-way tables on those bins."""
+    """``size`` records over binned columns; ``beliefs`` are the denoised one-way tables on those
+    bins, ``ground`` the mixture its prior starts from."""
 
-    def __init__(self, beliefs: list[Estimate], *, total: float, size: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        beliefs: list[Estimate],
+        *,
+        total: float,
+        size: int,
+        rng: np.random.Generator,
+        ground: Mixture | None = None,
+    ) -> None:
         self.beliefs, self.total, self.size, self.rng = beliefs, total, size, rng
         self.tables: list[Evidence] = []
         self.touching: list[list[Evidence]] = [[] for _ in beliefs]
-        self.prior = Prior([belief.mass for belief in beliefs])
+        self.prior = Prior([belief.mass for belief in beliefs], ground)
         self.tilts = [np.zeros(len(belief.mean)) for belief in beliefs]
         self.averaged = [np.zeros(len(belief.mean)) for belief in beliefs]
-        self.codes: Codes = np.stack(
-            [rng.choice(len(belief.mean), size, p=belief.mass).astype(np.int32) for belief in beliefs]
-        )
+        self.codes: Codes = self.prior.sample(size, rng)
 
     @property
     def scale(self) -> float:
@@ -65,9 +73,9 @@ class Pool:
 
     def sweep(self, step: float, *, average: bool = False) -> None:
         """Resample every column once, in random order, learning at rate ``step``."""
-        joint = self.prior.joint(self.codes)
+        kinds = self.prior.kinds(self.codes, self.rng)
         for column in self.rng.permutation(len(self.beliefs)).tolist():
-            own, tables = self._expect(column, joint)
+            own, tables = self._expect(column, kinds)
             self._learn(column, own, step)
             if average:
                 self.averaged[column] += own
@@ -82,11 +90,9 @@ class Pool:
         for _ in range(sweeps):
             for part in chunks(codes.shape[1], max(len(tilt) for tilt in self.tilts)):
                 block = codes[:, part]  # a view: records do not depend on each other
-                joint = self.prior.joint(block)
+                kinds = self.prior.kinds(block, rng)
                 for column in rng.permutation(len(self.beliefs)).tolist():
-                    drawn, _ = draw(self.logits(column, joint, block), rng)
-                    self.prior.move(column, joint, block[column], drawn)
-                    block[column] = drawn
+                    block[column], _ = draw(self.logits(column, kinds, block), rng)
         return codes
 
     def index(self, column: int, codes: Codes) -> sp.csr_matrix | None:
@@ -112,22 +118,22 @@ class Pool:
         rows = [table.unfold(value, column) for table, value in pairs]
         return np.vstack(rows or [np.zeros((0, len(self.tilts[column])))]).astype(np.float32)
 
-    def logits(self, column: int, joint: Weights, codes: Codes) -> Weights:
-        """Unnormalised log conditional of the column's bins, records x bins, given the other columns."""
+    def logits(self, column: int, kinds: Codes, codes: Codes) -> Weights:
+        """Unnormalised log conditional of the column's bins, records x bins, given kinds and other columns."""
         stacked = self.stack(column, [table.tilt for table in self.touching[column]])
-        return self._logits(column, joint, codes, self.index(column, codes), stacked)
+        return self._logits(column, kinds, codes, self.index(column, codes), stacked)
 
     def _logits(
-        self, column: int, joint: Weights, codes: Codes, index: sp.csr_matrix | None, stacked: Weights
+        self, column: int, kinds: Codes, codes: Codes, index: sp.csr_matrix | None, stacked: Weights
     ) -> Weights:
-        base = self.prior.logits(column, joint, codes[column]) + self.tilts[column].astype(np.float32)
+        base = self.prior.logits(column, kinds) + self.tilts[column].astype(np.float32)
         if index is None:
             return np.broadcast_to(base, (codes.shape[1], base.shape[1]))
         gathered: Weights = index @ stacked
         gathered += base
         return gathered
 
-    def _expect(self, column: int, joint: Weights) -> tuple[FloatArray, list[tuple[Evidence, FloatArray]]]:
+    def _expect(self, column: int, kinds: Codes) -> tuple[FloatArray, list[tuple[Evidence, FloatArray]]]:
         """Resample the column; its expected one-way table and those of its tables, in released records."""
         stacked = self.stack(column, [table.tilt for table in self.touching[column]])
         own = np.zeros(len(self.tilts[column]))
@@ -135,9 +141,7 @@ class Pool:
         for part in chunks(self.size, len(own)):
             codes = self.codes[:, part]
             index = self.index(column, codes)
-            drawn, chances = draw(self._logits(column, joint[part], codes, index, stacked), self.rng)
-            self.prior.move(column, joint[part], codes[column], drawn)
-            codes[column] = drawn
+            codes[column], chances = draw(self._logits(column, kinds[part], codes, index, stacked), self.rng)
             own += chances.sum(axis=0, dtype=float)
             if index is not None:
                 rows += index.T @ chances

@@ -25,6 +25,7 @@ class Refiner:
 
     def __init__(self, pool: Pool, codes: Codes, rng: np.random.Generator) -> None:
         self.pool, self.codes, self.rng = pool, codes, rng
+        self.kinds = pool.prior.kinds(codes, rng)
         records = codes.shape[1]
         self.own_targets = [_scaled(average, records) for average in pool.averaged]
         self.own_counts = [_count(values, len(t)) for values, t in zip(codes, self.own_targets, strict=True)]
@@ -33,6 +34,7 @@ class Refiner:
 
     def run(self, passes: int) -> Codes:
         for _ in range(passes):
+            self.kinds = self.pool.prior.kinds(self.codes, self.rng)
             for column in self.rng.permutation(len(self.codes)).tolist():
                 order = self.rng.permutation(self.codes.shape[1])
                 for batch in np.array_split(order, min(BATCHES, len(order))):
@@ -47,7 +49,7 @@ class Refiner:
 
     def _move(self, column: int, batch: NDArray[np.int64]) -> None:
         pool, codes = self.pool, self.codes[:, batch]
-        drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes), self.rng)
+        drawn, _ = draw(pool.logits(column, self.kinds[batch], codes), self.rng)
         gain = self._change(column, codes[column], drawn, pool.index(column, codes))
         go = (drawn != codes[column]) & (gain < 0) & (self.rng.random(len(batch)) < ACCEPT)
         self._apply(column, batch[go], codes[:, go], drawn[go])
