@@ -16,7 +16,7 @@ from privacy import ledger, measuring, selectors, services
 from privacy.errors import AlreadyMeasuring
 from privacy.models import LedgerEntry
 from privacy.plans import MeasurementPlan
-from synthesis import envelope, jobs
+from synthesis import envelope, jobs, references
 from synthesis.loop import Loop, LoopSettings
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
@@ -92,7 +92,7 @@ def release_statistics(job: Job, request: SynthesisRequest) -> None:
     """Measure with the loop as the model, then draw up what gate B has to approve."""
     dataset = selectors.dataset(request.dataset_id)
     domain = selectors.domain(dataset)
-    loop = Loop(domain, settings=LoopSettings(), seed=request.seed)
+    loop = Loop(domain, settings=LoopSettings(), seed=request.seed, supposed=references.supposed(request))
     plan = MeasurementPlan.from_json(request.snapshot["plan"])  # the one gate A approved
     record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
     measuring.run(plan, loop, release=record, beat=lambda: jobs.heartbeat(job))

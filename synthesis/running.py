@@ -11,7 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from privacy import selectors
-from synthesis import checks, envelope, gateway, jobs, packaging
+from synthesis import checks, envelope, gateway, jobs, packaging, references
+from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.llm import answers
 from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
@@ -24,6 +25,7 @@ from synthesis.transitions import SYSTEM, move
 log = logging.getLogger(__name__)
 DISCREPANCIES_TOLD = 12
 PROPOSALS_ASKED = 5
+Refusals = tuple[str, ...]
 
 
 def synthesise(request_id: str) -> None:
@@ -88,32 +90,48 @@ def iterate(job: Job, run: Run) -> Loop:
     """The loop itself: discrepancies go out, proposals come back, the table is corrected."""
     request = run.request
     release = selectors.released(request.release_key)
-    loop = Loop.from_release(release, settings=LoopSettings.from_json(run.settings), seed=request.seed)
+    settings, supposed = LoopSettings.from_json(run.settings), references.supposed(request)
+    loop = Loop.from_release(release, settings=settings, seed=request.seed, supposed=supposed)
     builder = envelope.builder(request)
     tell(run, "started", {"columns": len(release.domain.columns), "tables": len(release.marginals)})
+    if supposed is not None:
+        opinion = {"trust": round(loop.opinion.trust, 4), "reason": loop.opinion.reason}
+        tell(run, "reference", opinion | {"components": len(supposed.proposals)})
     for number in range(1, envelope.MAX_ITERATIONS + 1):
-        plan, note = propose(job, run, loop, builder, number)
+        plan, refused, note = propose(job, run, loop, builder, number)
         done = loop.iterate(plan)
         beat(job)
-        tell(run, "iteration", figures(done) | {"note": note})
+        told = figures(done)
+        tell(run, "iteration", told | {"rejected": [*refused, *told["rejected"]], "note": note})
         if loop.converged():
             break
     return loop
 
 
-def propose(job: Job, run: Run, loop: Loop, builder: PromptBuilder, number: int) -> tuple[ProposalPlan, str]:
-    """Ask the proposer once. Without a usable answer the iteration goes on with statistics alone."""
+def propose(job: Job, run: Run, loop: Loop, builder: PromptBuilder, number: int) -> tuple[ProposalPlan, Refusals, str]:
+    """Ask the proposer once: its valid proposals, why others are not valid, and how it went in a few words.
+
+    Without a usable answer the iteration goes on with statistics alone.
+    """
     found = loop.discrepancies(DISCREPANCIES_TOLD)
     if not found:
-        return ProposalPlan(()), "no difference is larger than its noise"
+        return ProposalPlan(()), (), "no difference is larger than its noise"
     records = sum(max(one.target - one.now, 0) for one in found) or 1
     prompt = builder.build(found, iteration=number, proposals=PROPOSALS_ASKED, records=records)
     try:
         answer = gateway.ask(run, prompt, sequence=number, beat=lambda: beat(job))
     except gateway.NoAnswer as problem:
-        return ProposalPlan(()), f"no answer: {problem}"
+        return ProposalPlan(()), (), f"no answer: {problem}"
     plan, rejected = answers.parse_completion(answer, loop.domain)
-    return plan, f"{len(plan.proposals)} proposals, {len(rejected)} rejected"
+    return plan, rejected, in_words(len(plan.proposals), len(rejected))
+
+
+def in_words(valid: int, rejected: int) -> str:
+    """How an answer went: whether the loop takes a valid proposal in is for the evidence to decide."""
+    if not valid and not rejected:
+        return "no proposals"
+    told = f"{valid} valid proposal{'' if valid == 1 else 's'}"
+    return f"{told}, {rejected} rejected" if rejected else told
 
 
 def figures(done: Iteration) -> dict[str, Any]:
@@ -125,6 +143,7 @@ def figures(done: Iteration) -> dict[str, Any]:
         "accepted": done.accepted,
         "rejected": list(done.rejected),
         "cliques": done.cliques,
+        "alone": round(done.alone, 4),
     }
 
 
@@ -136,7 +155,7 @@ def conclude(job: Job, run: Run, records: np.ndarray[Any, Any]) -> None:
     """Check the table against the noised statistics, write the package, and stop before gate C."""
     request = run.request
     release = selectors.released(request.release_key)
-    report = checks.report(release, records)
+    report = checks.report(release, records) | {"iterations": requests.iterations(run)}
     table = selectors.decode(request.dataset, records, seed=request.seed)
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
@@ -166,6 +185,8 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
             "epsilon": f"{selectors.epsilon_of(request.release_key, delta=request.delta).normalize():f}",
             "delta": f"{request.delta.normalize():f}",
         },
+        "proposer": request.proposer,
+        "reference": references.facts_of(request),
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,
         "settings": hash_of(request.run.settings),

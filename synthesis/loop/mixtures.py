@@ -7,7 +7,9 @@ learned from a few thousand public rows says something of all of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -83,6 +85,24 @@ def learn(codes: IntArray, domain: Domain, *, seed: int = 0) -> ProposalPlan:
     return _plan(_averaged(_indicator(rows, sizes), sizes, _classes(rows, sizes, seed), seed), domain, len(rows))
 
 
+def to_json(plan: ProposalPlan) -> dict[str, Any]:
+    """A learned plan as plain JSON: the components' weights, and their chances by column."""
+    columns = plan.proposals[0].chances
+    return {
+        "weights": [each.weight for each in plan.proposals],
+        "chances": {column: [list(each.chances[column]) for each in plan.proposals] for column in columns},
+    }
+
+
+def from_json(values: Mapping[str, Any], domain: Domain) -> ProposalPlan:
+    """The plan behind ``to_json``."""
+    chances = [
+        {column: tuple(rows[number]) for column, rows in values["chances"].items()}
+        for number in range(len(values["weights"]))
+    ]
+    return _proposals(values["weights"], chances, domain)
+
+
 def _classes(rows: IntArray, sizes: IntArray, seed: int) -> int:
     """The number of classes under which the rows kept aside are likeliest."""
     aside = len(rows) // HELD_OUT
@@ -143,14 +163,24 @@ def _blocks(stacked: FloatArray, sizes: IntArray) -> list[FloatArray]:
 
 def _plan(mixture: Mixture, domain: Domain, rows: int) -> ProposalPlan:
     """As proposals, the largest class first; probabilities are rounded, so that they are stored as they are used."""
-    order = np.argsort(-mixture.weights, kind="stable")
-    everything = {column: tuple(range(size)) for column, size in zip(domain.columns, domain.sizes, strict=True)}
-    proposals = []
-    for number, place in enumerate(order.tolist(), start=1):
-        chances = {
+    order = np.argsort(-mixture.weights, kind="stable").tolist()
+    weights = [max(1, round(float(mixture.weights[place]) * rows * FITS)) for place in order]
+    chances = [
+        {
             column: tuple(np.round(part[place], ROUNDING).tolist())
             for column, part in zip(domain.columns, mixture.parts, strict=True)
         }
-        weight = max(1, round(float(mixture.weights[place]) * rows))
-        proposals.append(Proposal(everything, weight, f"class {number} of the reference table", chances))
-    return ProposalPlan(tuple(proposals), whole=True)
+        for place in order
+    ]
+    return _proposals(weights, chances, domain)
+
+
+def _proposals(
+    weights: Sequence[int], chances: Sequence[Mapping[str, tuple[float, ...]]], domain: Domain
+) -> ProposalPlan:
+    everything = {column: tuple(range(size)) for column, size in zip(domain.columns, domain.sizes, strict=True)}
+    told = enumerate(zip(weights, chances, strict=True), start=1)
+    return ProposalPlan(
+        tuple(Proposal(everything, weight, f"class {n} of the reference table", each) for n, (weight, each) in told),
+        whole=True,
+    )

@@ -4,8 +4,8 @@ q(x) = sum_k w_k prod_i q_ki(x_i). The ground is component 0, or component 0 bes
 that describes all records (see ``synthesis.loop.sources``); single proposals are added to it. The ground gives
 up what single proposals take, so that the mixture's own one-way tables stay as they are and proposals speak of
 how columns go together. Every record carries the component that it is taken to come from, drawn anew in each
-sweep from those that explain it. The weights are given from outside (see ``synthesis.loop.trust``) and rest while the pool
-learns: weights that followed the pool's own records would feed on themselves.
+sweep from those that explain it. The weights are given from outside (see ``synthesis.loop.trust``) and rest
+while the pool learns: weights that followed the pool's own records would feed on themselves.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Source:
                 far = float(((counts - self.weights @ part) ** 2).sum()) - len(counts) * noise**2
                 own, even = own + far, even + float(((counts - 1 / len(counts)) ** 2).sum()) - len(counts) * noise**2
                 spread += 2 * len(counts) * noise**4 + 4 * noise**2 * max(far, 0.0)
-        return own + CHANCE * spread**0.5 < EVEN * even
+        return bool(own + CHANCE * spread**0.5 < EVEN * even)
 
     def _sharpened(
         self, released: list[tuple[FloatArray, float] | None], estimates: list[Estimate], records: float

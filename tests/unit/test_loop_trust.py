@@ -87,9 +87,7 @@ def test_a_sample_of_the_prior_has_its_tables() -> None:
     prior = Prior([np.array([0.5, 0.5]), np.array([0.5, 0.5])])
     prior.add([[np.array([0.9, 0.1]), np.array([0.1, 0.9])]], np.array([0.5]))
     codes = prior.sample(40_000, rng)
-    table = sum(
-        w * np.outer(first, second) for w, first, second in zip(prior.weights, *prior.parts, strict=True)
-    )
+    table = sum(w * np.outer(first, second) for w, first, second in zip(prior.weights, *prior.parts, strict=True))
     found = np.bincount(2 * codes[0] + codes[1], minlength=4) / codes.shape[1]
     assert found == pytest.approx(np.asarray(table).ravel(), abs=0.01)
 
