@@ -50,7 +50,7 @@ def test_the_line_tells_which_proposer_and_what_became_of_it(
     bad = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (good["proposer"], bad["proposer"]) == ("public", "malicious")
     assert good["weight_on_component_0"] < 0.5
-    assert (bad["weight_on_component_0"], bad["components"]) == (1, 1)
+    assert bad["weight_on_component_0"] >= 0.75  # the rest is what the embedded proposer earned
     assert bad["supposed"].startswith("not believed")
     with pytest.raises(SystemExit):
         fidelity.main([*files, "--proposer", "public"])
