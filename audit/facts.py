@@ -56,6 +56,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:failed": ("release", "population", "request"),
     "synthesis:request:submitted": ("request", "content_hash"),
     "synthesis:request:*": ("request",),
+    "synthesis:reference:attached": ("reference", "dataset", "rows", "file_sha256", "components_sha256"),
     "synthesis:vote:cast": ("request", "gate", "decision", "content_hash", "voter"),
     "synthesis:run:*": ("request", "run"),
     "synthesis:package:built": ("request", "package", "sha256"),

@@ -1,13 +1,17 @@
 """How faithful the product's own tables are: measuring and loop on one integer-coded table.
 
     python -m benchmarks.fidelity --train T.csv --test H.csv --domain D.json --target COL \\
-        --epsilon 1 --delta 1e-9 --seed 0 --out S.csv
+        --epsilon 1 --delta 1e-9 --seed 0 --out S.csv [--purpose COL] \\
+        [--proposer embedded|public|random|sharp|malicious] [--public P.csv]
 
 CSVs hold codes 0..size-1; D.json is {"column": size} and fixes the columns. The table is measured through
 OpenDP against a ledger in memory, released, and rebuilt by the loop with the embedded proposer, whose
 prompts are rendered and parsed as in the product. The synthetic table has as many rows as the released
 noisy total. ``--purpose`` declares a column of interest: its tables are measured for certain. ``--test``,
 ``--target`` and ``--positive`` are for a judge and are never read here.
+``--proposer public``
+learns a mixture from the public reference table ``--public`` (in the same coding) and supposes it while
+measuring and rebuilding; ``random``, ``sharp`` and ``malicious`` suppose mixtures that are wrong.
 
 The last line printed is one JSON object; ``tvd`` compares the synthetic table with the noised tables it was
 made from: the mean distance, and what of it the noise of these tables does not explain.
@@ -33,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 from audit.rendering import render
-from benchmarks import tables
+from benchmarks import hostile, tables
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
@@ -43,7 +47,7 @@ from privacy.purposes import Purpose
 from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, PrivacyUnit, Release
 from synthesis.llm import answers
 from synthesis.llm.embedded import EmbeddedProvider
-from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
+from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan, mixtures
 from synthesis.loop.reports import NOISE
 from synthesis.prompts import PromptBuilder
 
@@ -75,26 +79,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     domain = _domain(asked)
     rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta)
     ledger = MemoryLedger(rho)
-    codes, plan = _read(asked.train, domain), _plan(asked, domain)
-    release = measure(codes, domain, ledger=ledger, rho=rho, seed=asked.seed, plan=plan)
-    measured = time.monotonic() - began
-    loop, iterations = rebuild(release, settings=LoopSettings(), seed=asked.seed)
+    codes, plan, supposed = _read(asked.train, domain), _plan(asked, domain), suppose(asked, domain)
+    learned = time.monotonic() - began
+    release = measure(codes, domain, ledger=ledger, rho=rho, seed=asked.seed, plan=plan, supposed=supposed)
+    measured = time.monotonic() - began - learned
+    loop, iterations = rebuild(release, settings=LoopSettings(), seed=asked.seed, supposed=supposed)
     converged = loop.converged()
     records = loop.records(asked.rows or loop.total)
     pd.DataFrame(records, columns=list(domain.columns)).to_csv(asked.out, index=False)
     print(json.dumps({
         "seconds": round(time.monotonic() - began, 2),
-        "seconds_measuring": round(measured, 2),
+        "seconds_learning": round(learned, 2), "seconds_measuring": round(measured, 2),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "epsilon": float(asked.epsilon), "delta": float(asked.delta), "rho": float(ledger.spent),
         "rho_allowed": float(rho),
         "cliques": sum(len(m.clique.columns) > 1 for m in release.marginals),
         "rows": len(records), "iterations": len(iterations), "converged": converged,
         "residual": round(iterations[-1].residual, 4),
-        "proposals": sum(each.accepted for each in iterations),
+        "proposer": asked.proposer, "components": len(supposed.proposals) if supposed else 0,
+        "weight_on_component_0": round(iterations[-1].alone, 4),
+        "supposed": loop.opinion.reason,
+        "accepted": sum(each.accepted for each in iterations),
+        "rejected": sum(len(each.rejected) for each in iterations),
         "tvd": {str(k): _distance(records, release, columns=k) for k in (1, 2)},
         "settings": asdict(LoopSettings()), "seed": asked.seed,
     }))  # fmt: skip
+
+
+def suppose(asked: argparse.Namespace, domain: Domain) -> ProposalPlan | None:
+    """What the loop supposes before anything is released; None with the embedded proposer alone."""
+    if asked.proposer == "embedded":
+        return None
+    if asked.proposer == "public":
+        return mixtures.learn(_read(asked.public, domain), domain, seed=asked.seed)
+    return hostile.plan(asked.proposer, domain, seed=asked.seed)
 
 
 def measure(
@@ -105,20 +123,26 @@ def measure(
     rho: Decimal,
     seed: int,
     plan: MeasurementPlan | None = None,
+    supposed: ProposalPlan | None = None,
 ) -> Release:
     """Everything that touches the data: charged to the ledger, noised by OpenDP. One row is one unit."""
     unit = PrivacyUnit()
-    model = Loop(domain, settings=LoopSettings(), seed=seed)
+    model = Loop(domain, settings=LoopSettings(), seed=seed, supposed=supposed)
     counter = NumpyCounter(codes, domain)
     tables = execute(plan or adaptive_default(domain), counter=counter, charge=ledger, model=model, unit=unit, rho=rho)
     return Release.of("benchmark", domain, tables, unit, ledger.spent, Decimal(0))
 
 
 def rebuild(
-    release: Release, *, settings: LoopSettings, seed: int, rules: Sequence[HardRule] = ()
+    release: Release,
+    *,
+    settings: LoopSettings,
+    seed: int,
+    rules: Sequence[HardRule] = (),
+    supposed: ProposalPlan | None = None,
 ) -> tuple[Loop, list[Iteration]]:
     """The loop over a release, with the embedded proposer, until every table is within its noise."""
-    loop = Loop.from_release(release, settings=settings, seed=seed, rules=rules)
+    loop = Loop.from_release(release, settings=settings, seed=seed, rules=rules, supposed=supposed)
     done: list[Iteration] = []
     while len(done) < MOST_ITERATIONS and not (done and loop.converged()):
         done.append(loop.iterate(propose(loop, release, number=len(done) + 1)))
@@ -188,7 +212,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="default: the released noisy total")
     parser.add_argument("--purpose", help="a column of interest, measured with every other column")
     parser.add_argument("--one-way", action="store_true", help="measure no two columns together, to compare with")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--proposer", choices=("embedded", "public", "random", "sharp", "malicious"), default="embedded"
+    )
+    parser.add_argument("--public", help="a public reference table in the same coding, for --proposer public")
+    asked = parser.parse_args(arguments)
+    if (asked.proposer == "public") != (asked.public is not None):
+        parser.error("--proposer public and --public belong together")
+    return asked
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from privacy.errors import AlreadyMeasuring, TryAgain
 from privacy.models import LedgerEntry
 from privacy.plans import MeasurementPlan
 from privacy.values import Domain
-from synthesis import envelope, jobs
+from synthesis import envelope, jobs, references
 from synthesis.loop import Loop, LoopSettings
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
@@ -103,11 +103,12 @@ def release_statistics(job: Job, request: SynthesisRequest) -> None:
     """Measure with the loop as the model, then draw up what gate B has to approve."""
     dataset = selectors.dataset(request.dataset_id)
     plan, rules = plan_of(request), selectors.rules(dataset)
+    supposed = references.supposed(request)
     record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
 
     def loop(domain: Domain) -> Loop:
         """The domain is known once categories are found, so the loop begins there."""
-        return Loop(domain, settings=LoopSettings(), seed=request.seed, rules=rules)
+        return Loop(domain, settings=LoopSettings(), seed=request.seed, rules=rules, supposed=supposed)
 
     measuring.run(plan, loop, release=record, beat=lambda: jobs.heartbeat(job))
     with transaction.atomic():

@@ -64,7 +64,8 @@ class RequestForm(PriceForm):
     )
     proposer = forms.ChoiceField(
         choices=Proposer.choices, initial=Proposer.EMBEDDED, widget=forms.RadioSelect,
-        help_text="Who suggests changes to the synthetic table. Either way only noised statistics are shown to it.",
+        help_text="Who suggests changes to the synthetic table; only noised statistics are shown to it. A public "
+        "reference table is where the table starts from, as far as the noised statistics agree with it.",
     )  # fmt: skip
     endpoint: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         queryset=None, required=False, empty_label="None", help_text="Where the language model answers."
@@ -83,7 +84,7 @@ class RequestForm(PriceForm):
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        if found.get("proposer") == Proposer.EMBEDDED:
+        if found.get("proposer") != Proposer.OPENAI:
             found["endpoint"] = None
         return found
 

@@ -46,6 +46,29 @@ class Endpoint(models.Model):
         return f"{self.name} ({self.model})"
 
 
+class Reference(models.Model):
+    """What was learned from a table that a dataset's owner declared public: a mixture, and the file's hash.
+
+    Rows are never changed: a new table is a new row, and a request keeps the one it was made with.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey("privacy.Dataset", on_delete=models.PROTECT, related_name="references")
+    rows = models.PositiveIntegerField(help_text="Public rows in the file")
+    file_sha256 = models.CharField(max_length=64)
+    plan = models.JSONField(help_text="The components: weights, and chances by column")
+    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the components")
+    declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    declared_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-declared_at"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} public rows of {self.declared_at:%Y-%m-%d}"
+
+
 class SynthesisRequest(models.Model):
     """One person's wish for a synthetic table, from draft to download."""
 
@@ -66,6 +89,9 @@ class SynthesisRequest(models.Model):
     rho = models.DecimalField(max_digits=15, decimal_places=12, help_text="The privacy loss asked for, in zCDP")
     proposer = models.CharField(max_length=20, choices=Proposer.choices, default=Proposer.EMBEDDED)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, null=True, blank=True)
+    public_reference = models.ForeignKey(
+        Reference, on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
+    )
     seed = models.PositiveBigIntegerField(help_text="Seed of the synthesis, fixed before anything is measured")
     state = models.CharField(max_length=20, choices=RequestState.choices, default=RequestState.DRAFT)
     snapshot = models.JSONField(default=dict, blank=True, help_text="What was submitted, frozen")
@@ -95,7 +121,10 @@ class SynthesisRequest(models.Model):
             models.CheckConstraint(condition=Q(rows__gt=0), name="rows_positive"),
             models.CheckConstraint(condition=Q(epsilon__gt=0, delta__gt=0, rho__gt=0), name="privacy_loss_positive"),
             models.CheckConstraint(
-                condition=Q(proposer="embedded") | Q(endpoint__isnull=False), name="llm_needs_endpoint"
+                condition=~Q(proposer="openai") | Q(endpoint__isnull=False), name="llm_needs_endpoint"
+            ),
+            models.CheckConstraint(
+                condition=~Q(proposer="public") | Q(public_reference__isnull=False), name="public_needs_reference"
             ),
         ]
 
@@ -115,7 +144,7 @@ class SynthesisRequest(models.Model):
     @property
     def provider(self) -> Provider:
         """Who answers, as it is set now; what was approved stands in the snapshot and in the manifest."""
-        if self.endpoint is None or self.proposer == Proposer.EMBEDDED:
+        if self.endpoint is None or self.proposer != Proposer.OPENAI:
             return Provider(EMBEDDED, EMBEDDED, "", local=True)
         return Provider(self.endpoint.name, self.endpoint.model, self.endpoint.base_url, local=self.endpoint.is_local)
 

@@ -12,7 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from privacy import selectors
-from synthesis import checks, envelope, gateway, jobs, packaging
+from synthesis import checks, envelope, gateway, jobs, packaging, references
+from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.llm import answers
 from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
@@ -25,6 +26,7 @@ from synthesis.transitions import SYSTEM, move
 log = logging.getLogger(__name__)
 DISCREPANCIES_TOLD = 12
 PROPOSALS_ASKED = 5
+Refusals = tuple[str, ...]
 
 
 def synthesise(request_id: str) -> None:
@@ -89,33 +91,48 @@ def iterate(job: Job, run: Run) -> Loop:
     request = run.request
     release = selectors.released(request.release_key)
     settings = LoopSettings.from_json({name: value for name, value in run.settings.items() if name != "rules"})
-    rules = selectors.rules(request.dataset)
-    loop = Loop.from_release(release, settings=settings, seed=request.seed, rules=rules)
+    rules, supposed = selectors.rules(request.dataset), references.supposed(request)
+    loop = Loop.from_release(release, settings=settings, seed=request.seed, rules=rules, supposed=supposed)
     builder = envelope.builder(request)
     tell(run, "started", {"columns": len(release.domain.columns), "tables": len(release.marginals)})
+    if supposed is not None:
+        opinion = {"trust": round(loop.opinion.trust, 4), "reason": loop.opinion.reason}
+        tell(run, "reference", opinion | {"components": len(supposed.proposals)})
     for number in range(1, envelope.MAX_ITERATIONS + 1):
-        plan, note = propose(job, run, loop, builder, number)
+        plan, refused, note = propose(job, run, loop, builder, number)
         done = loop.iterate(plan)
         beat(job)
-        tell(run, "iteration", figures(done) | {"note": note})
+        told = figures(done)
+        tell(run, "iteration", told | {"rejected": [*refused, *told["rejected"]], "note": note})
         if loop.converged():
             break
     return loop
 
 
-def propose(job: Job, run: Run, loop: Loop, builder: PromptBuilder, number: int) -> tuple[ProposalPlan, str]:
-    """Ask the proposer once. Without a usable answer the iteration goes on with statistics alone."""
+def propose(job: Job, run: Run, loop: Loop, builder: PromptBuilder, number: int) -> tuple[ProposalPlan, Refusals, str]:
+    """Ask the proposer once: its valid proposals, why others are not valid, and how it went in a few words.
+
+    Without a usable answer the iteration goes on with statistics alone.
+    """
     found = loop.discrepancies(DISCREPANCIES_TOLD)
     if not found:
-        return ProposalPlan(()), "no difference is larger than its noise"
+        return ProposalPlan(()), (), "no difference is larger than its noise"
     records = sum(max(one.target - one.now, 0) for one in found) or 1
     prompt = builder.build(found, iteration=number, proposals=PROPOSALS_ASKED, records=records)
     try:
         answer = gateway.ask(run, prompt, sequence=number, beat=lambda: beat(job))
     except gateway.NoAnswer as problem:
-        return ProposalPlan(()), f"no answer: {problem}"
+        return ProposalPlan(()), (), f"no answer: {problem}"
     plan, rejected = answers.parse_completion(answer, loop.domain)
-    return plan, f"{len(plan.proposals)} proposals, {len(rejected)} rejected"
+    return plan, rejected, in_words(len(plan.proposals), len(rejected))
+
+
+def in_words(valid: int, rejected: int) -> str:
+    """How an answer went: whether the loop takes a valid proposal in is for the evidence to decide."""
+    if not valid and not rejected:
+        return "no proposals"
+    told = f"{valid} valid proposal{'' if valid == 1 else 's'}"
+    return f"{told}, {rejected} rejected" if rejected else told
 
 
 def figures(done: Iteration) -> dict[str, Any]:
@@ -127,6 +144,7 @@ def figures(done: Iteration) -> dict[str, Any]:
         "accepted": done.accepted,
         "rejected": list(done.rejected),
         "cliques": done.cliques,
+        "alone": round(done.alone, 4),
     }
 
 
@@ -156,7 +174,7 @@ def conclude(job: Job, run: Run, loop: Loop) -> None:
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
     try:
-        report = write_table(job, loop, folder)
+        report = write_table(job, loop, folder) | {"iterations": requests.iterations(run)}
         package.manifest = packaging.write_package(folder, report=report, facts=facts(request, package))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # half a package, or one that breaks a rule, is none
@@ -187,6 +205,8 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
             "delta": f"{request.delta.normalize():f}",
             "found": sorted(selectors.columns(request.dataset, release=request.release_key).found),
         },
+        "proposer": request.proposer,
+        "reference": references.facts_of(request),
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,
         "settings": hash_of(request.run.settings),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies
+from synthesis import jobs, policies, references
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
@@ -59,6 +59,8 @@ def check_affordable(*, dataset: Any, rho: Decimal, delta: Decimal) -> None:
 def problems_of(*, dataset: Any, **fields: Any) -> None:
     if fields["proposer"] == Proposer.OPENAI and not fields.get("endpoint"):
         raise ValidationError({"endpoint": "Choose the endpoint the language model answers at."})
+    if fields["proposer"] == Proposer.PUBLIC and references.chosen(dataset=dataset, proposer=Proposer.PUBLIC) is None:
+        raise ValidationError({"proposer": "The owner attached no public reference table to this dataset."})
     if fields["rows"] > settings.LIMITS["synthetic_rows"]:
         raise ValidationError({"rows": f"At most {settings.LIMITS['synthetic_rows']} rows can be asked for."})
     if not selectors.is_ready(dataset):
@@ -79,6 +81,7 @@ def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
     rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=dataset)
     check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
     request = SynthesisRequest(dataset=dataset, requester=by, rho=rho, seed=secrets.randbits(48), **fields)
+    request.public_reference = references.chosen(dataset=dataset, proposer=request.proposer)
     request.full_clean()
     request.save(force_insert=True)
     facts = {"request": str(request.pk), "dataset": str(dataset.pk)}
@@ -98,8 +101,9 @@ def edit_request(*, by: Any, request: SynthesisRequest, **fields: Any) -> Synthe
     for name in EDITABLE:
         setattr(request, name, fields.get(name))
     request.rho = rho
+    request.public_reference = references.chosen(dataset=request.dataset, proposer=request.proposer)
     request.full_clean()
-    request.save(update_fields=[*EDITABLE, "rho", "changed_at"])
+    request.save(update_fields=[*EDITABLE, "rho", "public_reference", "changed_at"])
     facts = {"request": str(request.pk), "rho": str(rho)}
     events.record(action="synthesis:request:edited", by=actor(by), subject=f"request:{request.pk}", facts=facts)
     return request
@@ -125,6 +129,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "rho": str(request.rho.normalize()),
         "proposer": request.proposer,
         "endpoint": request.provider.as_json(),
+        "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),
         "seed": str(request.seed),

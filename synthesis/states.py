@@ -40,6 +40,7 @@ class Decision(TextChoices):
 
 class Proposer(TextChoices):
     EMBEDDED = "embedded", "Embedded (no language model)"
+    PUBLIC = "public", "Public reference table of the owner, then embedded"
     OPENAI = "openai", "Language model (OpenAI-compatible endpoint)"
 
 

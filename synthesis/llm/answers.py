@@ -8,6 +8,7 @@ off in the middle yields its complete proposals. Reasons for rejection quote not
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from synthesis.llm.base import Proposal, ProposalPlan
 MOST_PROPOSALS = 50
 MOST_RECORDS = 10**9
 REASON_CHARS = 300
+EMPTY = re.compile(r'"proposals"\s*:\s*\[\s*\]')  # a proposer may have nothing to say, and that is no fault
 KEYS = {"values", "records", "reason"}
 
 
@@ -45,7 +47,7 @@ def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     """Every valid proposal of the answer's text, and one reason for each that is not."""
     found = list(_objects(content))
     if not found:
-        return ProposalPlan(), ("the answer holds no proposal",)
+        return ProposalPlan(), () if EMPTY.search(content) else ("the answer holds no proposal",)
     accepted, rejected = [], []
     for number, each in enumerate(found[:MOST_PROPOSALS], start=1):
         try:

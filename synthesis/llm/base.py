@@ -7,7 +7,7 @@ and its answer is only ever parsed, never followed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -42,16 +42,25 @@ class Provider(Protocol):
 class Proposal:
     """One kind of record to add: per column the codes it allows, how many records, and why.
 
-    ``cells`` names every column of the domain; its codes form a box, the paper's unit of proposal.
+    ``cells`` names every column of the domain; its codes form a box, the paper's unit of proposal. Inside its
+    box a column follows its one-way table, unless ``chances`` says how likely each of its codes is (one
+    number from 0 for every code of the column). ``weight`` is the number of records asked for: no proposal is
+    given a larger share than that.
     """
 
     cells: Mapping[str, tuple[int, ...]]
     weight: int
     reason: str
+    chances: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalPlan:
-    """What one answer proposed, after validation."""
+    """What one answer proposed, after validation.
+
+    ``whole``: the proposals together describe all records, in the shares of their weights, and are believed
+    or not as one. Otherwise each of them stands alone.
+    """
 
     proposals: tuple[Proposal, ...] = ()
+    whole: bool = False

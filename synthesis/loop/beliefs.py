@@ -27,20 +27,27 @@ def total(marginals: Sequence[NoisyMarginal]) -> float:
 
 def columns(domain: Domain, marginals: Sequence[NoisyMarginal], *, records: float) -> list[Estimate]:
     """An estimate for every column; a column without its one-way table is taken as even, and weakly so."""
-    found = {
-        column: [m for m in marginals if is_one_way(m) and m.clique.columns == (column,)] for column in domain.columns
-    }
     return [
-        _column(found[column], records) if found[column] else _even(size, records)
-        for column, size in zip(domain.columns, domain.sizes, strict=True)
+        _even(size, records) if table is None else denoise(table[0], sigma=table[1], total=records)
+        for table, size in zip(pooled(domain, marginals), domain.sizes, strict=True)
     ]
 
 
-def _column(tables: list[NoisyMarginal], records: float) -> Estimate:
+def pooled(domain: Domain, marginals: Sequence[NoisyMarginal]) -> list[tuple[FloatArray, float] | None]:
+    """Each column's one-way counts and the standard deviation of their noise; None where nothing was released.
+
+    Tables of the same column are averaged by their precision.
+    """
+    ones = [marginal for marginal in marginals if is_one_way(marginal)]
+    return [_pooled([m for m in ones if m.clique.columns == (column,)]) for column in domain.columns]
+
+
+def _pooled(tables: list[NoisyMarginal]) -> tuple[FloatArray, float] | None:
+    if not tables:
+        return None
     precision = np.array([m.sigma**-2 for m in tables])
     stacked = np.stack([m.counts.astype(float) for m in tables])
-    counts: FloatArray = (precision[:, None] * stacked).sum(axis=0) / precision.sum()
-    return denoise(counts, sigma=float(precision.sum() ** -0.5), total=records)
+    return (precision[:, None] * stacked).sum(axis=0) / precision.sum(), float(precision.sum() ** -0.5)
 
 
 def _even(size: int, records: float) -> Estimate:

@@ -19,9 +19,11 @@ from synthesis.loop.policy import Views
 from synthesis.loop.pool import Pool
 from synthesis.loop.refinement import Refiner
 from synthesis.loop.settings import LoopSettings
+from synthesis.loop.sources import Opinion, Source
 from synthesis.loop.spreading import spread
 from synthesis.loop.zeros import Zeros, on_bins
 
+DOUBT = 0.15  # change of a source's share that is worth starting anew
 WANDER = 2  # sweeps between the pool and the table drawn from it
 WATCHED, WATCHED_CELLS = 20, 2**13  # most pairs averaged for each column beside the released ones, and their cells
 
@@ -36,18 +38,31 @@ class Fit:
         settings: LoopSettings,
         rng: np.random.Generator,
         rules: Sequence[HardRule] = (),
+        source: Source | None = None,
     ) -> None:
         self.domain, self.settings = domain, settings
         self.total = beliefs.total(marginals)
-        estimates = beliefs.columns(domain, marginals, records=self.total)
+        estimates, ground = beliefs.columns(domain, marginals, records=self.total), None
+        self.source, self.opinion = source, Opinion(0.0, "no source")
+        if source is not None:
+            self.opinion, estimates, ground = source.consult(marginals, estimates, records=self.total)
         tables = [marginal for marginal in marginals if not beliefs.is_one_way(marginal)]
         self.binning = Binning(domain, estimates, [*tables, *rules], level=max(settings.levels))
-        self.pool = Pool(self.binning.estimates, total=self.total, size=settings.pool_size, rng=rng)
+        ground = ground and ground.through(self.binning.bins)
+        self.pool = Pool(self.binning.estimates, total=self.total, size=settings.pool_size, rng=rng, ground=ground)
         if rules:
             zeros = [on_bins(Zero.of(rule, domain), self.binning.bins) for rule in rules]
             self.pool.obey(Zeros(zeros, [belief.mass for belief in self.pool.beliefs]))
         for marginal in tables:
             self.add(marginal)
+
+    def doubts(self, marginals: Sequence[NoisyMarginal]) -> bool:
+        """Whether the tables released by now lead to another opinion of the source than this was built on."""
+        if self.source is None:
+            return False
+        estimates = beliefs.columns(self.domain, marginals, records=self.total)
+        now, _, _ = self.source.consult(marginals, estimates, records=self.total)
+        return (now.trust == 0) != (self.opinion.trust == 0) or abs(now.trust - self.opinion.trust) > DOUBT
 
     def fits(self, clique: Clique) -> bool:
         """Whether the pool's bins tell the clique's cells apart."""

@@ -18,16 +18,30 @@ from synthesis.loop.beliefs import is_one_way
 from synthesis.loop.fit import Fit
 from synthesis.loop.reports import Discrepancy, Iteration
 from synthesis.loop.settings import LoopSettings
+from synthesis.loop.sources import Opinion, Source
 from synthesis.loop.trust import admit
 
 TABLE_STREAM = 1  # tables are drawn from a stream of their own, so that asking twice gives the same twice
 
 
 class Loop:
-    """A model of the records behind released tables; satisfies ``privacy.values.AdaptiveModel``."""
+    """A model of the records behind released tables; satisfies ``privacy.values.AdaptiveModel``.
 
-    def __init__(self, domain: Domain, *, settings: LoopSettings, seed: int, rules: Sequence[HardRule] = ()) -> None:
+    ``supposed`` is a whole plan known before anything is released, for example from a public reference table:
+    as far as released tables support it, it is where the loop starts from, while measuring and afterwards.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        settings: LoopSettings,
+        seed: int,
+        rules: Sequence[HardRule] = (),
+        supposed: ProposalPlan | None = None,
+    ) -> None:
         self.domain, self.settings, self.seed, self.rules = domain, settings, seed, tuple(rules)
+        self._source = Source(supposed, domain) if supposed is not None else None
         self._rng = np.random.default_rng(seed)
         self._marginals: list[NoisyMarginal] = []
         self._built: Fit | None = None
@@ -37,10 +51,16 @@ class Loop:
 
     @classmethod
     def from_release(
-        cls, release: Release, *, settings: LoopSettings, seed: int, rules: Sequence[HardRule] = ()
+        cls,
+        release: Release,
+        *,
+        settings: LoopSettings,
+        seed: int,
+        rules: Sequence[HardRule] = (),
+        supposed: ProposalPlan | None = None,
     ) -> Loop:
         """A loop that has observed every table of a release, in its order."""
-        loop = cls(release.domain, settings=settings, seed=seed, rules=rules)
+        loop = cls(release.domain, settings=settings, seed=seed, rules=rules, supposed=supposed)
         for marginal in release.marginals:
             loop.observe(marginal)
         return loop
@@ -49,6 +69,11 @@ class Loop:
     def total(self) -> int:
         """The released number of records, from all one-way tables together; at least 1."""
         return round(self._fit().total)
+
+    @property
+    def opinion(self) -> Opinion:
+        """What the loop thinks by now of the plan it was given to suppose, and why."""
+        return self._fit().opinion
 
     def observe(self, marginal: NoisyMarginal) -> None:
         """Take a released table as evidence. ValueError when it does not fit the domain."""
@@ -109,6 +134,7 @@ class Loop:
             accepted=admission.accepted,
             rejected=admission.rejected,
             cliques=len(self._fit().pool.tables),
+            alone=float(self._fit().pool.prior.weights[0]),
         )
 
     def converged(self) -> bool:
@@ -144,12 +170,14 @@ class Loop:
 
     def _fit(self) -> Fit:
         if self._built is None:
-            self._built = Fit(self.domain, self._marginals, self.settings, self._rng, self.rules)
+            self._built = Fit(self.domain, self._marginals, self.settings, self._rng, self.rules, self._source)
             self._news = bool(self._built.pool.tables)
             self._asked.clear()
         return self._built
 
     def _sweep(self) -> None:
+        if self._news and self._fit().doubts(self._marginals):
+            self._built = None  # the records start anew, from what is believed now
         for _ in range(self.settings.sweeps):
             self._fit().pool.sweep(self.settings.step)
         self._news = self._settled = False

@@ -18,6 +18,7 @@ from synthesis.loop.cells import Table
 from synthesis.loop.denoising import Estimate
 from synthesis.loop.evidence import LARGEST_STEP, Evidence
 from synthesis.loop.jumping import jump
+from synthesis.loop.mixtures import Mixture
 from synthesis.loop.prior import Prior
 from synthesis.loop.sampling import Codes, Weights, chunks, draw
 from synthesis.loop.zeros import Zeros
@@ -26,21 +27,28 @@ FloatArray = NDArray[np.float64]
 
 
 class Pool:
-    """``size`` records over binned columns; ``beliefs`` are the denoised one-way tables on those bins."""
+    """``size`` records over binned columns; ``beliefs`` are the denoised one-way tables on those
+    bins, ``ground`` the mixture its prior starts from."""
 
-    def __init__(self, beliefs: list[Estimate], *, total: float, size: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        beliefs: list[Estimate],
+        *,
+        total: float,
+        size: int,
+        rng: np.random.Generator,
+        ground: Mixture | None = None,
+    ) -> None:
         self.beliefs, self.total, self.size, self.rng = beliefs, total, size, rng
         self.tables: list[Evidence] = []
         self.touching: list[list[Evidence]] = [[] for _ in beliefs]
         self.watched: list[Table] = []  # nothing was released of these: the model's own, for the records drawn from it
         self.watching: list[list[Table]] = [[] for _ in beliefs]
-        self.prior = Prior([belief.mass for belief in beliefs])
+        self.prior = Prior([belief.mass for belief in beliefs], ground)
         self.tilts = [np.zeros(len(belief.mean)) for belief in beliefs]
         self.averaged = [np.zeros(len(belief.mean)) for belief in beliefs]
         self.zeros: Zeros | None = None
-        self.codes: Codes = np.stack(
-            [rng.choice(len(belief.mean), size, p=belief.mass).astype(np.int32) for belief in beliefs]
-        )
+        self.codes: Codes = self.prior.sample(size, rng)
 
     @property
     def scale(self) -> float:
@@ -87,12 +95,12 @@ class Pool:
 
     def sweep(self, step: float, *, average: bool = False) -> None:
         """Resample every column once, in random order, learning at rate ``step``; average what is expected."""
-        joint = self.prior.joint(self.codes)
+        kinds = self.prior.kinds(self.codes, self.rng)
         if self.zeros is not None:
-            jump(self, self.zeros, self.codes, joint, self.rng)
+            jump(self, self.zeros, self.codes, kinds, self.rng)
         for column in self.rng.permutation(len(self.beliefs)).tolist():
             watching = self.watching[column] if average else []
-            own, known, seen = self._expect(column, joint, watching)
+            own, known, seen = self._expect(column, kinds, watching)
             self._learn(column, own, step)
             for table, expected in zip(self.touching[column], known, strict=True):
                 busiest = max(len(self.touching[c]) for c in table.columns)
@@ -108,13 +116,12 @@ class Pool:
         for _ in range(sweeps):
             for part in chunks(codes.shape[1], max(len(tilt) for tilt in self.tilts)):
                 block = codes[:, part]  # a view: records do not depend on each other
-                joint = self.prior.joint(block)
+                kinds = self.prior.kinds(block, rng)
                 if self.zeros is not None:
-                    jump(self, self.zeros, block, joint, rng)
+                    jump(self, self.zeros, block, kinds, rng)
                 for column in rng.permutation(len(self.beliefs)).tolist():
-                    drawn, _ = draw(self.logits(column, joint, block, self.index(column, block), tilts[column]), rng)
-                    self.prior.move(column, joint, block[column], drawn)
-                    block[column] = drawn
+                    index = self.index(column, block)
+                    block[column], _ = draw(self.logits(column, kinds, block, index, tilts[column]), rng)
         return codes
 
     def index(self, column: int, codes: Codes) -> sp.csr_matrix | None:
@@ -131,14 +138,12 @@ class Pool:
         """The tilts of all tables that touch the column, stacked to match ``index``."""
         return self.stack(column, [table.tilt for table in self.touching[column]])
 
-    def logits(
-        self, column: int, joint: Weights, codes: Codes, index: sp.csr_matrix | None, stacked: Weights
-    ) -> Weights:
-        """Unnormalised log conditional of the column's bins, records x bins, given the other columns.
+    def logits(self, column: int, kinds: Codes, codes: Codes, index: sp.csr_matrix | None, stacked: Weights) -> Weights:
+        """Unnormalised log conditional of the column's bins, records x bins, given kinds and other columns.
 
         ``index`` and ``stacked`` are the records' ``index`` and the column's ``tilted``.
         """
-        base = self.prior.logits(column, joint, codes[column]) + self.tilts[column].astype(np.float32)
+        base = self.prior.logits(column, kinds) + self.tilts[column].astype(np.float32)
         if index is None:
             gathered: Weights = np.broadcast_to(base, (codes.shape[1], base.shape[1]))
         else:
@@ -147,7 +152,7 @@ class Pool:
         return gathered if self.zeros is None else self.zeros.forbid(column, codes, gathered)
 
     def _expect(
-        self, column: int, joint: Weights, watching: list[Table]
+        self, column: int, kinds: Codes, watching: list[Table]
     ) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:
         """Resample the column; its expected one-way table and those of its tables, in released records."""
         stacked = self.tilted(column)
@@ -156,9 +161,7 @@ class Pool:
         for part in chunks(self.size, len(own)):
             codes = self.codes[:, part]
             index, also = self.index(column, codes), index_of(watching, column, codes)
-            drawn, chances = draw(self.logits(column, joint[part], codes, index, stacked), self.rng)
-            self.prior.move(column, joint[part], codes[column], drawn)
-            codes[column] = drawn
+            codes[column], chances = draw(self.logits(column, kinds[part], codes, index, stacked), self.rng)
             own += chances.sum(axis=0, dtype=float)
             if index is not None:
                 rows += index.T @ chances

@@ -1,11 +1,11 @@
-"""The prior: a mixture of products, one component per proposal, component 0 for all other records.
+"""The prior: a mixture of products. Component 0 is independent columns, the others are what proposers said.
 
-q(x) = sum_k w_k prod_i q_ki(x_i). Component 0 starts as the product of one-way tables and gives up what other
-components take, so that the mixture's own one-way tables stay as they are and proposals speak of how columns
-go together. Which component explains a record is never decided: each record carries
-the joint log weights log w_k + sum_i log q_ki(x_i), and a column is resampled from the mixture given all
-other columns. The weights are given from outside (see ``synthesis.loop.trust``) and rest while the pool
-learns: weights that followed the pool's own records would feed on themselves.
+q(x) = sum_k w_k prod_i q_ki(x_i). The ground is component 0, or component 0 beside the components of a source
+that describes all records (see ``synthesis.loop.sources``); single proposals are added to it. The ground gives
+up what single proposals take, so that the mixture's own one-way tables stay as they are and proposals speak of
+how columns go together. Every record carries the component that it is taken to come from, drawn anew in each
+sweep from those that explain it. The weights are given from outside (see ``synthesis.loop.trust``) and rest
+while the pool learns: weights that followed the pool's own records would feed on themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthesis.loop.sampling import Codes, Weights, largest
+from synthesis.loop.mixtures import Mixture
+from synthesis.loop.sampling import Codes, Weights, chunks, draw
 
 FloatArray = NDArray[np.float64]
 
@@ -24,15 +25,26 @@ FEWEST = 2.0  # records a component must explain to stay
 
 
 class Prior:
-    """Weights (K) and, per column, probabilities of every component (K x bins)."""
+    """Weights (K) and, per column, probabilities of every component (K x bins).
 
-    def __init__(self, masses: list[FloatArray]) -> None:
+    ``masses`` are the one-way tables that the mixture keeps, ``ground`` a mixture that has them.
+    """
+
+    def __init__(self, masses: list[FloatArray], ground: Mixture | None = None) -> None:
         self.masses = masses
-        self._set(np.ones(1), [mass[None] for mass in masses])
+        self.ground = ground or Mixture(np.ones(1), tuple(mass[None] for mass in masses))
+        self.given = len(self.ground.weights)  # components before the first single proposal
+        self._set(np.zeros(0), [mass[:0].reshape(0, len(mass)) for mass in masses])
+
+    def sample(self, records: int, rng: np.random.Generator) -> Codes:
+        """Codes (columns x records) drawn from the mixture."""
+        kinds = rng.choice(len(self.weights), records, p=self.weights)
+        return np.stack([draw(log[kinds], rng)[0] for log in self.logs])
 
     def limited(self, components: list[list[FloatArray]], weights: FloatArray, most: float) -> FloatArray:
-        """The weights, lowered so that all components but the first take at most ``most`` of any bin."""
-        taken = [self.weights[1:] @ part[1:] / mass for part, mass in zip(self.parts, self.masses, strict=True)]
+        """The weights, lowered so that all single proposals together take at most ``most`` of any bin."""
+        boxes = slice(self.given, None)
+        taken = [self.weights[boxes] @ part[boxes] / mass for part, mass in zip(self.parts, self.masses, strict=True)]
         found = np.zeros(len(weights))
         for number, (component, weight) in enumerate(zip(components, weights.tolist(), strict=True)):
             shares = [part / mass for part, mass in zip(component, self.masses, strict=True)]
@@ -41,58 +53,49 @@ class Prior:
             taken = [old + found[number] * new for old, new in zip(taken, shares, strict=True)]
         return found
 
-    def joint(self, codes: Codes) -> Weights:
-        """Log weight of each component together with each record of ``codes`` (columns x records): records x K."""
-        joint = np.tile(np.log(self.weights).astype(np.float32), (codes.shape[1], 1))
-        if len(self.weights) > 1:
-            for log, values in zip(self.logs, codes, strict=True):
-                joint += log.T.take(values, axis=0)
-        return joint
-
-    def logits(self, column: int, joint: Weights, values: Codes) -> Weights:
-        """Log prior of the column's bins given the records' other columns (records x bins, or one row for all).
-
-        ``values`` are the column's present values, which ``joint`` counts.
-        """
-        logs: Weights = self.logs[column]
+    def kinds(self, codes: Codes, rng: np.random.Generator) -> Codes:
+        """A component for each record of ``codes`` (columns x records), drawn from those that explain it."""
         if len(self.weights) == 1:
-            return logs
-        chances = _shares(joint - logs.T.take(values, axis=0))
-        return np.asarray(np.log(chances @ self.parts[column]))
+            return np.zeros(codes.shape[1], np.int32)
+        found = [draw(self._joint(codes[:, part]), rng)[0] for part in chunks(codes.shape[1], len(self.weights))]
+        return np.concatenate(found)
 
-    def move(self, column: int, joint: Weights, old: Codes, new: Codes) -> None:
-        """Bring ``joint`` up to date, in place, after the column's values changed."""
-        if len(self.weights) > 1:
-            logs = self.logs[column].T
-            joint += logs.take(new, axis=0) - logs.take(old, axis=0)
+    def logits(self, column: int, kinds: Codes) -> Weights:
+        """Log prior of the column's bins in each record's component: records x bins, or one row for all."""
+        logs: Weights = self.logs[column]
+        return logs if len(self.weights) == 1 else logs[kinds]
+
+    def _joint(self, codes: Codes) -> Weights:
+        """Log weight of each component together with each record: records x K."""
+        joint = np.tile(np.log(self.weights).astype(np.float32), (codes.shape[1], 1))
+        for log, values in zip(self.logs, codes, strict=True):
+            joint += log.T.take(values, axis=0)
+        return joint
 
     def add(self, components: list[list[FloatArray]], weights: FloatArray) -> None:
         """Append components (each one probability vector per column) with these weights; the others shrink."""
         parts = [
-            np.vstack([part, *(each[column][None] for each in components)]) for column, part in enumerate(self.parts)
+            np.vstack([part[self.given :], *(each[column][None] for each in components)])
+            for column, part in enumerate(self.parts)
         ]
-        self._set(np.concatenate([self.weights * (1 - weights.sum()), weights]), parts)
+        self._set(np.concatenate([self.weights[self.given :] * (1 - weights.sum()), weights]), parts)
 
     def prune(self, most: int, records: int) -> None:
-        """Drop components that explain fewer than FEWEST of the records, and the weakest beyond ``most``."""
-        strength = self.weights.copy()
-        strength[0] = np.inf
-        keep = strength * records >= FEWEST
-        keep &= strength >= np.sort(strength)[::-1][: most + 1].min()
-        self._set(self.weights[keep] / self.weights[keep].sum(), [part[keep] for part in self.parts])
+        """Drop single proposals that explain fewer than FEWEST of the records, and the weakest beyond ``most``."""
+        boxes = self.weights[self.given :]
+        keep = boxes * records >= FEWEST
+        if len(boxes) > most:
+            keep &= boxes >= np.sort(boxes)[::-1][:most].min(initial=np.inf)
+        whole = self.weights[: self.given].sum() + boxes[keep].sum()
+        self._set(boxes[keep] / whole, [part[self.given :][keep] for part in self.parts])
 
-    def _set(self, weights: FloatArray, parts: list[NDArray[np.floating[Any]]]) -> None:
-        self.weights = weights
-        rest = [
-            np.maximum(mass - weights[1:] @ part[1:], LEFT * mass)
-            for mass, part in zip(self.masses, parts, strict=True)
-        ]
-        whole = [np.vstack([left / left.sum(), part[1:]]) for left, part in zip(rest, parts, strict=True)]
+    def _set(self, weights: FloatArray, boxes: list[NDArray[np.floating[Any]]]) -> None:
+        """The ground, brought to the one-way tables that single proposals leave it, and these proposals."""
+        ground = self.ground
+        if len(weights):
+            rest = [np.maximum(m - weights @ box, LEFT * m) for m, box in zip(self.masses, boxes, strict=True)]
+            ground = ground.raked([left / left.sum() for left in rest])
+        self.weights = np.concatenate([ground.weights * (1 - weights.sum()), weights])
+        whole = [np.vstack([part, box]) for part, box in zip(ground.parts, boxes, strict=True)]
         self.parts = [np.maximum(part, 1e-9).astype(np.float32) for part in whole]
         self.logs = [np.log(part) for part in self.parts]
-
-
-def _shares(logs: Weights) -> Weights:
-    """Rows of log weights as shares that add up to 1."""
-    weights = np.exp(logs - largest(logs))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

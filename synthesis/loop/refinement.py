@@ -24,6 +24,7 @@ class Refiner:
 
     def __init__(self, pool: Pool, codes: Codes, rng: np.random.Generator) -> None:
         self.pool, self.codes, self.rng = pool, codes, rng
+        self.kinds = pool.prior.kinds(codes, rng)
         records = codes.shape[1]
         self.own_targets = [_scaled(average, records) for average in pool.averaged]
         self.own_counts = [_count(values, len(t)) for values, t in zip(codes, self.own_targets, strict=True)]
@@ -34,6 +35,7 @@ class Refiner:
 
     def run(self, passes: int) -> Codes:
         for _ in range(passes):
+            self.kinds = self.pool.prior.kinds(self.codes, self.rng)
             for column in self.rng.permutation(len(self.codes)).tolist():
                 order, tilts = self.rng.permutation(self.codes.shape[1]), self.pool.tilted(column)
                 for batch in np.array_split(order, min(BATCHES, len(order))):
@@ -49,7 +51,7 @@ class Refiner:
     def _move(self, column: int, batch: NDArray[np.int64], tilts: Weights) -> None:
         pool, codes = self.pool, self.codes[:, batch]
         index = pool.index(column, codes)
-        drawn, _ = draw(pool.logits(column, pool.prior.joint(codes), codes, index, tilts), self.rng)
+        drawn, _ = draw(pool.logits(column, self.kinds[batch], codes, index, tilts), self.rng)
         gain = self._change(column, codes, drawn)
         go = (drawn != codes[column]) & (gain < 0) & (self.rng.random(len(batch)) < ACCEPT)
         self._apply(column, batch[go], codes[:, go], drawn[go])

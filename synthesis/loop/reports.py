@@ -36,6 +36,7 @@ class Iteration:
     """Figures after one iteration.
 
     ``residual``: root mean square, over released tables, of (target - expected) / noise; 1 is pure noise.
+    ``alone``: weight of component 0, the share of records that no proposer speaks for.
     ``tvd2``: total variation distance from the released tables of two columns, mean, beyond their noise.
     """
 
@@ -45,6 +46,7 @@ class Iteration:
     accepted: int
     rejected: tuple[str, ...]
     cliques: int
+    alone: float
 
 
 def largest(marginal: NoisyMarginal, now: FloatArray, *, sampling: float, among: int) -> list[Discrepancy]:

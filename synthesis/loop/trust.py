@@ -42,7 +42,8 @@ def admit(fit: Fit, plan: ProposalPlan) -> Admission:
     fit.pool.prior.prune(fit.settings.components - len(proposals), fit.pool.size)
     components = [component(fit, proposal) for proposal in proposals]
     earned = _weights(fit, components)
-    weights = fit.pool.prior.limited(components, earned, MOST)
+    asked = np.array([proposal.weight for proposal in proposals]) / fit.total
+    weights = fit.pool.prior.limited(components, np.minimum(earned, asked), MOST)
     good = weights >= LEAST
     if good.any():
         fit.pool.take_in([c for c, g in zip(components, good, strict=True) if g], weights[good])
@@ -55,13 +56,14 @@ def admit(fit: Fit, plan: ProposalPlan) -> Admission:
 
 
 def component(fit: Fit, proposal: Proposal) -> list[FloatArray]:
-    """Per column, probabilities over the pool's bins: the one-way table kept inside the proposal's box."""
+    """Per column, probabilities over the pool's bins: the proposal's chances, or its one-way table, in its box."""
     found = []
     for place, column in enumerate(fit.domain.columns):
         mass = fit.binning.masses[place]
         inside = np.zeros(len(mass))
         codes = list(proposal.cells[column])
-        inside[codes] = mass[codes]
+        inside[codes] = np.asarray(proposal.chances.get(column, mass))[codes]
+        inside = inside if inside.sum() > 0 else mass
         mixed = (1 - OUTSIDE) * inside / inside.sum() + OUTSIDE * mass
         found.append(np.bincount(fit.binning.bins[place], mixed).astype(float))
     return found

@@ -37,6 +37,27 @@ def test_the_last_line_is_json_and_the_table_is_in_the_judges_format(
     assert distance(made.to_numpy(), truth) < 0.6 * distance(independent, truth)
 
 
+def test_the_line_tells_which_proposer_and_what_became_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, rows, seed in (("train", 3000, 0), ("public", 400, 1)):
+        frame = pd.DataFrame(people(rows, seed=seed), columns=list(DOMAIN.columns))
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "domain.json").write_text(json.dumps(dict(zip(DOMAIN.columns, DOMAIN.sizes, strict=True))))
+    files = ["--train", str(tmp_path / "train.csv"), "--domain", str(tmp_path / "domain.json")]
+    files += ["--epsilon", "1", "--purpose", "owner", "--out", str(tmp_path / "made.csv")]
+    fidelity.main([*files, "--proposer", "public", "--public", str(tmp_path / "public.csv")])
+    good = json.loads(capsys.readouterr().out.splitlines()[-1])
+    fidelity.main([*files, "--proposer", "malicious"])
+    bad = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (good["proposer"], bad["proposer"]) == ("public", "malicious")
+    assert good["weight_on_component_0"] < 0.5
+    assert bad["weight_on_component_0"] >= 0.75  # the rest is what the embedded proposer earned
+    assert bad["supposed"].startswith("not believed")
+    with pytest.raises(SystemExit):
+        fidelity.main([*files, "--proposer", "public"])
+
+
 @pytest.mark.parametrize("epsilon", ["0", "-1"])
 def test_an_epsilon_that_is_no_budget_is_refused(tmp_path: Path, epsilon: str) -> None:
     (tmp_path / "domain.json").write_text('{"a": 2}')

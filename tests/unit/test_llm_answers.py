@@ -32,6 +32,13 @@ def test_a_valid_plan_is_read_in_the_domains_words() -> None:
     assert (plan.proposals[0].weight, plan.proposals[0].reason) == (40, "because")
 
 
+def test_an_answer_that_proposes_nothing_is_no_fault() -> None:
+    assert answers.parse('{"proposals": []}', DOMAIN) == (ProposalPlan(), ())
+    assert answers.parse('Here: {"proposals" : [ ] }', DOMAIN) == (ProposalPlan(), ())
+    assert answers.parse('{"proposals": [{"values"', DOMAIN) == (ProposalPlan(), ("the answer holds no proposal",))
+    assert answers.parse("nothing", DOMAIN) == (ProposalPlan(), ("the answer holds no proposal",))
+
+
 ONE = {"column": "c01", "allow": ["v01"]}
 TWO = {"column": "c02", "allow": ["v01"]}
 

@@ -67,18 +67,42 @@ def test_the_prior_forgets_its_weakest_components_and_never_the_first() -> None:
     assert len(prior.weights) == 2  # 0.3 / 0.9 of four records is fewer than two
 
 
-def test_the_conditional_of_a_mixture_is_exact() -> None:
+def test_records_are_given_the_components_that_explain_them() -> None:
     rng = np.random.default_rng(3)
     prior = Prior([rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(2))])
     parts = [rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(2))]
     prior.add([parts], np.array([0.4]))
-    table = 0.6 * np.outer(prior.parts[0][0], prior.parts[1][0]) + 0.4 * np.outer(*parts)
-    codes = np.array([[0, 2, 1], [1, 0, 1]], np.int32)
-    chances = np.exp(prior.logits(0, prior.joint(codes), codes[0]))
-    assert chances == pytest.approx((table / table.sum(axis=0)).T[codes[1]], rel=1e-5)
-    joint, moved = prior.joint(codes), np.array([[2, 2, 0], [1, 0, 1]], np.int32)
-    prior.move(0, joint, codes[0], moved[0])
-    assert joint == pytest.approx(prior.joint(moved), abs=1e-5)
+    ours = 0.6 * prior.parts[0][0] * prior.parts[1][0][1]
+    theirs = 0.4 * parts[0] * parts[1][1]
+    codes = np.stack([np.repeat([0, 1, 2], 20_000), np.ones(60_000, int)]).astype(np.int32)
+    found = prior.kinds(codes, rng).reshape(3, -1).mean(axis=1)
+    assert found == pytest.approx(theirs / (ours + theirs), abs=0.02)
+    assert np.exp(prior.logits(0, np.array([1, 0], np.int32))) == pytest.approx(
+        np.stack([parts[0], prior.parts[0][0]]), rel=1e-5
+    )
+
+
+def test_a_sample_of_the_prior_has_its_tables() -> None:
+    rng = np.random.default_rng(4)
+    prior = Prior([np.array([0.5, 0.5]), np.array([0.5, 0.5])])
+    prior.add([[np.array([0.9, 0.1]), np.array([0.1, 0.9])]], np.array([0.5]))
+    codes = prior.sample(40_000, rng)
+    table = sum(w * np.outer(first, second) for w, first, second in zip(prior.weights, *prior.parts, strict=True))
+    found = np.bincount(2 * codes[0] + codes[1], minlength=4) / codes.shape[1]
+    assert found == pytest.approx(np.asarray(table).ravel(), abs=0.01)
+
+
+def test_no_proposal_is_given_more_than_the_records_it_asks_for(fit: Fit) -> None:
+    assert admit(fit, ProposalPlan((proposal(400, work=(1,), income=(2, 3, 4, 5), owner=(1,)),))).accepted == 1
+    assert fit.pool.prior.weights[1] == pytest.approx(400 / fit.total)
+
+
+def test_chances_say_how_likely_each_code_is_inside_a_box(fit: Fit) -> None:
+    income = DOMAIN.index("income")
+    told = Proposal({**EVERYTHING, "income": (3, 4)}, 10, "a reason", {"income": (0, 0, 0, 3, 1, 0)})
+    chances = component(fit, told)[income]
+    assert chances.sum() == pytest.approx(1)
+    assert chances[3] / chances[4] == pytest.approx(3, rel=0.15)  # a little follows the one-way table
 
 
 def test_all_proposals_together_never_take_more_than_a_quarter_of_any_bin(fit: Fit) -> None:

@@ -107,9 +107,14 @@ def test_nothing_to_draw_says_so_instead_of_failing() -> None:
 
 
 def test_chart_stands_beside_a_table_of_the_same_figures() -> None:
-    rows = [{"number": i, "residual": 8 / i, "tvd2": 0.1 / i, "accepted": i} for i in range(1, 9)]
+    rows: list[dict[str, object]] = [
+        {"number": i, "residual": 8 / i, "tvd2": 0.1 / i, "accepted": i} for i in range(1, 9)
+    ]
+    rows[2] |= {"note": "2 valid proposals", "rejected": ["explains nothing <b>", "too many"]}
     html = render("{% discrepancy_chart rows %}", rows=rows)
     assert html.count('class="dot"') == 8
+    assert "2 valid proposals" in html
+    assert '<li class="break">explains nothing &lt;b&gt;</li>' in html
     assert html.count('<th scope="row">') == 8
     assert "1.25 %" in html
 
