@@ -172,6 +172,18 @@ def _check_columns(top: Reader, columns: tuple[Column, ...]) -> None:
             top.problem(f"two columns are named '{name}': a field, and a part of another")
 
 
+def _rules(top: Reader, columns: tuple[Column, ...]) -> tuple[HardRule, ...]:
+    """The last part read: rules speak of columns, so they are read once the columns are in order."""
+    _check_columns(top, columns)
+    rules: tuple[HardRule, ...] = ()
+    if top.problems:
+        top.get("rules")
+    else:
+        rules = read_rules(top, columns)
+    top.done()
+    return rules
+
+
 def _check_searches(top: Reader, columns: tuple[Column, ...], cap_delta: Decimal) -> None:
     """Key discovery is within the cap, already for one release."""
     searched = [column for column in columns if isinstance(column.coding, Undiscovered)]
@@ -194,9 +206,7 @@ def _read(top: Reader, text: str) -> Schema | None:
     delimiter = read_delimiter(top)
     roles = read_fields(top, public=public, missing=missing, identifiers=unit.columns)
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
-    _check_columns(top, columns)
-    rules = read_rules(top, columns) if not top.problems else top.get("rules")
-    top.done()
+    rules = _rules(top, columns)
     _check_searches(top, columns, cap_delta)
     if not set(unit.columns) <= set(roles):
         top.problem("the privacy unit's column, and those of its levels, must be among the fields")

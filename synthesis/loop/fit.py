@@ -10,7 +10,7 @@ import numpy as np
 
 from privacy.validity import Zero
 from privacy.values import Clique, Domain, HardRule, IntArray, NoisyMarginal
-from synthesis.loop import beliefs
+from synthesis.loop import beliefs, policy
 from synthesis.loop.binning import Binning
 from synthesis.loop.cells import Table
 from synthesis.loop.denoising import FloatArray
@@ -49,7 +49,8 @@ class Fit:
         tables = [marginal for marginal in marginals if not beliefs.is_one_way(marginal)]
         self.binning = Binning(domain, estimates, [*tables, *rules], level=max(settings.levels))
         ground = ground and ground.through(self.binning.bins)
-        self.pool = Pool(self.binning.estimates, total=self.total, size=settings.pool_size, rng=rng, ground=ground)
+        size = policy.pool_size(settings.pool_size, tables, total=self.total)
+        self.pool = Pool(self.binning.estimates, total=self.total, size=size, rng=rng, ground=ground)
         if rules:
             zeros = [on_bins(Zero.of(rule, domain), self.binning.bins) for rule in rules]
             self.pool.obey(Zeros(zeros, [belief.mass for belief in self.pool.beliefs]))

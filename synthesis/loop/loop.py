@@ -108,7 +108,12 @@ class Loop:
         cliques = list(views.pairs(taken, self.settings.levels))
         if 2 * round >= rounds:
             cliques += views.triples(taken, self.settings.triple_levels)
-        return tuple(self._candidate(fit, clique, sigma) for clique in cliques)
+        foreseen = [self._chance(fit, clique) for clique in cliques]
+        wary = policy.may_buy_nothing(cliques, foreseen, domain=self.domain, sigma=sigma)
+        return tuple(
+            Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance if wary else None)
+            for clique, chance in zip(cliques, foreseen, strict=True)
+        )
 
     def discrepancies(self, limit: int) -> tuple[Discrepancy, ...]:
         """The largest cells that noise does not explain, under- and over-represented, largest first."""
@@ -139,7 +144,8 @@ class Loop:
 
     def converged(self) -> bool:
         """Whether every released table is explained to within its noise."""
-        return all(reports.within_noise(self._chi(marginal), marginal.counts.size) for marginal in self._marginals)
+        among = len(self._marginals)
+        return all(reports.within_noise(self._chi(m), m.counts.size, among=among) for m in self._marginals)
 
     def records(self, rows: int) -> IntArray:
         """Exactly ``rows`` records x columns of codes, refined. The same state gives the same table."""
@@ -162,11 +168,9 @@ class Loop:
         count = -(-rows // self.settings.shard_rows)
         return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
 
-    def _candidate(self, fit: Fit, clique: Clique, sigma: float) -> Candidate:
-        chance = policy.chance(
-            [fit.binning.belief(axis) for axis in clique.axes], total=fit.total, sampling=fit.pool.scale
-        )
-        return Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance)
+    def _chance(self, fit: Fit, clique: Clique) -> int:
+        axes = [fit.binning.belief(axis) for axis in clique.axes]
+        return policy.chance(axes, total=fit.total, sampling=fit.pool.scale)
 
     def _fit(self) -> Fit:
         if self._built is None:

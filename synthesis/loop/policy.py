@@ -15,7 +15,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from privacy.values import Axis, Clique, Domain, IntArray
+from privacy.values import Axis, Clique, Domain, IntArray, NoisyMarginal
 from synthesis.loop.denoising import FloatArray
 
 NOISE = math.sqrt(2 / math.pi)  # expected |N(0, 1)|
@@ -36,6 +36,14 @@ def rounds(*, columns: int, total: float, rho: float, one_way_share: float = 0.3
     tables = int(np.clip(wanted, least, min(1.2 * pairs, TABLES_PER_COLUMN * columns)))
     count = max(min(3, tables), min(8, tables // 4))
     return count, math.ceil(tables / count)
+
+
+def pool_size(least: int, tables: Sequence[NoisyMarginal], *, total: float) -> int:
+    """Records that learn: twice as many where the pool's own sampling would outweigh most tables' noise."""
+    if not tables:
+        return least
+    sampling = [total**2 / (least * table.counts.size) / table.sigma**2 for table in tables]
+    return 2 * least if float(np.median(sampling)) > 1 else least
 
 
 class Views:
@@ -84,6 +92,17 @@ def chance(axes: Sequence[tuple[FloatArray, FloatArray]], *, total: float, sampl
         others = [spread**2 if at == place else other**2 for at, (other, _) in enumerate(axes)]
         variance = variance + reduce(np.multiply.outer, others)
     return round(NOISE * float(np.sqrt(variance).sum()))
+
+
+def may_buy_nothing(cliques: Sequence[Clique], chances: Sequence[int], *, domain: Domain, sigma: float) -> bool:
+    """Whether chance alone would not be worth a table's noise, even of the coarsest table.
+
+    Where noise is smaller than the differences that chance brings, any table is better than none.
+    """
+    if not cliques:
+        return False
+    cells, foreseen = min((clique.cells(domain), chance) for clique, chance in zip(cliques, chances, strict=True))
+    return NOISE * sigma * cells >= foreseen
 
 
 def _axis(column: str, view: IntArray, domain: Domain) -> Axis:

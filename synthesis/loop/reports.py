@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from privacy.values import Clique, NoisyMarginal
 
@@ -77,13 +78,16 @@ def chi_square(marginal: NoisyMarginal, expected: FloatArray, *, sampling: float
     return float(((marginal.counts - expected) ** 2 / variance).mean())
 
 
-def within_noise(chi: float, cells: int) -> bool:
+def within_noise(chi: float, cells: int, *, among: int = 1) -> bool:
     """Whether noise alone gives a mean of ``cells`` squared residuals this large, at three deviations.
 
+    ``among``: how many tables are asked about together. The more, the further the worst of them is off by chance,
+    and the bound moves so that all of them pass as often as a single table passes at three deviations.
     The cube root of a chi-square is nearly normal (Wilson and Hilferty 1931).
     """
     spread = 2 / (9 * cells)
-    return chi <= (1 - spread + 3 * math.sqrt(spread)) ** 3
+    deviations = float(ndtri(1 - ndtr(-3.0) / among))
+    return chi <= (1 - spread + deviations * math.sqrt(spread)) ** 3
 
 
 def distance_beyond_noise(marginal: NoisyMarginal, expected: FloatArray) -> float:

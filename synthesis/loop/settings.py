@@ -15,7 +15,7 @@ class LoopSettings:
     stands alone and lighter neighbours share a bin of about that mass.
     """
 
-    pool_size: int = 20_000  # records that learn; the table asked for may be smaller or larger
+    pool_size: int = 20_000  # records that learn, twice as many where noise is small; any table may be asked for
     sweeps: int = 10  # passes over all columns in one iteration
     settle_sweeps: int = 20  # slow passes at the end, whose expected tables are averaged
     step: float = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from privacy.values import Domain
+from privacy.values import Clique, Domain, NoisyMarginal
 from synthesis.loop import policy
 
 DOMAIN = Domain(("a", "b", "c", "d"), (2, 3, 20, 5))
@@ -78,3 +78,19 @@ def test_chance_foresees_the_distance_of_independent_columns() -> None:
     axes = [(s, np.full(len(s), d)) for s, d in zip(shares, spreads, strict=True)]
     assert policy.chance(axes, total=10_000, sampling=0.0) == pytest.approx(np.mean(found), rel=0.1)
     assert policy.chance(axes, total=10_000, sampling=2.0) > policy.chance(axes, total=10_000, sampling=0.0)
+
+
+def test_nothing_is_an_option_only_where_the_coarsest_tables_noise_outweighs_chance() -> None:
+    cliques = [Clique.of("a", "b"), Clique.of("a", "d")]  # 6 and 10 cells
+    assert policy.may_buy_nothing(cliques, [100, 500], domain=DOMAIN, sigma=25.0)
+    assert not policy.may_buy_nothing(cliques, [100, 5], domain=DOMAIN, sigma=15.0)
+    assert not policy.may_buy_nothing([], [], domain=DOMAIN, sigma=15.0)
+
+
+def test_the_pool_doubles_only_where_its_sampling_outweighs_the_noise() -> None:
+    def table(sigma: float) -> NoisyMarginal:
+        return NoisyMarginal(Clique.of("a", "b"), np.zeros((2, 3), np.int64), sigma, "m")
+
+    assert policy.pool_size(1000, [table(1e6)], total=10_000) == 1000
+    assert policy.pool_size(1000, [table(1.0)] * 2 + [table(1e6)], total=10_000) == 2000
+    assert policy.pool_size(1000, [], total=10_000) == 1000

@@ -20,6 +20,14 @@ def test_noise_alone_is_rarely_called_more_than_noise(cells: int) -> None:
     assert np.mean([not reports.within_noise(float(chi), cells) for chi in draws]) < 0.006
 
 
+def test_many_tables_of_noise_alone_pass_together_as_often_as_one() -> None:
+    draws = (np.random.default_rng(1).normal(size=(400, 300, 40)) ** 2).mean(axis=2)
+    together = [all(reports.within_noise(float(chi), 40, among=300) for chi in table) for table in draws]
+    apart = [all(reports.within_noise(float(chi), 40) for chi in table) for table in draws]
+    assert np.mean(together) > 0.97
+    assert np.mean(apart) < 0.8
+
+
 @pytest.mark.parametrize(("cells", "chi"), [(6, 5.0), (50, 2.0), (2000, 1.2)])
 def test_more_than_noise_is_told_the_sooner_the_more_cells_there_are(cells: int, chi: float) -> None:
     assert not reports.within_noise(chi, cells)

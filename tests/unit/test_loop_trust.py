@@ -31,8 +31,8 @@ def test_what_the_tables_show_is_accepted(fit: Fit) -> None:
 
 @pytest.mark.parametrize("weight", [1, 10**9])
 def test_what_the_tables_deny_is_rejected_however_loud(fit: Fit, weight: int) -> None:
-    working_child = proposal(weight, age=(0, 1), work=(1,))
-    admission = admit(fit, ProposalPlan((working_child, proposal(weight, **dict.fromkeys(DOMAIN.columns, (0,))))))
+    working_child, rich_child = proposal(weight, age=(0, 1), work=(1,)), proposal(weight, age=(0, 1), income=(4, 5))
+    admission = admit(fit, ProposalPlan((working_child, rich_child)))
     assert admission.accepted == 0
     assert len(admission.rejected) == 2
     assert fit.pool.prior.weights.tolist() == [1.0]
