@@ -39,10 +39,10 @@ def _worked_out(leaf: Leaf, place: str, findings: Findings) -> None:
 
 def _square_of_noise(facts: Mapping[str, Any]) -> Fraction | None:
     """The rho of a mechanism at its sensitivity and scale; None for one that is not known here."""
-    if facts["mechanism"] not in ("discrete gaussian", "noisy max"):
+    if facts["mechanism"] not in ("discrete gaussian", "gaussian threshold", "noisy max"):
         return None
     ratio = Fraction(facts["sensitivity"]) / Fraction(facts["scale"])
-    return ratio**2 / 2 if facts["mechanism"] == "discrete gaussian" else (2 * ratio) ** 2 / 8
+    return (2 * ratio) ** 2 / 8 if facts["mechanism"] == "noisy max" else ratio**2 / 2
 
 
 def _least_square(facts: Mapping[str, Any]) -> int:

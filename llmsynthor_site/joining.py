@@ -64,6 +64,8 @@ def give_up(job: Job, reason: str) -> None:
 
 def return_untouched(request_id: object) -> None:
     """Give a reservation back that no step was ever charged to: no row was touched on its account."""
+    if measuring.abandon(str(request_id)):
+        return
     reservation = LedgerEntry.objects.filter(key=f"reserve:{request_id}").first()
     if reservation is not None and not reservation.charges.exists():
         ledger.release_reserve(reservation=reservation, by=SYSTEM)

@@ -36,7 +36,8 @@ class SealedUpload(FileUploadHandler):
         self.file = Spool(Path(settings.FILE_UPLOAD_TEMP_DIR))
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        self.file.write(raw_data)
+        if raw_data:  # an empty record would read as the last one
+            self.file.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile[bytes]:
         content = io.BufferedReader(SpoolReader(self.file), 2**20)

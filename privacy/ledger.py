@@ -179,6 +179,11 @@ def _locked(population_id: UUID | str, write: Callable[[Population], Written]) -
     return written
 
 
+def wait_for_charges(reservation: LedgerEntry) -> None:
+    """Within the caller's transaction: return once no charge to the population is on its way, and let none begin."""
+    Population.objects.select_for_update().get(pk=reservation.population_id)
+
+
 def _same(entry: LedgerEntry, population: Population, rho: Decimal, delta: Decimal) -> LedgerEntry:
     if (entry.population_id, entry.rho, entry.delta) != (population.pk, rho, delta):
         raise PrivacyError("this request has already reserved another amount")

@@ -166,6 +166,7 @@ def _handed_back(release: ReleaseRecord) -> bool:
         try:
             close_old_connections()
             with transaction.atomic(durable=True):
+                ledger.wait_for_charges(release.reservation)  # one may still be committing when its answer was lost
                 held = ReleaseRecord.objects.select_for_update().get(pk=release.pk)
                 untouched = held.state == State.MEASURING and not release.reservation.charges.exists()
                 if untouched:
@@ -204,7 +205,7 @@ class _Numbered:
 
     def __call__(self, column: str) -> dict[int, str]:
         self.by_column = self.by_column or vault.numbered(self._release.version)
-        return self.by_column[column]
+        return self.by_column.get(column, {})  # no counted row may hold a text there
 
 
 class _Charge:
@@ -255,6 +256,14 @@ def _finish(release: ReleaseRecord, measured: Measured) -> None:
         spent = selectors.budget(population.pk)
         curve = curve_of(rho=spent.spent, delta=spent.spent_delta)
         type(population).objects.filter(pk=population.pk).update(curve=curve)
+
+
+def abandon(key: str) -> bool:
+    """Close a release that nobody will take up again and nobody has; whether there was one."""
+    release = ReleaseRecord.objects.filter(key=key, state=State.RESERVED).first()
+    if release is not None:
+        _fail(release)
+    return release is not None
 
 
 def _fail(release: ReleaseRecord) -> None:

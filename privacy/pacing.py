@@ -40,7 +40,8 @@ def tick(domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[
     every table that the plan's tied cliques are counted from. ``keys``: how many different values there may be,
     in all columns together, among which key discovery has to look.
     """
-    sizes = [*domain.sizes, *(left * right for left, right in combinations(domain.sizes, 2)), *tied]
+    one_way = 2 * domain.sizes  # what a plan's rounds leave may buy each column's table a second time
+    sizes = [*one_way, *(left * right for left, right in combinations(domain.sizes, 2)), *tied]
     cells = sum(min(size, largest) for size in sizes) + CELLS_A_KEY * keys
     counted = (len(sizes) + (keys > 0)) * rows * pace.nanoseconds_per_row * 1e-9
     return pace.base_seconds + counted + cells * pace.microseconds_per_cell * 1e-6

@@ -120,7 +120,7 @@ class MeasurementPlan:
         if not self.searches or self.purpose is None or not self.fixed:
             return self
         cliques, weights = zip(*tables(domain, self.purpose, max_cells=self.max_cells), strict=True)
-        return replace(self, fixed=cliques, fixed_weights=weights)
+        return replace(self, fixed=cliques, fixed_weights=(*weights, *self.fixed_weights[len(self.fixed) :]))
 
     def check(self, domain: Domain) -> None:
         """ValueError where the plan names a column the domain lacks, or a table beyond ``max_cells``."""
@@ -131,9 +131,12 @@ class MeasurementPlan:
             raise ValueError(f"the plan searches columns that are not declared: {sorted(unknown)}")
         for clique in self.fixed:
             self._fits(clique, domain)
+            if self.purpose is None:  # a purpose's tables are drawn up anew once categories are found
+                _knows({axis.column for axis in clique.axes if axis.bins}, searched)
         for tied in self.tied:
             for counted in tied.counted:
                 self._fits(counted, domain)
+                _knows(set(counted.columns), searched)
             tied.check(domain)
             self._fits_cells(tied, domain)
 
@@ -188,6 +191,12 @@ class MeasurementPlan:
             )
         except (InvalidOperation, KeyError, TypeError) as error:
             raise ValueError("a measurement plan holds a value of the wrong kind") from error
+
+
+def _knows(columns: set[str], searched: set[str]) -> None:
+    """Bins, and slots that are to be alike, need categories that are known when the plan is made."""
+    if unknown := searched & columns:
+        raise ValueError(f"the plan needs to know the categories of columns that it searches: {sorted(unknown)}")
 
 
 def _share(text: object) -> Decimal:

@@ -100,9 +100,10 @@ class Loop:
 
     def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
         """Views of pairs not yet measured and, in the second half, of triples, with their penalties."""
-        fit = self._fit()
+        self._fit()
         if self._news:
             self._sweep()
+        fit = self._fit()  # a sweep may have changed what the loop believes of its source, and built anew
         taken = {frozenset(marginal.clique.columns) for marginal in self._marginals}
         views = fit.views()
         cliques = list(views.pairs(taken, self.settings.levels))

@@ -192,6 +192,19 @@ def test_a_worker_that_died_after_searching_pays_for_all_and_shows_nothing(
     assert (budget.spent, budget.spent_delta, budget.reserved_delta) == (RHO, DELTA, 0)
 
 
+@pytest.mark.parametrize("last", ["", LONG, RARE], ids=["missing", "too long", "one text"])
+def test_whether_one_row_holds_a_text_never_decides_whether_a_release_succeeds(last: str) -> None:
+    """Neighbours: a column without any possible key, and the same with one row's text."""
+    people = request_site.make()
+    rows = "".join(f"{'fm'[i % 2]},{i % 100},\n" for i in range(200))
+    content = f"sex,age,code\n{rows}m,3,{last}\n".encode()
+    found = privacy_site.dataset(people.owner, content=content, title="Empty", publicLabels=True, **CHANGES)
+    record = opened(found)
+    measuring.run(plan(found), Onlooker, release=record)
+    record.refresh_from_db()
+    assert (record.state, record.discovered) == (ReleaseRecord.State.MEASURED, {"code": []})
+
+
 def test_each_release_has_its_own_categories(house: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     first = measuring.run(plan(house.dataset), Onlooker, release=opened(house.dataset))
     monkeypatch.setattr(opendp_door.KeyThreshold, "release", lambda door, counts: {"mike": 900})

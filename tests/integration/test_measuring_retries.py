@@ -98,6 +98,7 @@ def test_a_database_that_stays_away_ends_the_request_and_costs_nothing(
     assert "83749canary" not in request.note
     budget = selectors.budget(house.dataset.population_id)
     assert (budget.spent, budget.reserved) == (0, 0)
+    assert set(ReleaseRecord.objects.values_list("state", flat=True)) == {ReleaseRecord.State.FAILED}
 
 
 def test_after_the_first_charge_nothing_is_tried_again(house: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from privacy.dp.sensitivity import KeyChange, change_of_keys
 from privacy.errors import NotAffordable
 from privacy.plans import MeasurementPlan, Search, adaptive_default, for_purpose, searching
 from privacy.purposes import Purpose
-from privacy.values import Clique, Domain, IntArray, Measurement, PrivacyUnit
+from privacy.values import Axis, Clique, Domain, IntArray, Measurement, PrivacyUnit, TiedClique
 
 DELTA = Decimal("1e-6")
 ROW = change_of_keys(PrivacyUnit())
@@ -212,3 +212,16 @@ def test_a_search_that_makes_no_sense_is_refused(changes: dict[str, Any], rule: 
 def test_a_search_of_an_undeclared_column_is_refused() -> None:
     with pytest.raises(ValueError, match="not declared"):
         PLAN.check(Domain(("sex",), (2,)))
+
+
+@pytest.mark.parametrize("place", ["bins", "size", "slot"])
+def test_a_plan_that_needs_to_know_what_it_searches_is_refused_before_it_costs(place: str) -> None:
+    domain = Domain(("code", "sex", "age", "size"), (6, 2, 2, 3))
+    binned = Clique((Axis("code", (0, 0, 0, 1, 1, 1)), Axis("sex")))
+    slots = (Clique.of("code" if place == "slot" else "age"), Clique.of("sex"))
+    size, present = ("code", (0, 1, 2, 2, 2, 2)) if place == "size" else ("size", (0, 1, 2))
+    tied = TiedClique(size=size, present=present, slots=slots, blocks=(0, 0), votes=1)
+    named: dict[str, Any] = {"fixed": (binned,)} if place == "bins" else {"tied": (tied,)}
+    plan = searching(MeasurementPlan(Decimal("0.3"), fixed_share=Decimal("0.3"), **named), SEARCH)
+    with pytest.raises(ValueError, match="needs to know the categories"):
+        plan.check(domain)

@@ -54,8 +54,10 @@ class Command(BaseCommand):
         owner, dataset = User.objects.get(username=options["owner"]), selectors.dataset(options["dataset"])
         content = options["file"].read_bytes()
         check_not_private(content, key=_fingerprint_key(), fingerprints=_fingerprints())
-        limits = settings.LIMITS
-        schema = selectors.schema(dataset)
+        limits, schema = settings.LIMITS, selectors.schema(dataset)
+        if schema.searches:
+            searched = ", ".join(search.column for search in schema.searches)
+            raise CommandError(f"column {searched}: a public reference needs every category declared, none searched")
         codes = codes_of(schema, io.BytesIO(content), columns=limits["upload_columns"], cell_chars=limits["cell_chars"])
         plan = mixtures.learn(codes, schema.domain)
         sha256 = hashlib.sha256(content).hexdigest()
