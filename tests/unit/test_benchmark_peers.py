@@ -26,7 +26,7 @@ def python(code: str, *, seconds: float = 60) -> processes.Done:
 
 def test_work_and_memory_are_the_childs_own() -> None:
     ballast = bytearray(300 * 2**20)
-    done = python("x = bytearray(64 * 2**20)\nprint('noise')\nprint('{\"a\": 1}')")
+    done = python("import time\nx = bytearray(b'x' * 64 * 2**20)\ntime.sleep(1)\nprint('noise')\nprint('{\"a\": 1}')")
     assert done.said == {"a": 1}
     assert done.failure == ""
     assert 60 < done.peak_mib < 200 < len(ballast) / 2**20
