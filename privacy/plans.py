@@ -243,7 +243,7 @@ def adaptive_default(domain: Domain) -> MeasurementPlan:
 
 
 def for_purpose(domain: Domain, purpose: Purpose) -> MeasurementPlan:
-    """Three tenths of rho on one-way tables, three on every pair with a target, and the rest on rounds.
+    """Three tenths of rho on one-way tables, at most six on every pair with a target, and the rest on rounds.
 
     ValueError where the purpose names an undeclared column.
     """
@@ -252,7 +252,7 @@ def for_purpose(domain: Domain, purpose: Purpose) -> MeasurementPlan:
     if not weighed:
         return replace(plan, purpose=purpose)
     cliques, weights = zip(*weighed, strict=True)
-    return replace(plan, fixed_share=Decimal("0.3"), fixed=cliques, fixed_weights=weights, purpose=purpose)
+    return replace(plan, fixed_share=Decimal("0.6"), fixed=cliques, fixed_weights=weights, purpose=purpose)
 
 
 def searching(plan: MeasurementPlan, searches: tuple[Search, ...]) -> MeasurementPlan:

@@ -193,13 +193,21 @@ class Candidate:
 class AdaptiveModel(Model, Protocol):
     """A model that also says which tables are worth considering; it decides from released facts alone.
 
-    Both questions are asked only after every one-way table was observed.
+    All are asked only after every one-way table was observed.
     """
 
-    def rounds(self, *, rho: float) -> tuple[int, int]:
+    def rounds(self, *, rho: float, planned: int) -> tuple[int, int]:
         """How many rounds to run, and how many tables to choose and measure in each.
 
-        ``rho`` is the whole plan's budget divided by the squared L2 sensitivity of one table.
+        ``rho`` is the whole plan's budget divided by the squared L2 sensitivity of one table; ``planned`` tables
+        of several columns were named in advance and are measured before the rounds.
+        """
+        ...
+
+    def view(self, clique: Clique, *, sigma: float) -> Clique:
+        """How finely a table that was named in advance is seen, were it measured with noise ``sigma``.
+
+        A clique of the same columns with at most as many cells. It follows from released one-way tables alone.
         """
         ...
 

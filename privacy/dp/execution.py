@@ -37,6 +37,7 @@ from privacy.values import (
 )
 
 NO_DELTA = Decimal(0)
+MORE_CELLS = Decimal(1) / 3  # power of a table's cells that its part of a round's rho follows
 LEAST_REST = Decimal("0.01")  # of rho: what an adaptive model leaves beyond this buys all one-way tables once more
 
 
@@ -60,12 +61,12 @@ def execute(
     plan.check(counter.domain)
     run = _Run(counter=counter, charge=charge, model=model, unit=unit, spent=spent)
     _one_way(run, rho=rho_down(rho * plan.one_way_share))
+    rounds, per_round = _rounds(run, plan, rho=rho)
     if plan.workload:
-        _fixed(run, plan, rho=rho_down(rho * plan.fixed_share))
-    if plan.rounds != 0 and plan.rest > 0 and len(counter.domain.columns) > 1:
-        _adaptive(run, plan, total=rho)
-        if plan.rounds is None and (left := rho_down(rho - run.spent)) > rho * LEAST_REST:
-            _one_way(run, rho=left)
+        _fixed(run, plan, rho=rho_down(rho * _for_planned(run, plan, chosen=rounds * per_round)))
+    _adaptive(run, plan, rounds=rounds, per_round=per_round, total=rho)
+    if plan.rounds is None and plan.rest > 0 and (left := rho_down(rho - run.spent)) > rho * LEAST_REST:
+        _one_way(run, rho=left)
     return tuple(run.released)
 
 
@@ -170,30 +171,60 @@ def _fixed(run: _Run, plan: MeasurementPlan, *, rho: Decimal) -> None:
     """The tables named in advance: twice the weight, twice the rho."""
     weights = plan.fixed_weights or (1,) * len(plan.workload)
     shares = [rho_down(rho * weight / sum(weights)) for weight in weights]
-    run.measure(list(zip(plan.workload, shares, strict=True)))
+    seen = [_seen(run, plan, clique, rho=share) for clique, share in zip(plan.workload, shares, strict=True)]
+    run.measure(list(zip(seen, shares, strict=True)))
 
 
-def _adaptive(run: _Run, plan: MeasurementPlan, *, total: Decimal) -> None:
+def _seen(run: _Run, plan: MeasurementPlan, clique: AnyClique, *, rho: Decimal) -> AnyClique:
+    """A table named for a purpose, as finely as an adaptive model finds worth its noise; any other as it stands."""
+    if plan.purpose is None or isinstance(clique, TiedClique) or not _is_adaptive(run.model):
+        return clique
+    sigma = opendp_door.gaussian(sensitivity=l2_of(run.unit, clique), rho=rho).scale
+    view = run.model.view(clique, sigma=sigma)
+    domain = run.counter.domain
+    if set(view.columns) != set(clique.columns) or view.cells(domain) > clique.cells(domain):
+        raise ValueError("a model sees a planned table's own columns, in at most as many cells")
+    return view
+
+
+def _for_planned(run: _Run, plan: MeasurementPlan, *, chosen: int) -> Decimal:
+    """The share of rho for tables named in advance. Those of a purpose get as much each as the ``chosen`` tables
+    that an adaptive model wants beside them, and at most the plan's share.
+    """
+    if plan.purpose is None or plan.rounds is not None:
+        return plan.fixed_share
+    planned = len(plan.workload)
+    return min((plan.fixed_share + plan.rest) * planned / (planned + chosen), plan.fixed_share)
+
+
+def _adaptive(run: _Run, plan: MeasurementPlan, *, rounds: int, per_round: int, total: Decimal) -> None:
     """Rounds of choosing and measuring; what a round leaves unspent goes to the rounds after it."""
     one_table = l2_of_table(run.unit)
-    rounds, per_round = _rounds(run.model, plan, rho=float(total) / one_table**2)
     for number in range(rounds):
         share = (total - run.spent) / (rounds - number) / per_round
         pick, price = rho_down(share * plan.select_share), rho_down(share * (1 - plan.select_share))
         sigma = opendp_door.gaussian(sensitivity=one_table, rho=price).scale
         candidates = _candidates(run, plan, sigma=sigma, number=number, rounds=rounds)
         chosen = run.choose(candidates, how_many=per_round, rho=pick)
-        if chosen:
-            run.measure([(clique, price) for clique in chosen])
+        run.measure(_priced(chosen, run.counter.domain, rho=price))
 
 
-def _rounds(model: Model, plan: MeasurementPlan, *, rho: float) -> tuple[int, int]:
+def _priced(chosen: Sequence[Clique], domain: Domain, *, rho: Decimal) -> list[tuple[AnyClique, Decimal]]:
+    """The chosen tables at ``rho`` each on average: more for a table of many cells, whose noise adds up."""
+    weights = [Decimal(clique.cells(domain)) ** MORE_CELLS for clique in chosen]
+    return [(c, rho_down(rho * w * len(weights) / sum(weights))) for c, w in zip(chosen, weights, strict=True)]
+
+
+def _rounds(run: _Run, plan: MeasurementPlan, *, rho: Decimal) -> tuple[int, int]:
     """The plan's own number of rounds and tables a round, or the adaptive model's."""
+    if plan.rest <= 0 or len(run.counter.domain.columns) < 2:
+        return 0, 1
     if plan.rounds is not None and plan.per_round is not None:
         return plan.rounds, plan.per_round
-    if not _is_adaptive(model):
+    if not _is_adaptive(run.model):
         raise ValueError("a plan that leaves its rounds open needs an adaptive model")
-    rounds, per_round = model.rounds(rho=rho)
+    per_table = float(rho) / l2_of_table(run.unit) ** 2
+    rounds, per_round = run.model.rounds(rho=per_table, planned=len(plan.workload))
     if rounds < 0 or per_round < 1:
         raise ValueError("an adaptive model must ask for at least one table a round")
     return rounds, per_round
@@ -232,4 +263,4 @@ def _without(candidates: tuple[Candidate, ...], columns: set[str]) -> tuple[Cand
 
 
 def _is_adaptive(model: Model) -> TypeGuard[AdaptiveModel]:
-    return hasattr(model, "candidates") and hasattr(model, "rounds")
+    return all(hasattr(model, name) for name in ("candidates", "rounds", "view"))

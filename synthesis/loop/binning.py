@@ -24,7 +24,7 @@ class Binning:
         *,
         level: int,
     ) -> None:
-        self.domain = domain
+        self.domain, self.level = domain, level
         self.masses = [estimate.mass for estimate in estimates]
         self._spreads = [estimate.sd for estimate in estimates]
         self._beliefs: dict[Axis, tuple[FloatArray, FloatArray]] = {}
@@ -67,7 +67,9 @@ class Binning:
         return len(self.estimates[place].mean)
 
     def at_level(self, place: int, level: int) -> IntArray:
-        """Code -> bin at a coarser level, made of whole pool bins."""
+        """Code -> bin at a coarser level, made of whole pool bins; at a finer one, these bins cut further."""
+        if level > self.level:
+            return views.join(self.bins[place], views.cut(self.masses[place], level))
         return views.coarsen(self.bins[place], self.masses[place], level)
 
     def _view(self, axis: Axis) -> IntArray:

@@ -36,6 +36,7 @@ class Evidence(Table):
         self.target = marginal.counts.astype(float)
         self.tilt, self.expected = np.zeros(self.shape), np.zeros(self.shape)
         self.strength, self.gain, self.chi, self.best = STRENGTH[0], 1.0, np.inf, np.inf
+        self.pull = np.inf  # root mean square, in units of noise, of what still moves the tilt
 
     def learn(self, expected: FloatArray, step: float, busiest: int, *, scale: float) -> None:
         """One damped Newton step of the tilt towards the expected table's residual.
@@ -54,6 +55,8 @@ class Evidence(Table):
         moved = self.strength * float(np.clip(self.chi / LEFT, 0.5, 2)) ** -0.1
         self.strength = min(max(moved, min(WEAKEST, 1 / self.sigma)), STRENGTH[1])
         damping = self.strength * variance
-        newton = (residual - damping * self.tilt) / (np.maximum(expected, 1) + damping)
+        gap = residual - damping * self.tilt
+        self.pull = float(np.sqrt((gap**2 / variance).mean()))
+        newton = gap / (np.maximum(expected, 1) + damping)
         rate = step * self.gain * 4 / len(self.columns) / (busiest + 1)
         self.tilt += np.clip(rate * newton, -LARGEST_STEP, LARGEST_STEP)

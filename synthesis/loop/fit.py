@@ -94,8 +94,9 @@ class Fit:
         return np.asarray(counts, float)
 
     def views(self) -> Views:
-        """Every column at every level, in whole bins of the pool."""
-        wanted = sorted({*self.settings.levels, *self.settings.triple_levels})
+        """Every column at every level, in whole bins of the pool but for the finest."""
+        settings = self.settings
+        wanted = sorted({*settings.levels, *settings.triple_levels, *settings.planned_levels})
         columns = list(enumerate(self.domain.columns))
         found = {(name, level): self.binning.at_level(at, level) for at, name in columns for level in wanted}
         return Views(self.domain, found)

@@ -21,6 +21,7 @@ from synthesis.loop.settings import LoopSettings
 from synthesis.loop.sources import Opinion, Source
 from synthesis.loop.trust import admit
 
+STILL = 0.9  # evidence that pulls at least this much of what it did an iteration ago has come to rest
 TABLE_STREAM = 1  # tables are drawn from a stream of their own, so that asking twice gives the same twice
 
 
@@ -47,6 +48,7 @@ class Loop:
         self._built: Fit | None = None
         self._number = 0
         self._news = self._settled = False
+        self._pulls = (np.inf, np.inf)  # how hard evidence still pulled, one iteration ago and now
         self._asked: dict[Clique, IntArray] = {}  # expectations since the pool last moved
 
     @classmethod
@@ -94,9 +96,17 @@ class Loop:
             self._asked[clique] = np.rint(fit.table(clique)).astype(np.int64)
         return self._asked[clique]
 
-    def rounds(self, *, rho: float) -> tuple[int, int]:
+    def rounds(self, *, rho: float, planned: int = 0) -> tuple[int, int]:
         """How many rounds of measuring, and how many tables in each; see ``synthesis.loop.policy``."""
-        return policy.rounds(columns=len(self.domain.columns), total=self._fit().total, rho=rho)
+        return policy.rounds(columns=len(self.domain.columns), total=self._fit().total, rho=rho, planned=planned)
+
+    def view(self, clique: Clique, *, sigma: float) -> Clique:
+        """A planned table as finely as its noise is worth; see ``synthesis.loop.policy``."""
+        fit = self._fit()
+        most = min(policy.affordable(sigma=sigma, total=fit.total), clique.cells(self.domain))
+        levels = (*self.settings.levels, *self.settings.planned_levels)
+        view = fit.views().finest(clique.columns, levels, cells=most)
+        return view if view.cells(self.domain) <= clique.cells(self.domain) else clique
 
     def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
         """Views of pairs not yet measured and, in the second half, of triples, with their penalties."""
@@ -132,6 +142,7 @@ class Loop:
         admission = admit(self._fit(), plan)
         self._sweep()
         self._number += 1
+        self._pulls = (self._pulls[1], self._fit().pool.pull)
         residual, distance = self._figures()
         return Iteration(
             number=self._number,
@@ -144,7 +155,10 @@ class Loop:
         )
 
     def converged(self) -> bool:
-        """Whether every released table is explained to within its noise."""
+        """Whether every released table is explained to within its noise, and more iterations would change little."""
+        before, now = self._pulls
+        if now < STILL * before:
+            return False
         among = len(self._marginals)
         return all(reports.within_noise(self._chi(m), m.counts.size, among=among) for m in self._marginals)
 

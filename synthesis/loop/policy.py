@@ -23,10 +23,14 @@ PAIR_PENALTY, TRIPLE_PENALTY = 0.3, 1.0  # share of a table's noise that its sco
 TABLES_PER_COLUMN = 8  # so that work grows with columns, not with their pairs
 MOST_CANDIDATES = 4000
 SMALLEST = 16  # cells of the coarsest view of a pair
+WORTH = 0.07  # of the records: what a planned table's noise may add up to over its cells
 
 
-def rounds(*, columns: int, total: float, rho: float, one_way_share: float = 0.3) -> tuple[int, int]:
-    """Rounds, and tables in each. No round at all where the noise of the coarsest table drowns the records."""
+def rounds(*, columns: int, total: float, rho: float, planned: int = 0, one_way_share: float = 0.3) -> tuple[int, int]:
+    """Rounds, and tables in each. No round at all where the noise of the coarsest table drowns the records.
+
+    ``planned`` tables are measured anyway and count as if they had been chosen.
+    """
     pairs = columns * (columns - 1) // 2
     least = min(columns, pairs)
     noise = NOISE * math.sqrt(least / (2 * rho * (1 - one_way_share))) if rho > 0 else math.inf
@@ -35,7 +39,7 @@ def rounds(*, columns: int, total: float, rho: float, one_way_share: float = 0.3
     wanted = pairs * math.sqrt(total * math.sqrt(rho) / 9000)
     tables = int(np.clip(wanted, least, min(1.2 * pairs, TABLES_PER_COLUMN * columns)))
     count = max(min(3, tables), min(8, tables // 4))
-    return count, math.ceil(tables / count)
+    return count, math.ceil(max(tables - planned, 1) / count)
 
 
 def pool_size(least: int, tables: Sequence[NoisyMarginal], *, total: float) -> int:
@@ -59,6 +63,15 @@ class Views:
         for pair in columns:
             yield from self._distinct(pair, product(levels, repeat=2))
 
+    def finest(self, columns: Sequence[str], levels: tuple[int, ...], *, cells: float) -> Clique:
+        """The view of a few columns with the most cells, but no more than ``cells``; else the one with the fewest."""
+        views = list(self._distinct(tuple(columns), product(levels, repeat=len(columns))))
+        fitting = [view for view in views if view.cells(self.domain) <= cells]
+        return max(fitting, key=self._cells) if fitting else min(views, key=self._cells)
+
+    def _cells(self, view: Clique) -> int:
+        return view.cells(self.domain)
+
     def triples(self, taken: set[frozenset[str]], levels: tuple[int, ...]) -> Iterator[Clique]:
         """Views of three columns, of which two pairs were measured already."""
         found = [
@@ -72,6 +85,11 @@ class Views:
     def _distinct(self, columns: tuple[str, ...], levels: Iterable[tuple[int, ...]]) -> Iterator[Clique]:
         axes = (tuple(self._axes[c, at] for c, at in zip(columns, each, strict=True)) for each in levels)
         yield from map(Clique, dict.fromkeys(axes))
+
+
+def affordable(*, sigma: float, total: float) -> float:
+    """Cells of a planned table whose noise adds up to no more than its worth."""
+    return WORTH * total / (NOISE * sigma)
 
 
 def penalty(expected: IntArray, *, sigma: float) -> int:

@@ -55,6 +55,11 @@ class Pool:
         """Records of the released total that one record of the pool stands for."""
         return self.total / self.size
 
+    @property
+    def pull(self) -> float:
+        """How hard the tables of several columns still pull at their tilts, in units of noise: their median."""
+        return float(np.median([table.pull for table in self.tables])) if self.tables else 0.0
+
     def obey(self, zeros: Zeros) -> None:
         """From now on every record keeps these rules."""
         self.zeros = zeros

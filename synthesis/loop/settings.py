@@ -16,12 +16,13 @@ class LoopSettings:
     """
 
     pool_size: int = 20_000  # records that learn, twice as many where noise is small; any table may be asked for
-    sweeps: int = 10  # passes over all columns in one iteration
+    sweeps: int = 20  # passes over all columns in one iteration
     settle_sweeps: int = 20  # slow passes at the end, whose expected tables are averaged
     step: float = 0.5
     settle_step: float = 0.05
     levels: tuple[int, ...] = (4, 8, 16, 32, 64)
     triple_levels: tuple[int, ...] = (4, 8, 16)  # empty: never measure three columns together
+    planned_levels: tuple[int, ...] = (128, 256, 512)  # finer ones still, for tables named in advance
     components: int = 32  # most proposals the prior keeps at a time
     refinement_passes: int = 2
     shard_passes: int = 1  # the same for a table of several shards
@@ -32,7 +33,7 @@ class LoopSettings:
             raise ValueError("pool_size, sweeps, settle_sweeps, components and shard_rows must be at least 1")
         if not 0 < self.settle_step <= self.step <= 1:
             raise ValueError("steps must satisfy 0 < settle_step <= step <= 1")
-        if not self.levels or min(self.levels + self.triple_levels) < 2:
+        if not self.levels or min(self.levels + self.triple_levels + self.planned_levels) < 2:
             raise ValueError("levels must be at least 2")
         if min(self.refinement_passes, self.shard_passes) < 0:
             raise ValueError("refinement_passes and shard_passes must be at least 0")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from privacy.values import Axis, Clique, Domain, NoisyMarginal
-from synthesis.loop import Loop, LoopSettings, Proposal, ProposalPlan
+from synthesis.loop import Loop, LoopSettings, Proposal, ProposalPlan, policy
+from synthesis.loop.loop import STILL
 from tests.loop_tables import DOMAIN, EVERYTHING, ONES, PAIRS, SMALL, counts, distance, people, released
 
 TINY = LoopSettings(pool_size=1500, sweeps=4, settle_sweeps=3)
@@ -92,6 +93,31 @@ def test_a_table_finer_than_the_bins_starts_the_pool_anew_and_is_then_explained(
         done = loop.iterate(NOTHING)
     assert done.cliques == 1
     assert np.abs(loop.expected(fine.clique) - fine.counts).max() < 150
+
+
+def test_a_planned_table_is_seen_as_finely_as_its_noise_is_worth_and_never_finer_than_planned() -> None:
+    settings = LoopSettings(pool_size=1500, sweeps=4, settle_sweeps=3, levels=(2, 4), triple_levels=())
+    loop, planned = loop_of(*ONES, settings=settings), Clique.of("age", "income")
+    shapes = [loop.view(planned, sigma=sigma).cells(DOMAIN) for sigma in (1e6, 30.0, 15.0, 0.01)]
+    assert shapes == sorted(shapes)
+    assert (shapes[0], shapes[-1]) == (4, 72)
+    assert shapes[1] <= 8000 * policy.WORTH / (policy.NOISE * 30)
+    assert loop.view(planned, sigma=30.0).columns == planned.columns
+    halves = Clique((Axis("age", (0,) * 6 + (1,) * 6), Axis("owner")))
+    assert loop.view(halves, sigma=0.01).cells(DOMAIN) <= 4
+    assert loop.view(Clique((Axis("age", (0,) * 12), Axis("owner"))), sigma=0.01).cells(DOMAIN) == 2
+
+
+def test_a_loop_goes_on_while_its_tilts_still_move_though_all_lies_within_noise() -> None:
+    loop, pulls = loop_of(*ONES, *PAIRS, settings=SMALL), []
+    for _ in range(12):
+        loop.iterate(NOTHING)
+        pulls.append(loop._fit().pool.pull)
+        if loop.converged():
+            break
+    assert loop.converged()
+    assert pulls[-1] >= STILL * pulls[-2]
+    assert len(pulls) > 1
 
 
 def test_a_table_of_three_columns_is_evidence_like_any_other() -> None:

@@ -35,6 +35,28 @@ def test_tables_grow_with_information_but_stay_linear_in_columns(columns: int) -
     assert bought(1.0) <= 1.2 * columns * (columns - 1) / 2 + 8
 
 
+def test_tables_planned_in_advance_take_the_place_of_chosen_ones_but_never_of_all() -> None:
+    def bought(planned: int) -> int:
+        rounds, per_round = policy.rounds(columns=14, total=40_000, rho=0.01, planned=planned)
+        return rounds * per_round
+
+    assert bought(0) - 13 - 8 < bought(13) < bought(0)  # whole rounds of up to eight
+    assert bought(500) >= 1
+
+
+def test_the_finest_view_is_the_one_of_most_cells_that_fit_and_else_the_coarsest() -> None:
+    def cells(most: float) -> int:
+        return views().finest(("c", "d"), (4, 8), cells=most).cells(DOMAIN)
+
+    assert [cells(most) for most in (1, 16, 20, 39, 40, 1e9)] == [16, 16, 20, 32, 40, 40]
+
+
+def test_cells_are_affordable_as_far_as_their_noise_stays_a_small_share_of_the_records() -> None:
+    cells = policy.affordable(sigma=10.0, total=40_000)
+    assert cells * policy.NOISE * 10 == pytest.approx(policy.WORTH * 40_000)
+    assert policy.affordable(sigma=20.0, total=40_000) == pytest.approx(cells / 2)
+
+
 def test_every_pair_is_offered_at_each_view_that_differs() -> None:
     offered = list(views().pairs(set(), (4, 8)))
     assert {clique.columns for clique in offered} == {

@@ -43,11 +43,16 @@ class Adaptive(Onlooker):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[float, int, int]] = []
-        self.budget = 0.0
+        self.budget, self.planned = 0.0, 0
+        self.views: list[tuple[Clique, float]] = []
 
-    def rounds(self, *, rho: float) -> tuple[int, int]:
-        self.budget = rho
+    def rounds(self, *, rho: float, planned: int) -> tuple[int, int]:
+        self.budget, self.planned = rho, planned
         return 2, 2
+
+    def view(self, clique: Clique, *, sigma: float) -> Clique:
+        self.views.append((clique, sigma))
+        return clique
 
     def candidates(self, *, sigma: float, round: int, rounds: int) -> tuple[Candidate, ...]:
         self.asked.append((sigma, round, rounds))
@@ -151,8 +156,24 @@ def test_a_chosen_pair_takes_its_other_levels_out_of_the_round() -> None:
     for first, second in (pairs[:2], pairs[2:]):
         assert set(first.columns) != set(second.columns)
     assert [(number, rounds) for _, number, rounds in model.asked] == [(0, 2), (1, 2)]
-    assert model.asked[0][0] == pytest.approx(pairs and released[-1].sigma, rel=1e-6)
-    assert model.budget == pytest.approx(0.5)
+    assert (model.budget, model.planned) == (pytest.approx(0.5), 0)
+    last = [rho_of(table) for table in released[-2:]]
+    assert rho_of(table_of(model.asked[-1][0])) == pytest.approx(sum(last) / 2, rel=1e-6)
+
+
+def test_of_a_round_a_table_of_more_cells_gets_more() -> None:
+    released = [t for t in carry_out(adaptive_default(DOMAIN), Adaptive(), Diary("0.5")) if len(t.clique.axes) == 2]
+    for first, second in (released[:2], released[2:]):
+        cells = first.counts.size / second.counts.size
+        assert rho_of(first) / rho_of(second) == pytest.approx(cells ** (1 / 3), rel=1e-6)
+
+
+def table_of(sigma: float) -> NoisyMarginal:
+    return NoisyMarginal(Clique.of("a"), np.zeros(3, np.int64), sigma, "m")
+
+
+def rho_of(table: NoisyMarginal) -> float:
+    return 1 / (2 * table.sigma**2)
 
 
 def test_strong_dependence_is_chosen_first() -> None:
@@ -259,6 +280,47 @@ def test_a_purpose_measures_every_column_with_its_targets_at_its_weights() -> No
         for_purpose(DOMAIN, Purpose(("z",)))
     with pytest.raises(ValueError, match="not declared"):
         replace(plan, purpose=Purpose(("z",))).check(DOMAIN)
+
+
+class Coarse(Adaptive):
+    """Sees every planned table with column b in two halves."""
+
+    halves = Axis("b", (0,) * 5 + (1,) * 5)
+
+    def view(self, clique: Clique, *, sigma: float) -> Clique:
+        super().view(clique, sigma=sigma)
+        return Clique(tuple(self.halves if axis.column == "b" else axis for axis in clique.axes))
+
+
+def test_a_purposes_tables_are_seen_as_the_model_sees_them_and_no_other_planned_table_is() -> None:
+    model = Coarse()
+    released = carry_out(for_purpose(DOMAIN, Purpose(("a",))), model, Diary("0.5"))
+    planned = released[3:5]
+    assert [table.counts.shape for table in planned] == [(3, 2), (3, 4)]
+    assert [sigma for _, sigma in model.views] == pytest.approx([table.sigma for table in planned])
+    assert model.planned == 2
+    by_hand = replace(adaptive_default(DOMAIN), fixed_share=Decimal("0.2"), fixed=(Clique.of("a", "b"),))
+    assert carry_out(by_hand, Coarse(), Diary("0.5"))[3].counts.shape == (3, 10)
+
+
+def test_a_purposes_tables_get_as_much_each_as_the_chosen_ones_and_at_most_the_plans_share() -> None:
+    plan = for_purpose(DOMAIN, Purpose(("a",)))
+    released = carry_out(plan, Adaptive(), Diary("0.5"))
+    assert [2 * rho_of(table) for table in released[3:5]] == pytest.approx([0.7 / 6] * 2, rel=1e-6)
+    capped = carry_out(replace(plan, fixed_share=Decimal("0.1")), Adaptive(), Diary("0.5"))
+    assert [2 * rho_of(table) for table in capped[3:5]] == pytest.approx([0.05] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("seen", [Clique.of("a", "c"), Clique.of("a", "b", "c")])
+def test_a_view_of_other_columns_or_of_more_cells_is_refused_before_any_look(seen: Clique) -> None:
+    class Wrong(Adaptive):
+        def view(self, clique: Clique, *, sigma: float) -> Clique:
+            return seen
+
+    diary = Diary("0.5")
+    with pytest.raises(ValueError, match="own columns"):
+        carry_out(for_purpose(DOMAIN, Purpose(("a",), (("c", 0),))), Wrong(), diary)
+    assert {len(what.axes) for kind, what in diary.notes if kind == "count"} == {1}
 
 
 def test_a_pair_too_large_is_counted_in_neighbouring_codes() -> None:
