@@ -223,8 +223,12 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.measure": {"queue": "measure"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
+    "llmsynthor_site.tasks.reconcile": {"queue": "mail"},
 }
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0},
+    "reconcile": {"task": "llmsynthor_site.tasks.reconcile", "schedule": 600.0},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(SITE_DIR / "broker" / "beat")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=300)  # longer than a call through the door
 
