@@ -7,6 +7,7 @@ of its own, sends exactly those bytes once, and records the outcome.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -120,7 +121,8 @@ class Caller(socketserver.StreamRequestHandler):
             # Whatever went wrong may hold bytes of a prompt or a key in its message, so only its kind is told.
             log.error("door: %s", type(problem).__name__)
             reply = {"outcome": "failed", "reason": f"the door failed: {type(problem).__name__}"}
-        self.wfile.write(json.dumps(reply).encode() + b"\n")
+        with contextlib.suppress(OSError):  # whoever asked may be gone; the outcome is in the log
+            self.wfile.write(json.dumps(reply).encode() + b"\n")
         close_old_connections()
 
     def intent(self) -> str:

@@ -28,7 +28,7 @@ PLANTS = {
     "hidden import": "__import__('socket').create_connection((HOST, PORT))",
     "import by name": "import importlib\nimportlib.import_module('so' + 'cket').create_connection((HOST, PORT))",
     "exec": "exec('import so' + 'cket as s; s.create_connection((HOST, PORT))')",
-    "eval": "eval(\"__imp\" + \"ort__('socket')\").create_connection((HOST, PORT))",
+    "eval": 'eval("__imp" + "ort__(\'socket\')").create_connection((HOST, PORT))',
     "the core of socket": "import _socket\n_socket.socket(2, 1).connect((HOST, PORT))",
     "urllib": "import urllib.request\nurllib.request.urlopen(f'http://{HOST}:{PORT}/', timeout=5)",
     "http": "from http.client import HTTPConnection\nHTTPConnection(HOST, PORT, timeout=5).request('GET', '/')",
