@@ -56,7 +56,14 @@ class Endpoint(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(prompt_price=None, completion_price=None, money_cap=None)
-                | Q(prompt_price__gte=0, completion_price__gte=0, money_cap__gt=0),
+                | Q(
+                    prompt_price__isnull=False,
+                    completion_price__isnull=False,
+                    money_cap__isnull=False,
+                    prompt_price__gte=0,
+                    completion_price__gte=0,
+                    money_cap__gt=0,
+                ),
                 name="prices_come_with_a_cap",
                 violation_error_message="Prices and the most a request may cost are declared together, or not at all.",
             )

@@ -52,8 +52,8 @@ def wait_for(ready: Callable[[], bool]) -> None:
 # --- a site and its requests
 
 
-def make() -> dict[str, Any]:
-    """Databases, keys, people, a dataset, and an endpoint at which the stand-in answers."""
+def make(address: str = "") -> dict[str, Any]:
+    """Databases, keys, people, a dataset, and an endpoint: the stand-in that asks the log, or one that is there."""
     from django.core.management import call_command
 
     from audit import keys
@@ -64,9 +64,10 @@ def make() -> dict[str, Any]:
         call_command("migrate", database=alias, verbosity=0)
     keys.make()
     request_site.make()
-    forked(stand_in)
-    wait_for((folder() / "stand-in").exists)
-    address = (folder() / "stand-in").read_text()
+    if not address:
+        forked(stand_in)
+        wait_for((folder() / "stand-in").exists)
+        address = (folder() / "stand-in").read_text()
     Endpoint.objects.create(name="stand-in", base_url=address, model="m-1", is_local=True)
     return {"address": address}
 
@@ -105,6 +106,14 @@ def ready(proposer: str = "openai") -> dict[str, Any]:
     envelope.MAX_ITERATIONS = known
     house().vote(SynthesisRequest.objects.get(pk=request.pk), house().stella, Gate.EGRESS)
     return {"request": str(request.pk), "state": str(SynthesisRequest.objects.get(pk=request.pk).state)}
+
+
+def leave(port: str) -> dict[str, Any]:
+    """Hand the planted task of tests.walled_worker to whichever worker listens."""
+    from celery import current_app
+
+    current_app.send_task("tests.leave", args=[int(port)], queue="synthesise")
+    return {}
 
 
 # --- row B1: one prompt, and a kill on its way
@@ -273,7 +282,7 @@ def main() -> None:
     from privacy import pacing
     from tests.door_tasks import race, task
 
-    acts = {act.__name__: act for act in (make, ready, trial, late, reconcile, race, task)}
+    acts = {act.__name__: act for act in (make, ready, leave, trial, late, reconcile, race, task)}
     pacing.Tick.wait = lambda tick, beat: beat()
     pacing.Tick.overrun = False
     for line in sys.stdin:

@@ -64,7 +64,7 @@ def altered(body: bytes) -> bytes:
 def by_client(sender: OpenAIProvider) -> None:
     """A client that writes its own JSON instead of passing the bytes on."""
     honest = sender.post
-    sender.post = lambda body: honest(altered(body))
+    setattr(sender, "post", lambda body: honest(altered(body)))  # noqa: B010
 
 
 def by_hook(sender: OpenAIProvider) -> None:
