@@ -96,8 +96,13 @@ def withdraw(intent_id: str, *, reason: str) -> PromptRecord:
     return row
 
 
-def finish(intent_id: str, *, token: str, answer: bytes | None, error: str, usage: Mapping[str, Any]) -> PromptRecord:
-    """Write down what came of it: the answer's bytes, or None and an error. Raises StaleToken."""
+def finish(
+    intent_id: str, *, token: str, answer: bytes | None, error: str, usage: Mapping[str, Any], sent: bool = True
+) -> PromptRecord:
+    """Write down what came of it: the answer's bytes, or None and an error. Raises StaleToken.
+
+    ``sent`` is False where the holder of the token decided not to send after all.
+    """
     body, facts = None, None
     if answer is not None:
         body, answer_hash = bodies.sealed(answer, kind="answer")
@@ -108,8 +113,9 @@ def finish(intent_id: str, *, token: str, answer: bytes | None, error: str, usag
             raise StaleToken(f"intent {intent_id}: the lease of this token is over")
         row.error, row.usage = error[:200], {key: n for key, n in usage.items() if type(n) is int}
         row.answer_id = body.pk if body else ""
-        outcome = {"token": token, "sent": True, "answer": facts, "error": row.error, "usage": row.usage}
-        _close(row, "outcome", outcome, State.FAILED if body is None else State.ANSWERED, [body] if body else [])
+        outcome = {"token": token, "sent": sent, "answer": facts, "error": row.error, "usage": row.usage}
+        state = State.ANSWERED if body else State.FAILED if sent else State.LAPSED
+        _close(row, "outcome", outcome, state, [body] if body else [])
     return row
 
 

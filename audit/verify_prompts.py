@@ -59,7 +59,8 @@ def _sent_after_checkpoint(intent: str, story: list[Leaf], sizes: list[int], fin
     outcome = next((leaf for leaf in story if leaf.action == "audit:prompt:outcome"), None)
     if outcome is not None:
         tokens = {leaf.facts["token"] for leaf in sending}
-        matches = outcome.facts["token"] in tokens if outcome.facts["sent"] else not sending
+        claimed = outcome.facts["sent"] or outcome.facts["token"]  # who claims a prompt may still not send it
+        matches = outcome.facts["token"] in tokens if claimed else not sending
         findings.expect(matches, "prompts", place, "its outcome does not belong to the one who sent it")
     findings.expect(len(sending) <= 1, "prompts", place, f"was sent {len(sending)} times")
     for leaf in sending:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import celeryd_after_setup, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsynthor_site.settings")
 os.environ.setdefault("RUST_BACKTRACE", "0")
@@ -25,6 +26,20 @@ def stop_without_a_whole_log(**_: object) -> None:
         log.check_whole()
     except LogUnavailable as problem:  # Celery swallows ordinary exceptions of its signals
         raise SystemExit(f"the audit log is not available: {problem}") from problem
+
+
+@celeryd_after_setup.connect
+def wall_in_what_synthesises(instance: Any, **_: object) -> None:
+    """A worker that takes synthesis reaches the door, its databases and its broker, and nothing else.
+
+    Installed before the pool is forked, so that every child has it too.
+    """
+    if "synthesise" in instance.app.amqp.queues.consume_from:
+        from django.conf import settings
+
+        from llmsynthor_site import guard
+
+        guard.install(guard.reachable(settings))
 
 
 app.autodiscover_tasks(["llmsynthor_site"])

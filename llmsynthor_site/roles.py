@@ -22,7 +22,14 @@ class DataOwner(Role):
     )
     never = "votes on a request for their own dataset"
     permissions = frozenset(
-        {"privacy.register_dataset", "privacy.view_dataset", "privacy.view_ledger", "synthesis.view_request"}
+        {
+            "privacy.register_dataset",
+            "privacy.view_dataset",
+            "privacy.view_ledger",
+            "synthesis.view_request",
+            "synthesis.stop_egress",
+            "synthesis.lift_stop",
+        }
     )
 
 
@@ -43,6 +50,9 @@ class Steward(Role):
             "synthesis.view_request",
             "synthesis.review_request",
             "synthesis.stop_run",
+            "synthesis.stop_egress",
+            "synthesis.lift_stop",
+            "synthesis.close_finding",
             "synthesis.view_prompts",
         }
     )
@@ -78,7 +88,14 @@ class Admin(Role):
     display_name = "Administrator"
     description = "Looks after accounts, endpoints and the machines."
     never = "approves anything, or reads data, ledger or prompts"
-    permissions = frozenset({"llmsynthor_site.manage_people", "synthesis.manage_endpoints"})
+    permissions = frozenset(
+        {
+            "llmsynthor_site.manage_people",
+            "synthesis.manage_endpoints",
+            "synthesis.stop_egress",
+            "synthesis.close_finding",
+        }
+    )
 
 
 ROLES: tuple[type[Role], ...] = (DataOwner, Steward, Researcher, Auditor, Admin)

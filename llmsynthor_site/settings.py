@@ -192,6 +192,11 @@ FILE_UPLOAD_HANDLERS = ["llmsynthor_site.uploads.SealedUpload"]
 # The door: the one process with provider keys and a network.
 DOOR_SOCKET = Path(env("DOOR_SOCKET", default=str(SITE_DIR / "door.sock")))
 DOOR_LEASE_SECONDS = env.int("DOOR_LEASE_SECONDS", default=180)
+# What one request's calls may cost at most; gate B approves these figures with the rest of the manifest.
+CALL_CAPS = {
+    "tokens": env.int("LIMIT_CALL_TOKENS", default=5_000_000),
+    "seconds": env.int("LIMIT_CALL_SECONDS", default=4 * 3600),
+}
 PROVIDER_KEYS_FILE = Path(env("PROVIDER_KEYS_FILE", default=str(SITE_DIR / "keys" / "providers.json")))
 
 # Celery: the database row is the job, the message only a kick, so results are never kept.
@@ -218,8 +223,12 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.measure": {"queue": "measure"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
+    "llmsynthor_site.tasks.reconcile": {"queue": "mail"},
 }
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0},
+    "reconcile": {"task": "llmsynthor_site.tasks.reconcile", "schedule": 600.0},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(SITE_DIR / "broker" / "beat")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=300)  # longer than a call through the door
 

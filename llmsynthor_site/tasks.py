@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
+from django.utils import timezone
 
 from audit import events
 from audit import log as audit_log
 from privacy import retention
-from synthesis import jobs, running
+from synthesis import jobs, reconciling, running
+
+RECONCILED = timedelta(days=3)
 
 
 @shared_task(name="llmsynthor_site.tasks.measure")
@@ -31,3 +36,9 @@ def sweep() -> None:
     audit_log.checkpoint()
     retention.destroy_expired()
     jobs.sweep()
+
+
+@shared_task(name="llmsynthor_site.tasks.reconcile")
+def reconcile() -> None:
+    """Compare the calls of the last days with the door's own count; what disagrees becomes a finding."""
+    reconciling.open_findings(reconciling.compare(since=timezone.now() - RECONCILED))

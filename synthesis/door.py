@@ -1,13 +1,17 @@
 """The door: the one process with a network and the provider keys.
 
 It is given an intent's number, never bytes. It reads the bytes recorded under that number, takes the
-lease (which fsyncs a checkpoint of the log first), sends exactly those bytes once, and records the outcome.
+lease (which fsyncs a checkpoint of the log first), looks once more for a kill switch, counts the call in a file
+of its own, sends exactly those bytes once, and records the outcome.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import logging
+import math
 import socketserver
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from django.db import close_old_connections
 from audit import prompts
 from audit.errors import AuditError
 from audit.models import PromptRecord
+from synthesis import halts, tally
 from synthesis.llm.base import Completion, Provider, ProviderError
 from synthesis.llm.embedded import EmbeddedProvider
 from synthesis.models import Endpoint, Run
@@ -26,23 +31,30 @@ from synthesis.states import EMBEDDED
 log = logging.getLogger(__name__)
 
 
+Reply = dict[str, str]
+"""{"outcome": "answered" | "failed" | "refused", "reason": ...}"""
+
+
 class DoorClosed(Exception):
     """The door will not send this; the reason is safe to show."""
 
 
-def provider_for(record: PromptRecord) -> Provider:
+def provider_for(record: PromptRecord, run: Run, body: bytes) -> Provider:
     """The provider behind an approved endpoint: on the list, switched on, and where gate B saw it."""
     if record.endpoint == EMBEDDED:
         return EmbeddedProvider()
     known = Endpoint.objects.filter(name=record.endpoint, enabled=True).first()
     if known is None:
         raise DoorClosed("the endpoint is not on the list of approved endpoints, or it was switched off")
-    approved = Run.objects.get(pk=record.run).request.manifest.body
+    approved = run.request.manifest.body
     if (known.name, known.base_url) != (approved["endpoint"], approved["address"]):
         raise DoorClosed("the endpoint's address is not the one approved at gate B")
     from synthesis.llm.openai_provider import OpenAIProvider
 
-    return OpenAIProvider(base_url=known.base_url, api_key=key_of(known.name), timeout=settings.DOOR_LEASE_SECONDS - 5)
+    return OpenAIProvider(
+        base_url=known.base_url, api_key=key_of(known.name), timeout=settings.DOOR_LEASE_SECONDS - 5,
+        expected=hashlib.sha256(body).hexdigest(),
+    )  # fmt: skip
 
 
 def key_of(endpoint: str) -> str:
@@ -52,33 +64,50 @@ def key_of(endpoint: str) -> str:
     return str(keys.get(endpoint, "none"))
 
 
-def send(intent: str) -> dict[str, str]:
+def send(intent: str) -> Reply:
     """Send one recorded intent and record what came of it."""
     try:
         record = PromptRecord.objects.get(intent_id=intent)
-        provider = provider_for(record)
+        run = Run.objects.select_related("request__manifest").get(pk=record.run)
         body = prompts.load_body(record)
+        provider = provider_for(record, run, body)
         token = prompts.start_sending(intent, lease_seconds=settings.DOOR_LEASE_SECONDS)
     except (DoorClosed, AuditError, PromptRecord.DoesNotExist) as problem:
         return {"outcome": "refused", "reason": str(problem)}
+    if reason := last_look(record, run, body):
+        prompts.finish(intent, token=token, answer=None, error=reason, usage={}, sent=False)
+        return {"outcome": "refused", "reason": reason}
     return deliver(intent, token, provider, body)
 
 
-def deliver(intent: str, token: str, provider: Provider, body: bytes) -> dict[str, str]:
+def last_look(record: PromptRecord, run: Run, body: bytes) -> str:
+    """Why the prompt must not leave after all, or an empty string: then it is counted and may go."""
+    if reason := halts.standing(run.request):
+        return reason
+    try:
+        tally.count(record.intent_id, record.endpoint, body)
+    except OSError as problem:
+        return f"the door cannot keep its own count ({type(problem).__name__})"
+    return ""
+
+
+def deliver(intent: str, token: str, provider: Provider, body: bytes) -> Reply:
     try:
         completion = provider.complete(body)
     except ProviderError as problem:
         prompts.finish(intent, token=token, answer=None, error=str(problem), usage={})
         return {"outcome": "failed", "reason": str(problem)}
-    prompts.finish(intent, token=token, answer=completion.body, error="", usage=usage(completion))
+    used = usage(completion)
+    tally.answered(intent, used)
+    prompts.finish(intent, token=token, answer=completion.body, error="", usage=used)
     return {"outcome": "answered", "reason": ""}
 
 
 def usage(completion: Completion) -> dict[str, int]:
-    return {
-        "prompt_tokens": completion.usage.prompt_tokens,
-        "completion_tokens": completion.usage.completion_tokens,
-    }
+    """Tokens as the endpoint reported them, if it did, and the seconds it took, begun ones counted whole."""
+    told = completion.usage
+    tokens = {"prompt_tokens": told.prompt_tokens, "completion_tokens": told.completion_tokens} if told else {}
+    return tokens | {"seconds": math.ceil(completion.seconds)}
 
 
 class Caller(socketserver.StreamRequestHandler):
@@ -92,7 +121,8 @@ class Caller(socketserver.StreamRequestHandler):
             # Whatever went wrong may hold bytes of a prompt or a key in its message, so only its kind is told.
             log.error("door: %s", type(problem).__name__)
             reply = {"outcome": "failed", "reason": f"the door failed: {type(problem).__name__}"}
-        self.wfile.write(json.dumps(reply).encode() + b"\n")
+        with contextlib.suppress(OSError):  # whoever asked may be gone; the outcome is in the log
+            self.wfile.write(json.dumps(reply).encode() + b"\n")
         close_old_connections()
 
     def intent(self) -> str:

@@ -9,6 +9,7 @@ from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
 from privacy import discoveries, manifesting, selectors
 from privacy.values import Release
+from synthesis import costs
 from synthesis.hashing import hash_of
 from synthesis.models import EgressManifest, SynthesisRequest
 from synthesis.prompts import TEMPLATES, PromptBuilder, column_code, value_code
@@ -45,7 +46,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
         "free_text": [],
-        "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS},
+        "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS, **costs.caps_for(request)},
     }
 
 

@@ -121,6 +121,21 @@ class RevokeForm(forms.Form):
     reason = forms.CharField(max_length=4000, widget=LINES, help_text="Everyone who reads the request reads this.")
 
 
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=500, widget=LINES, help_text="Kept in the log, word for word.")
+
+
+class SwitchForm(ReasonForm):
+    """What to stop; the choices are what this person may stop."""
+
+    field_order = ("target", "reason")
+    target = forms.ChoiceField(label="What to stop")
+
+    def __init__(self, *args: Any, choices: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ChoiceField", self.fields["target"]).choices = choices
+
+
 class VoteForm(forms.Form):
     """One decision, bound to the hash of what the steward was shown."""
 

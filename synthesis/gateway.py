@@ -21,7 +21,7 @@ from audit.models import PromptRecord
 from audit.rendering import render
 from audit.segments import Prompt
 from privacy import selectors
-from synthesis import envelope
+from synthesis import costs, envelope, halts
 from synthesis.models import Run
 
 
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class NoAnswer(Exception):
-    """Every attempt was recorded and failed. The run goes on without this proposal."""
+    """Every attempt was recorded and failed, or another could cost too much. The run goes on without this proposal."""
 
 
 def ask(run: Run, prompt: Prompt, *, sequence: int, beat: Callable[[], None]) -> bytes:
@@ -46,7 +46,9 @@ def ask(run: Run, prompt: Prompt, *, sequence: int, beat: Callable[[], None]) ->
     while made.count() < run.request.manifest.body["caps"]["attempts_per_step"]:
         check(run, prompt)
         beat()
-        intent = record(run, prompt, sequence=sequence, attempt=made.count() + 1)
+        attempt = made.count() + 1
+        afford(run, prompt, sequence=sequence, attempt=attempt)
+        intent = record(run, prompt, sequence=sequence, attempt=attempt)
         reply = through_the_door(intent)
         beat()
         if reply["outcome"] == "answered":
@@ -66,12 +68,27 @@ def answered_before(made: QuerySet[PromptRecord], prompt: Prompt) -> bytes | Non
 
 
 def check(run: Run, prompt: Prompt) -> None:
-    """Refuse what gate B did not approve. Caps count every intent of the run: any of them may have left."""
+    """Refuse what gate B did not approve, and everything while a kill switch stands.
+
+    Caps count every intent of the run: any of them may have left.
+    """
     request = run.request
+    if stopped := halts.standing(request):
+        raise Refused(stopped)
+    if costs.approved(run)["prices"] != costs.caps_for(request)["prices"]:
+        raise Refused("the endpoint's prices are not those approved")
     calls = PromptRecord.objects.filter(run=str(run.pk)).count()
     refusal = envelope.outside(request.manifest.body, prompt, provider=request.provider.as_json(), calls=calls)
     if refusal := refusal or envelope.untrue(selectors.released(request.release_key), prompt):
         raise Refused(refusal)
+
+
+def afford(run: Run, prompt: Prompt, *, sequence: int, attempt: int) -> None:
+    """Set aside the most this attempt can cost; beyond the caps the run goes on without asking."""
+    try:
+        costs.reserve(run, prompt, sequence=sequence, attempt=attempt)
+    except costs.CapReached as problem:
+        raise NoAnswer(str(problem)) from problem
 
 
 def record(run: Run, prompt: Prompt, *, sequence: int, attempt: int) -> str:

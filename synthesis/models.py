@@ -15,12 +15,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
 from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
 
 __all__ = [
-    "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Job", "Package", "Provider", "Receipt",
-    "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
+    "CallFinding", "CallReservation", "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Job",
+    "KillSwitch", "Package", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
 ]  # fmt: skip
 
 
@@ -47,9 +48,36 @@ class Endpoint(models.Model):
         default=False, help_text="Runs inside the organisation; gate B then needs one steward"
     )
     enabled = models.BooleanField(default=True)
+    prompt_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    completion_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    money_cap = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(prompt_price=None, completion_price=None, money_cap=None)
+                | Q(
+                    prompt_price__isnull=False,
+                    completion_price__isnull=False,
+                    money_cap__isnull=False,
+                    prompt_price__gte=0,
+                    completion_price__gte=0,
+                    money_cap__gt=0,
+                ),
+                name="prices_come_with_a_cap",
+                violation_error_message="Prices and the most a request may cost are declared together, or not at all.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.model})"
+
+    @property
+    def prices(self) -> dict[str, str] | None:
+        """Per million tokens, in the currency of the cap; None where nobody declared any."""
+        if self.prompt_price is None or self.completion_price is None:
+            return None
+        return {"prompt": f"{self.prompt_price.normalize():f}", "completion": f"{self.completion_price.normalize():f}"}
 
 
 class Reference(models.Model):

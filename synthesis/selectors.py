@@ -34,6 +34,10 @@ def visible_to(user: Any) -> QuerySet[SynthesisRequest]:
     return found.select_related("dataset", "requester", "endpoint")
 
 
+def request(request_id: Any) -> SynthesisRequest:
+    return SynthesisRequest.objects.get(pk=request_id)
+
+
 def waiting_for(user: Any) -> list[SynthesisRequest]:
     """Requests whose next step this person can take now."""
     return [one for one in visible_to(user) if is_my_move(one, user)]

@@ -228,11 +228,15 @@ def decide(request: SynthesisRequest, gate: Gate, binding: str) -> None:
 
 
 @transaction.atomic
-def add_endpoint(*, by: Any, name: str, base_url: str, model: str, is_local: bool) -> Endpoint:
-    """Put an endpoint on the list. No request uses it before gate B approved a manifest that names its address."""
-    endpoint = Endpoint(name=name, base_url=base_url, model=model, is_local=is_local)
+def add_endpoint(*, by: Any, name: str, base_url: str, model: str, is_local: bool, **money: Decimal | None) -> Endpoint:
+    """Put an endpoint on the list. No request uses it before gate B approved a manifest that names its address.
+
+    ``money``: prompt_price and completion_price per million tokens, and money_cap, the most one request may cost.
+    """
+    endpoint = Endpoint(name=name, base_url=base_url, model=model, is_local=is_local, **money)
     endpoint.full_clean()
     endpoint.save()
-    facts = {"endpoint": name, "address": base_url, "model": model, "local": is_local}
+    told = {key: value and f"{value.normalize():f}" for key, value in money.items()}
+    facts = {"endpoint": name, "address": base_url, "model": model, "local": is_local, **told}
     events.record(action="synthesis:endpoint:added", by=actor(by), subject=f"endpoint:{endpoint.pk}", facts=facts)
     return endpoint

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis.views import downloads, gates, requests, runs
+from synthesis.views import door, downloads, gates, requests, runs
 
 urlpatterns = [
     path("requests/", requests.request_list, name="request-list"),
@@ -19,4 +19,8 @@ urlpatterns = [
     path("requests/<uuid:pk>/download/", downloads.download_page, name="request-download"),
     path("requests/<uuid:pk>/download/<str:file_name>/", downloads.make_link, name="request-link"),
     path("downloads/<str:token>/", downloads.download_file, name="download-file"),
+    path("door/", door.door_page, name="door"),
+    path("door/stop/", door.switch_set, name="switch-set"),
+    path("door/switches/<int:pk>/lift/", door.switch_lift, name="switch-lift"),
+    path("door/findings/<int:pk>/close/", door.finding_close, name="finding-close"),
 ]

@@ -20,6 +20,7 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Home", "home", ()),
     ("Datasets", "dataset-list", ("privacy.view_dataset", "privacy.browse_catalogue")),
     ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
+    ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
     ("Audit log", "audit-log", ("audit.view_log",)),
     ("Help", "help", ()),
 )

@@ -21,10 +21,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer as received: ``body`` is the JSON of a chat completion, byte for byte."""
+    """An answer as received: ``body`` is the JSON of a chat completion, byte for byte.
+
+    ``usage`` is None where a provider does not say what it used.
+    """
 
     body: bytes
-    usage: Usage
+    usage: Usage | None
     seconds: float
 
 

@@ -67,6 +67,8 @@ class OpenAIServer:
     def __init__(self, behaviour: Behaviour = first_cells, on_arrival: Callable[[bytes], None] | None = None) -> None:
         self.behaviour, self.on_arrival = behaviour, on_arrival
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.redirect = ""
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.base_url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
 
@@ -77,10 +79,13 @@ class OpenAIServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 server.bodies.append(body)
+                server.headers.append(dict(self.headers.items()))
                 if server.on_arrival:
                     server.on_arrival(body)
                 status, reply = server.behaviour(body) if self.path == "/v1/chat/completions" else (404, b"{}")
-                self.send_response(status)
+                self.send_response(307 if server.redirect else status)
+                if server.redirect:
+                    self.send_header("Location", server.redirect)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()

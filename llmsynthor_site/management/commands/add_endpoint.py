@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,6 +22,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--local", action="store_true", help="runs inside the organisation: gate B needs one steward"
         )
+        parser.add_argument("--prompt-price", type=Decimal, help="per million tokens told")
+        parser.add_argument("--completion-price", type=Decimal, help="per million tokens answered")
+        parser.add_argument("--money-cap", type=Decimal, help="the most one request may cost, in the prices' currency")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -30,6 +34,9 @@ class Command(BaseCommand):
                 base_url=options["base_url"],
                 model=options["model"],
                 is_local=options["local"],
+                prompt_price=options["prompt_price"],
+                completion_price=options["completion_price"],
+                money_cap=options["money_cap"],
             )
         except ValidationError as problem:
             raise CommandError(" ".join(problem.messages)) from None

@@ -1,0 +1,25 @@
+"""Whether a kill switch stands in the way. Asked before a prompt is recorded, and again before it leaves."""
+
+from __future__ import annotations
+
+from synthesis.models import KillSwitch, SynthesisRequest
+
+ALL = "all"
+
+
+def targets(request: SynthesisRequest) -> tuple[str, str, str]:
+    """Every target whose switch stops this request."""
+    return ALL, f"dataset:{request.dataset_id}", f"request:{request.pk}"
+
+
+def standing(request: SynthesisRequest) -> str:
+    """Why nothing of this request may leave now, or an empty string."""
+    found = KillSwitch.objects.filter(target__in=targets(request), lifted_at=None).order_by("pk").first()
+    return notice(found) if found else ""
+
+
+def notice(switch: KillSwitch) -> str:
+    """The words a paused run carries; they name the switch, so that lifting it finds the runs it paused."""
+    scope = switch.target.partition(":")[0]
+    words = "everything" if scope == ALL else f"this {scope}"
+    return f"kill switch {switch.pk} stands for {words}, set by {switch.set_by}"

@@ -1,0 +1,109 @@
+"""The door with real processes that die: no prompt arrives unlogged, no cap is passed, every task ends once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.door_site import POINTS
+from tests.door_tasks import TASKS
+from tests.sizes import Note, Repeats
+
+pytestmark = [pytest.mark.long_sizes, pytest.mark.xdist_group("door")]
+Act = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def act(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Act]:
+    """Acts of one site (tests.door_site), which forks its doors and workers."""
+    environment = {**os.environ, "SITE_DIR": str(tmp_path_factory.mktemp("door")), "RUST_BACKTRACE": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.door_site"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=environment, cwd=Path(__file__).parents[2],
+    ) as site:  # fmt: skip
+
+        def do(*asked: object) -> dict[str, Any]:
+            assert site.stdin is not None
+            assert site.stdout is not None
+            print(json.dumps([str(word) for word in asked]), file=site.stdin, flush=True)
+            answer = site.stdout.readline()
+            assert answer, f"the site ended in {asked}"
+            return dict(json.loads(answer))
+
+        do("make")
+        yield do
+        assert site.stdin is not None
+        site.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def request_(act: Act) -> str:
+    return str(act("ready")["request"])
+
+
+def test_no_prompt_arrives_unlogged_whoever_dies(
+    act: Act, request_: str, is_long: bool, repeats: Repeats, note: Note
+) -> None:
+    """The stand-in asks the log at each arrival; afterwards every intent is closed once, or listed in doubt."""
+    trials = [(point, act("trial", request_, 1 + turn * len(POINTS) + place, point))
+              for turn in repeats(25 if is_long else 1) for place, point in enumerate(POINTS)]  # fmt: skip
+    arrived = [intent for _, told in trials for intent in told["arrived"]]
+    for point, told in trials:
+        killed = told["killed"][point.split()[0]]
+        assert killed == -9, f"{point}: it was to be killed, and ended with {killed}"
+        assert told["open"] == 0
+        unanswered = {intent for intent in told["arrived"] if told["after"].get(intent) != "answered"}
+        assert all(told["first"][intent] == "in_doubt" for intent in unanswered), f"{point}: {told}"
+        assert (told["again"], list(told["after"].values()).count("answered")) == (0, 1), f"{point}: {told}"
+    unlogged, doubled = arrived.count(""), len(arrived) - len(set(arrived))
+    assert (unlogged, doubled) == (0, 0)
+    assert len(arrived) >= len(trials)
+    doubts = sum(list(told["after"].values()).count("in_doubt") for _, told in trials)
+    assert doubts > 0
+    counted = act("reconcile")
+    assert counted["mismatches"] == [], "the door's count, the log and the answers agree whoever died"
+    note("B1", f"kill -9 at {len(POINTS)} points of door and worker", f"{len(trials)} kills, {len(arrived)} arrivals",
+         f"{unlogged} unlogged, {doubled} under a used intent, {doubts} in doubt and listed", "0 unlogged")  # fmt: skip
+
+
+def test_a_door_that_logs_after_sending_is_caught(
+    act: Act, request_: str, is_long: bool, repeats: Repeats, note: Note
+) -> None:
+    arrived = [intent for turn in repeats(25 if is_long else 1) for intent in act("late", request_, turn)["arrived"]]
+    assert arrived
+    assert set(arrived) == {""}
+    size, figure = f"{len(arrived)} arrivals", f"{len(arrived)} unlogged"
+    note("B1", "control: a door that logs after sending", size, figure, "caught: above 0")
+
+
+def test_sixteen_processes_never_pass_the_cap(act: Act, is_long: bool, note: Note) -> None:
+    """Exactly as many calls pass as the cap has room for, and a sum without a lock is caught passing it."""
+    request, asks = act("ready")["request"], 60 if is_long else 4
+    room = 8 * asks
+    told = act("race", request, 16, asks, room)
+    assert told["passed"] == room
+    assert told["spent"] <= told["cap"]
+    over = f"{told['spent']} of {told['cap']} tokens set aside"
+    note("B1", "the cap on tokens, raced for by 16 processes", f"{16 * asks} asks", over, "never above the cap")
+    planted = act("race", request, 16, asks, 4, "planted")
+    assert planted["spent"] > planted["cap"]
+    over = f"{planted['spent']} of {planted['cap']} tokens set aside"
+    note("B1", "control: a cap without a lock", f"{16 * asks} asks", over, "caught: above the cap")
+
+
+@pytest.mark.parametrize("how", ["killed", "doubled"])
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_task_has_one_outcome(act: Act, kind: str, how: str, is_long: bool, repeats: Repeats, note: Note) -> None:
+    """Killed half-way and taken up again, or worked twice at once."""
+    told = [act("task", kind, how, turn) for turn in repeats(5 if is_long else 1)]
+    for one in told:
+        assert one["ended"] == ([-9, 0] if how == "killed" else [0, 0])
+        assert (one["outcomes"], float(one["unaccounted"]), one.get("asked twice", 0)) == (1, 0, 0)
+    note("B3", f"{kind}: {how}", f"{len(told)} tasks", "1 outcome each", "1 outcome each")
