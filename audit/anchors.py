@@ -6,8 +6,11 @@ stays beside it under its size.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -24,13 +27,26 @@ def folder() -> Path:
 
 
 def write(size: int, note: bytes) -> None:
-    """Keep a note, on the disk and not only in its cache, before returning. Raises OSError."""
+    """Keep a note, on the disk and not only in its cache, before returning; the anchor never goes back.
+
+    Raises OSError, or LogUnavailable for an anchor that cannot be read.
+    """
     folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    _replace(folder() / f"{size:012d}.note", note)
-    _replace(folder() / LATEST, note)
+    with _alone() as handle:
+        _replace(folder() / f"{size:012d}.note", note)
+        newest = latest()
+        if newest is None or newest.size <= size:
+            _replace(folder() / LATEST, note)
+        os.fsync(handle)
+
+
+@contextmanager
+def _alone() -> Iterator[int]:
+    """The folder, open and locked against other processes that anchor."""
     handle = os.open(folder(), os.O_RDONLY)
     try:
-        os.fsync(handle)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
     finally:
         os.close(handle)
 
