@@ -11,13 +11,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 
 from audit import keys
 from audit.errors import LogUnavailable
-from audit.notes import Checkpoint, NoteError
+from audit.notes import Checkpoint, NoteError, PublicKey
 
 LATEST = "latest.note"
 
@@ -59,8 +60,14 @@ def latest() -> Checkpoint | None:
         return None
     except OSError as error:
         raise LogUnavailable("the anchor cannot be read") from error
+    return _opened(note, keys.public())
+
+
+@lru_cache(maxsize=4)
+def _opened(note: bytes, key: PublicKey) -> Checkpoint:
+    """Every append reads the anchor; the same bytes need no second look at their signature."""
     try:
-        return Checkpoint.opened(note, keys.public())
+        return Checkpoint.opened(note, key)
     except NoteError as error:
         raise LogUnavailable(f"the anchor is not valid: {error}") from error
 

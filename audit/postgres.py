@@ -14,6 +14,8 @@ from audit import canonical
 from audit.errors import LogUnavailable
 from audit.notes import Checkpoint
 
+FUNCTIONS = ("audit_append", "audit_collect", "audit_withdraw", "audit_keep_checkpoint", "audit_erase_body")
+"""All that an application needs to call, and may (audit/log_roles.py)."""
 REFUSED = "LG001"
 """The error code of what the functions themselves refuse, naming the rule."""
 
@@ -23,25 +25,23 @@ def append(alias: str, told: Sequence[Mapping[str, Any]], moment: datetime, anch
 
     Raises LogUnavailable where a rule refuses, DatabaseError where the server does.
     """
-    text = canonical.dumps(list(told)).decode()
-    beside = (moment, anchor.size if anchor else None, anchor.root if anchor else None)
-    indexes = _call(alias, "audit_append", text, *beside)
+    ticket, text = secrets.token_hex(16), canonical.dumps(list(told)).decode()
+    values = (ticket, text, moment, anchor.size if anchor else None, anchor.root if anchor else None)
+    indexes = _call(alias, "audit_append", *values)
     if indexes is None:
-        indexes = _together(alias, text, beside)
-    if indexes is None or len(indexes) != len(told):
+        indexes = _collect(alias, values)
+    if len(indexes) != len(told):
         raise LogUnavailable("the log's database did not enter what it was told")
     return [int(index) for index in indexes]
 
 
-def _together(alias: str, text: str, beside: tuple[Any, ...]) -> Any:
-    """Left for whoever holds the log, or entered by this one once it does."""
-    ticket = secrets.token_hex(16)
-    _call(alias, "audit_offer", ticket, text)
+def _collect(alias: str, values: tuple[Any, ...]) -> Any:
+    """Entered by whoever holds the log, or by this one once it does."""
     try:
-        return _call(alias, "audit_collect", ticket, text, *beside)
+        return _call(alias, "audit_collect", *values)
     except Exception:
         with suppress(DatabaseError, LogUnavailable):
-            _call(alias, "audit_withdraw", ticket)
+            _call(alias, "audit_withdraw", values[0])
         raise
 
 

@@ -1,4 +1,4 @@
--- How entries get into the log on PostgreSQL. The application's role may call the four functions at the end and read
+-- How entries get into the log on PostgreSQL. The application's role may call the functions at the end and read
 -- the tables, no more: what it cannot do, nobody can make it do. The schema's name is put in by the migration.
 --
 -- Worked out here: an entry's number, its place in time, its bytes, their hash, the tree over them. Taken from the
@@ -13,7 +13,7 @@ CREATE UNLOGGED TABLE audit_waiting (
     ticket text PRIMARY KEY,
     told json NOT NULL,
     offered timestamptz NOT NULL DEFAULT clock_timestamp()
-);
+) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 
 CREATE FUNCTION audit_refuse(rule text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -47,21 +47,16 @@ BEGIN
     RETURN head;
 END $$;
 
--- The head, locked for the rest of the transaction; with "now" not waited for, and NULL where another one holds it.
-CREATE FUNCTION audit_locked_head(now boolean) RETURNS audit_loghead LANGUAGE plpgsql AS $$
+-- The head, locked for the rest of the transaction; NULL where another one holds it.
+CREATE FUNCTION audit_locked_head() RETURNS audit_loghead LANGUAGE plpgsql AS $$
 DECLARE
     head audit_loghead;
 BEGIN
-    FOR attempt IN 1 .. 2 LOOP
-        IF now THEN
-            SELECT * INTO head FROM audit_loghead FOR UPDATE SKIP LOCKED;
-        ELSE
-            SELECT * INTO head FROM audit_loghead FOR UPDATE;
-        END IF;
-        EXIT WHEN FOUND;
+    SELECT * INTO head FROM audit_loghead FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND NOT EXISTS (SELECT 1 FROM audit_loghead) THEN
         INSERT INTO audit_loghead (id, size, frontier) VALUES (1, 0, '') ON CONFLICT DO NOTHING;
-        EXIT WHEN NOT FOUND;
-    END LOOP;
+        SELECT * INTO head FROM audit_loghead FOR UPDATE SKIP LOCKED;
+    END IF;
     RETURN head;
 END $$;
 
@@ -117,12 +112,15 @@ BEGIN
     ), 'UTF8');
 END $$;
 
-CREATE FUNCTION audit_keep_bodies(bodies json) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO audit_body (id, kind, key_id, nonce, salt, cipher, erased)
-    SELECT body ->> 'id', body ->> 'kind', body ->> 'key_id', decode(body ->> 'nonce', 'hex'),
-           decode(body ->> 'salt', 'hex'), decode(body ->> 'cipher', 'hex'), false
-    FROM json_array_elements(bodies) AS body
-$$;
+CREATE FUNCTION audit_keep_bodies(bodies json) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF json_array_length(bodies) > 0 THEN
+        INSERT INTO audit_body (id, kind, key_id, nonce, salt, cipher, erased)
+        SELECT body ->> 'id', body ->> 'kind', body ->> 'key_id', decode(body ->> 'nonce', 'hex'),
+               decode(body ->> 'salt', 'hex'), decode(body ->> 'cipher', 'hex'), false
+        FROM json_array_elements(bodies) AS body;
+    END IF;
+END $$;
 
 -- The events that are not in the log yet, entered one after the other; the head as it is then.
 CREATE FUNCTION audit_enter(head audit_loghead, told json, moment timestamptz) RETURNS audit_loghead LANGUAGE plpgsql
@@ -167,21 +165,28 @@ BEGIN
     RETURN head;
 END $$;
 
-CREATE FUNCTION audit_indexes(told json) RETURNS bigint[] LANGUAGE sql STABLE AS $$
-    SELECT array_agg(entry.index ORDER BY place)
-    FROM json_array_elements(told) WITH ORDINALITY AS events (event, place)
-    JOIN audit_logentry entry ON entry.event_id = event ->> 'event'
-$$;
+CREATE FUNCTION audit_indexes(told json) RETURNS bigint[] LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT entry.index FROM json_array_elements(told) WITH ORDINALITY AS events (event, place)
+        JOIN audit_logentry entry ON entry.event_id = event ->> 'event' ORDER BY place
+    );
+END $$;
 
 -- What the application calls.
 
--- Append events, durably; their numbers. NULL where the head is locked: then audit_offer and audit_collect.
-CREATE FUNCTION audit_append(told json, moment timestamptz, anchored bigint, anchored_root bytea) RETURNS bigint[]
+-- Append events, durably; their numbers. NULL where the head is locked: they wait under this ticket then, for
+-- audit_collect.
+CREATE FUNCTION audit_append(
+    own_ticket text, told json, moment timestamptz, anchored bigint, anchored_root bytea
+) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = SCHEMA, pg_temp AS $$
 DECLARE
-    head audit_loghead := audit_locked_head(true);
+    head audit_loghead := audit_locked_head();
 BEGIN
     IF head.id IS NULL THEN
+        PERFORM set_config('synchronous_commit', 'off', true);  -- nothing to keep yet
+        INSERT INTO audit_waiting (ticket, told) VALUES (own_ticket, audit_append.told);
         RETURN NULL;
     END IF;
     PERFORM set_config('synchronous_commit', 'on', true);  -- whatever the server's, the role's or the session's
@@ -191,33 +196,34 @@ BEGIN
     RETURN audit_indexes(told);
 END $$;
 
-CREATE FUNCTION audit_offer(own_ticket text, told json) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = SCHEMA, pg_temp AS $$
-    INSERT INTO audit_waiting (ticket, told) VALUES (own_ticket, told)
-$$;
-
--- Wait until the events offered are in the log, entered by another one or now by this one; their numbers.
+-- Wait until the events under this ticket are in the log, entered by another one or now by this one; their numbers.
+-- It looks again and again: writers that wait for a lock are woken one after the other, those that look all at once.
 CREATE FUNCTION audit_collect(
     own_ticket text, told json, moment timestamptz, anchored bigint, anchored_root bytea
 ) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = SCHEMA, pg_temp AS $$
 DECLARE
     head audit_loghead;
+    patience interval := coalesce(nullif(current_setting('lock_timeout'), '0'), '10s')::interval;
+    began timestamptz := clock_timestamp();
+    pause float := 0.0005;
 BEGIN
-    IF EXISTS (SELECT 1 FROM audit_waiting waiting WHERE waiting.ticket = own_ticket) THEN
-        IF current_setting('lock_timeout') = '0' THEN
-            PERFORM set_config('lock_timeout', '10s', true);
+    LOOP
+        IF NOT EXISTS (SELECT 1 FROM audit_waiting waiting WHERE waiting.ticket = own_ticket) THEN
+            RETURN audit_indexes(told);
         END IF;
-        head := audit_locked_head(false);
-    END IF;
-    IF EXISTS (SELECT 1 FROM audit_waiting waiting WHERE waiting.ticket = own_ticket) THEN
-        PERFORM set_config('synchronous_commit', 'on', true);
-        PERFORM audit_check(head, anchored, anchored_root);
-        head := audit_enter_waiting(head, moment, own_ticket);
-        UPDATE audit_loghead SET size = head.size, frontier = head.frontier;
-    ELSE
-        PERFORM set_config('synchronous_commit', 'off', true);  -- it wrote nothing: there is nothing to wait for
-    END IF;
+        head := audit_locked_head();
+        EXIT WHEN head.id IS NOT NULL;
+        IF clock_timestamp() - began > patience THEN
+            PERFORM audit_refuse('another one keeps the log locked');
+        END IF;
+        PERFORM pg_sleep(pause);
+        pause := least(pause * 2, 0.004);
+    END LOOP;
+    PERFORM set_config('synchronous_commit', 'on', true);
+    PERFORM audit_check(head, anchored, anchored_root);
+    head := audit_enter_waiting(head, moment, own_ticket);
+    UPDATE audit_loghead SET size = head.size, frontier = head.frontier;
     RETURN audit_indexes(told);
 END $$;
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, in a folder of its own, that may be stopped in every way."""
+"""A PostgreSQL server of a test's or benchmark's own, in a folder of its own, that may be stopped in every way."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ ACCOUNT = "postgres" if os.getuid() == 0 else None
 
 def available() -> bool:
     return (BIN / "initdb").exists()
+
+
+def statement(url: str, text: str) -> list[tuple[object, ...]]:
+    """Run one statement, committed at once; the rows it gives."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(text)  # type: ignore[call-overload]
+        return cursor.fetchall() if cursor.description else []
 
 
 class Server:
@@ -58,14 +67,7 @@ class Server:
 
     def sql(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run statements as the superuser, each committed; what the last one gives."""
-        import psycopg
-
-        found: list[tuple[object, ...]] = []
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
-            for statement in statements:
-                cursor = connection.execute(statement)  # type: ignore[call-overload]
-                found = cursor.fetchall() if cursor.description else []
-        return found
+        return [statement(self.url(database), each) for each in statements][-1]
 
     def _run(self, command: str, *arguments: str) -> None:
         line: Sequence[str] = [str(BIN / command), f"--pgdata={self.folder / 'data'}", *arguments]
