@@ -1,19 +1,23 @@
 """Acts on a log of its own, in processes of their own: ``python -m tests.log_site`` with SITE_DIR and, for PostgreSQL,
-LOG_DATABASE_URL set. One JSON list a line on standard input, one answer a line; a killed process leaves none.
+LOG_DATABASE_URL set. One JSON list a line on standard input, one answer a line.
 
-``Site`` is the side of the test: it starts such processes, asks them, kills them.
+``Site`` is the side of the test: it asks one such process, which also forks workers that the test may kill.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUND: dict[str, Any] = {"action": "test:thing:happened", "by": "user:ada", "subject": "thing:1"}
@@ -22,35 +26,73 @@ FOUND: dict[str, Any] = {"action": "test:thing:happened", "by": "user:ada", "sub
 class Site:
     """One site folder and one log database; ``url`` is empty for SQLite."""
 
-    def __init__(self, folder: Path, url: str = "") -> None:
-        self.folder, self.url = folder, url
-        self.ask("make")
+    state: ClassVar[bytes] = b""
 
-    def start(self, **changes: str) -> subprocess.Popen[str]:
+    def __init__(self, folder: Path, url: str = "", *, made: bool = False) -> None:
+        self.folder, self.url = folder, url
+        self.waiting: subprocess.Popen[str] | None = None
+        if not made:
+            self._make()
+
+    def _make(self) -> None:
+        """The state's database is the same for all, and made once."""
+        state = self.folder / "site.sqlite3"
+        if Site.state:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            state.write_bytes(Site.state)
+        self.ask("make")
+        if not Site.state:
+            with contextlib.closing(sqlite3.connect(state)) as database:
+                Site.state = database.serialize()
+
+    def ask(self, *act: Any) -> Any:
+        """One act, waited for; every act is asked of the same process."""
+        self.waiting = self.waiting or self._started()
+        self.waiting.stdin.write(json.dumps(act) + "\n")
+        self.waiting.stdin.flush()
+        lines = iter(self.waiting.stdout.readline, "")
+        return next(said["answer"] for said in map(json.loads, lines) if "answer" in said)
+
+    def start(self, name: str, *act: Any) -> Worker:
+        """One act, begun in a process of its own."""
+        path = self.folder / f"{name}.said"
+        return Worker(self.ask("fork", str(path), act), path)
+
+    def _started(self) -> subprocess.Popen[str]:
         kept = {key: value for key, value in os.environ.items() if not key.endswith("DATABASE_URL")}
         kept |= {"SITE_DIR": str(self.folder), "DJANGO_SETTINGS_MODULE": "llmsynthor_site.settings"}
         kept |= {"LOG_DATABASE_URL": self.url} if self.url else {}
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.log_site"], cwd=ROOT, env=kept | changes, text=True, bufsize=1,
+            [sys.executable, "-m", "tests.log_site"], cwd=ROOT, env=kept, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
-    def ask(self, *act: Any, **changes: str) -> Any:
-        """One act in a process of its own, waited for."""
-        process = self.start(**changes)
-        said, _ = process.communicate(json.dumps(act) + "\n")
-        return json.loads(said.splitlines()[-1])
+    def close(self) -> None:
+        if self.waiting is not None:
+            self.waiting.communicate()
+            self.waiting = None
 
 
-def tell(process: subprocess.Popen[str], *act: Any) -> None:
-    process.stdin.write(json.dumps(act) + "\n")
-    process.stdin.flush()
+@dataclass(frozen=True)
+class Worker:
+    """A process that says what it does in a file, one JSON object a line."""
 
+    pid: int
+    path: Path
 
-def heard(process: subprocess.Popen[str]) -> list[Any]:
-    """Every whole line it has said, to its end."""
-    lines = process.stdout.read().split("\n")[:-1]
-    return [json.loads(line) for line in lines if line]
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def said(self) -> list[Any]:
+        """Every whole line, once the process is gone; the last is the answer, of one that was not killed."""
+        while Path(f"/proc/{self.pid}").exists():
+            time.sleep(0.02)
+        return [json.loads(line) for line in self.path.read_text().split("\n")[:-1]]
+
+    def acknowledged(self) -> list[tuple[str, int]]:
+        """The events that it was told are in the log, with their numbers."""
+        return [tuple(line) for line in self.said() if isinstance(line, list)]
 
 
 def make() -> str:
@@ -128,16 +170,33 @@ def command(*arguments: str) -> str:
     return said.getvalue()
 
 
-ACTS = {"command": command, "make": make, "append": append, "anchor": anchor, "read": read, "check": check}
+def fork(path: str, act: list[Any]) -> int:
+    """A child that carries one act out and says what it has to say in a file; its process number."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
+        told(act)
+        os._exit(0)
+    return child
+
+
+ACTS: dict[str, Any] = {"fork": fork, "command": command, "make": make, "append": append, "anchor": anchor, "read": read, "check": check}
+
+
+def told(act: list[Any]) -> None:
+    from django.db import connections
+
+    print(json.dumps({"answer": ACTS[act[0]](*act[1:])}), flush=True)
+    connections.close_all()
 
 
 def main() -> None:
     import django
 
     django.setup()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     for line in sys.stdin:
-        act, *arguments = json.loads(line)
-        print(json.dumps(ACTS[act](*arguments)), flush=True)
+        told(json.loads(line))
 
 
 if __name__ == "__main__":

@@ -33,15 +33,16 @@ def owned(server, tmp_path_factory):
     server.sql("CREATE ROLE app LOGIN")
     site = Site(tmp_path_factory.mktemp("site"), url)
     assert site.ask("command", "grant_log_role", "app").startswith("app may append")
-    return site
+    yield site
+    site.close()
 
 
 @pytest.fixture(scope="module")
 def app(server, owned):
     """The same site as the application runs it."""
-    site = Site.__new__(Site)
-    site.folder, site.url = owned.folder, server.url("log_roles", role="app")
-    return site
+    site = Site(owned.folder, server.url("log_roles", role="app"), made=True)
+    yield site
+    site.close()
 
 
 def test_the_application_appends_anchors_and_verifies_through_its_role(app):
