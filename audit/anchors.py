@@ -6,15 +6,19 @@ stays beside it under its size.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 
 from audit import keys
 from audit.errors import LogUnavailable
-from audit.notes import Checkpoint, NoteError
+from audit.notes import Checkpoint, NoteError, PublicKey
 
 LATEST = "latest.note"
 
@@ -24,13 +28,26 @@ def folder() -> Path:
 
 
 def write(size: int, note: bytes) -> None:
-    """Keep a note, on the disk and not only in its cache, before returning. Raises OSError."""
+    """Keep a note, on the disk and not only in its cache, before returning; the anchor never goes back.
+
+    Raises OSError, or LogUnavailable for an anchor that cannot be read.
+    """
     folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    _replace(folder() / f"{size:012d}.note", note)
-    _replace(folder() / LATEST, note)
+    with _alone() as handle:
+        _replace(folder() / f"{size:012d}.note", note)
+        newest = latest()
+        if newest is None or newest.size <= size:
+            _replace(folder() / LATEST, note)
+        os.fsync(handle)
+
+
+@contextmanager
+def _alone() -> Iterator[int]:
+    """The folder, open and locked against other processes that anchor."""
     handle = os.open(folder(), os.O_RDONLY)
     try:
-        os.fsync(handle)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
     finally:
         os.close(handle)
 
@@ -43,8 +60,14 @@ def latest() -> Checkpoint | None:
         return None
     except OSError as error:
         raise LogUnavailable("the anchor cannot be read") from error
+    return _opened(note, keys.public())
+
+
+@lru_cache(maxsize=4)
+def _opened(note: bytes, key: PublicKey) -> Checkpoint:
+    """Every append reads the anchor; the same bytes need no second look at their signature."""
     try:
-        return Checkpoint.opened(note, keys.public())
+        return Checkpoint.opened(note, key)
     except NoteError as error:
         raise LogUnavailable(f"the anchor is not valid: {error}") from error
 

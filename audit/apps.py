@@ -7,6 +7,6 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from audit.log import remember_file
+        from audit.entering import remember_file
 
         connection_created.connect(remember_file, dispatch_uid="audit.log.remember_file")

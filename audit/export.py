@@ -7,7 +7,7 @@ each file, is read by audit/verify.py; the two are tested against each other.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from audit import anchors, bodies, canonical, events, keys, log, notes, prompts
 from audit.archive import BODIES, ENTRIES, FORMAT, KEY, MANIFEST
 from audit.commitments import body_references
 from audit.errors import AuditError
-from audit.leaves import Leaf
+from audit.leaves import Leaf, LeafError
 from audit.models import Body, Checkpoint, LogEntry
 
 
@@ -65,10 +65,18 @@ def _bodies(size: int) -> Iterator[bytes]:
     """The bodies that entries of this export speak of, in the order of those entries."""
     found = LogEntry.objects.filter(index__lt=size).order_by("index").values_list("leaf", flat=True)
     for leaf in found.iterator(chunk_size=500):
-        for name in body_references(Leaf.from_bytes(bytes(leaf)).facts):
+        for name in _named(bytes(leaf)):
             body = Body.objects.filter(pk=name).first()
             if body is not None:
                 yield _body_line(body)
+
+
+def _named(leaf: bytes) -> Iterable[str]:
+    """The bodies an entry speaks of; a damaged entry is exported as it is, for the verifier to name."""
+    try:
+        return body_references(Leaf.from_bytes(leaf).facts)
+    except LeafError:
+        return ()
 
 
 def _body_line(body: Body) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -34,14 +35,20 @@ def make() -> PublicKey:
 
 def signing() -> PrivateKey:
     """The key that signs checkpoints; raises LogUnavailable when it is missing or malformed."""
-    try:
-        return PrivateKey.parse(_read(SIGNING))
-    except NoteError as error:
-        raise LogUnavailable(f"{SIGNING}: {error}") from error
+    return _pair(_read(SIGNING))[0]
 
 
 def public() -> PublicKey:
-    return signing().public
+    return _pair(_read(SIGNING))[1]
+
+
+@lru_cache(maxsize=4)
+def _pair(text: str) -> tuple[PrivateKey, PublicKey]:
+    try:
+        key = PrivateKey.parse(text)
+    except NoteError as error:
+        raise LogUnavailable(f"{SIGNING}: {error}") from error
+    return key, key.public
 
 
 def body_keys() -> dict[str, bytes]:

@@ -1,7 +1,9 @@
-"""Append-only tables, kept so by the database itself: triggers that refuse to change or delete a row."""
+"""What the database itself keeps: triggers that refuse to change or delete a row, and the log's own functions."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from django.db import migrations
@@ -29,6 +31,33 @@ def append_only(table: str) -> migrations.RunPython:
             schema_editor.execute(statement)
 
     return migrations.RunPython(install, remove, hints={"model_name": model})
+
+
+def postgres_functions(name: str) -> migrations.RunPython:
+    """A migration step that makes what ``sql/name`` says, on PostgreSQL alone; nobody but the owner may call it yet."""
+    text = (Path(__file__).parent / "sql" / name).read_text()
+    made = re.findall(r"^CREATE (?:UNLOGGED )?(FUNCTION|TABLE) (\w+)", text, re.MULTILINE)
+
+    def install(apps: Any, schema_editor: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return
+        schema_editor.execute(text.replace("SCHEMA", _schema(schema_editor.connection)), None)
+        for kind, each in made:
+            if kind == "FUNCTION":
+                schema_editor.execute(f"REVOKE ALL ON FUNCTION {each} FROM PUBLIC", None)
+
+    def remove(apps: Any, schema_editor: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            for kind, each in reversed(made):
+                schema_editor.execute(f"DROP {kind} {each}", None)
+
+    return migrations.RunPython(install, remove, hints={"model_name": "logentry"})
+
+
+def _schema(connection: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        return str(connection.ops.quote_name(cursor.fetchone()[0]))
 
 
 def trigger_names(table: str) -> tuple[str, ...]:

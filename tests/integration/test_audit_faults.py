@@ -9,17 +9,18 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from audit import events, log
+from audit import events, log, prompts
 from audit.errors import LogUnavailable
-from audit.models import Outbox
+from audit.models import LogEntry, Outbox, PromptRecord
+from tests.audit_story import PROMPT
 
 in_a_transaction = pytest.mark.django_db(databases=["default", "log"])
 on_disk = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 ABOUT = {"by": "user:ada", "subject": "request:1"}
 
 
-def append(number=1):
-    return events.append(action="test:thing:happened", facts={"number": number}, **ABOUT)
+def append(number=1, **more):
+    return events.append(action="test:thing:happened", facts={"number": number, **more}, **ABOUT)
 
 
 def lose_anchor(site):
@@ -30,7 +31,7 @@ def lose_anchor(site):
 def forge_anchor(site):
     path = site / "anchors" / "latest.note"
     note = path.read_bytes()
-    path.write_bytes(note.replace(b"\n1\n", b"\n0\n"))
+    path.write_bytes(note.replace(b"\n", b"\n1", 1))
     return lambda: path.write_bytes(note)
 
 
@@ -63,19 +64,49 @@ FAULTS = {
 }
 
 
-@in_a_transaction
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_stops_the_log_and_its_repair_starts_it_again(site, fault):
-    append(1)
-    log.checkpoint()
-    cause, rule = FAULTS[fault]
-    repair = cause(site)
-    for attempt in (append, log.checkpoint, lambda: events.record(action="test:a:b", facts={}, **ABOUT)):
+def nothing_moves(rule):
+    """Nothing can be logged, anchored, decided or sent while this rule is broken; the log is as it was."""
+    row = PromptRecord.objects.get()
+    before = LogEntry.objects.count(), PromptRecord.objects.values_list("state", "token").get()
+    for attempt in (
+        append,
+        log.checkpoint,
+        lambda: events.record(action="test:a:b", facts={}, **ABOUT),
+        lambda: prompts.start_sending(row.intent_id, lease_seconds=60),
+    ):
         with pytest.raises(LogUnavailable, match=rule):
             attempt()
-    assert (log.size(), Outbox.objects.count()) == (1, 0)
-    repair()
-    assert append(2) == 1
+    assert (LogEntry.objects.count(), PromptRecord.objects.values_list("state", "token").get()) == before
+    assert Outbox.objects.count() == 0
+
+
+def all_moves():
+    """After the repair the same prompt can be sent."""
+    size = log.size()
+    assert append(2) == size
+    assert prompts.start_sending(PromptRecord.objects.get().intent_id, lease_seconds=60)
+
+
+def begin(turn):
+    PromptRecord.objects.all().delete()
+    append(1)
+    prompts.record_intent(run=f"u{turn}", sequence=1, attempt=1, endpoint="e", prompt=PROMPT, by="system")
+    log.checkpoint()
+
+
+@pytest.mark.long_sizes
+@in_a_transaction
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_stops_the_log_and_its_repair_starts_it_again(site, fault, is_long, repeats, note):
+    """Row A5."""
+    cause, rule = FAULTS[fault]
+    for times in repeats(5 if is_long else 1):
+        begin(times)
+        repair = cause(site)
+        nothing_moves(rule)
+        repair()
+        all_moves()
+    note("A5", fault, f"{times + 1} times", "0 bytes left, recovered each time", "0")
 
 
 @in_a_transaction
@@ -112,33 +143,52 @@ def test_an_unlinked_or_replaced_file_stops_the_log():
     assert append(3) == 1
 
 
-@on_disk
-@sqlite_only
-def test_a_read_only_database_stops_the_log():
-    append(1)
-    cursor = connections["log"].cursor()
-    cursor.execute("PRAGMA query_only = ON")
-    try:
-        with pytest.raises(LogUnavailable, match="refused"):
-            append(2)
-    finally:
-        cursor.execute("PRAGMA query_only = OFF")
-    assert append(3) == 1
+def read_only():
+    connections["log"].cursor().execute("PRAGMA query_only = ON")
+    return lambda: connections["log"].cursor().execute("PRAGMA query_only = OFF")
 
 
-@on_disk
-@sqlite_only
-def test_a_held_lock_stops_the_log():
-    append(1)
-    connection = connections["log"]
-    connection.cursor().execute("PRAGMA busy_timeout = 100")
-    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+def locked():
+    """By another process, for longer than anybody waits."""
+    connections["log"].cursor().execute("PRAGMA busy_timeout = 100")
+    other = sqlite3.connect(connections["log"].settings_dict["NAME"], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    try:
-        with pytest.raises(LogUnavailable, match="locked"):
-            append(2)
-    finally:
-        other.rollback()
-        other.close()
-        connection.close()
-    assert append(3) == 1
+    return lambda: (other.rollback(), other.close(), connections["log"].close())
+
+
+def full():
+    """No page more than it has, and those filled up: what SQLite says of a full disk."""
+    cursor = connections["log"].cursor()
+    pages = cursor.execute("PRAGMA page_count").fetchone()[0]
+    cursor.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LogUnavailable, match="full"):
+        for number in range(1000):
+            append(number)
+    return lambda: cursor.execute("PRAGMA max_page_count = 1000000000")
+
+
+SQLITE_FAULTS = {
+    "read-only": (read_only, "readonly"), "lock held": (locked, "locked"), "disk full": (full, "full"),
+}  # fmt: skip
+
+
+@pytest.mark.long_sizes
+@on_disk
+@sqlite_only
+@pytest.mark.parametrize("fault", SQLITE_FAULTS)
+def test_what_sqlite_cannot_write_is_not_sent(fault, is_long, repeats, note):
+    """Row A5."""
+    cause, rule = SQLITE_FAULTS[fault]
+    for times in repeats(5 if is_long else 1):
+        begin(times)
+        repair = cause()
+        try:
+            for attempt in (lambda: append(7, blob="x" * 20_000),
+                            lambda: prompts.start_sending(PromptRecord.objects.get().intent_id, lease_seconds=60)):  # fmt: skip
+                with pytest.raises(LogUnavailable, match=rule):
+                    attempt()
+        finally:
+            repair()
+        assert not PromptRecord.objects.get().token
+        all_moves()
+    note("A5", f"sqlite: {fault}", f"{times + 1} times", "0 bytes left, recovered each time", "0")

@@ -8,7 +8,7 @@ from django.utils import timezone
 from audit import anchors, events, keys, livecheck, log, notes
 from audit.errors import LogUnavailable, UnfitEvent
 from audit.leaves import Leaf
-from audit.merkle import leaf_hash, root
+from audit.merkle import Frontier, leaf_hash, root
 from audit.models import Checkpoint, LogEntry, LogHead
 from tests.append_only import triggers_lifted
 
@@ -124,7 +124,7 @@ def rewrite_everything(entry):
     """As a superuser who recomputes all that the database holds, checkpoints included."""
     change_leaf_and_hash(entry)
     hashes = [leaf_hash(bytes(leaf)) for leaf in LogEntry.objects.values_list("leaf", flat=True)]
-    tree = log.Frontier.of(hashes)
+    tree = Frontier.of(hashes)
     LogHead.objects.update(frontier=tree.packed())
     Checkpoint.objects.all().delete()
 
@@ -190,7 +190,7 @@ def test_an_older_database_is_refused_and_told_why():
     with triggers_lifted(connections["log"]):
         LogEntry.objects.filter(index=1).delete()
         Checkpoint.objects.all().delete()
-        tree = log.Frontier.of([bytes(LogEntry.objects.get(index=0).leaf_hash)])
+        tree = Frontier.of([bytes(LogEntry.objects.get(index=0).leaf_hash)])
         LogHead.objects.update(size=1, frontier=tree.packed())
     for attempt in (append, log.checkpoint, log.check_whole):
         with pytest.raises(LogUnavailable, match="holds 1 entries but its anchor vouches for 2: an older state"):

@@ -1,9 +1,11 @@
-"""The tree against a tiny recursive oracle written from the definition, published vectors, and flips."""
+"""Row A1: the tree against a tiny recursive oracle written from the definition, an independent library, published
+vectors, and flips."""
 
 import hashlib
 import random
 
 import pytest
+from pymerkle import InmemoryTree
 
 from audit import merkle
 
@@ -92,20 +94,65 @@ def flipped(data, rng):
     return bytes(byte ^ (1 << at % 8 if at // 8 == place else 0) for place, byte in enumerate(data))
 
 
-def test_no_flipped_bit_goes_unseen(entries, hashes):
-    rng = random.Random(7)
-    for _ in range(1000):
+def differing(biggest):
+    """Which roots and proofs differ from those of an independent library, of every size, leaf and older size."""
+    theirs, hashes, roots, found, proofs = InmemoryTree(algorithm="sha256"), [], [], [], 0
+    for size in range(1, biggest + 1):
+        theirs.append_entry(f"entry {size}".encode())
+        hashes.append(merkle.leaf_hash(f"entry {size}".encode()))
+        roots.append(theirs.get_root(size))
+        for index in range(size):
+            proof = merkle.inclusion_proof(hashes, index)
+            path = theirs.prove_inclusion(index + 1, size).serialize()["path"]
+            same = [hashes[index].hex(), *(node.hex() for node in proof)] == path
+            if not same or not merkle.verify_inclusion(hashes[index], index, size, proof, roots[-1]):
+                found.append(("inclusion", index, size))
+            older = merkle.consistency_proof(hashes, index + 1)
+            if not merkle.verify_consistency(index + 1, roots[index], size, roots[-1], older):
+                found.append(("consistency", index + 1, size))
+            proofs += 2
+    return found, proofs
+
+
+@pytest.mark.long_sizes
+def test_every_root_and_proof_agrees_with_an_independent_library(is_long, note, monkeypatch):
+    found, proofs = differing(131 if is_long else 34)
+    assert found == []
+    note("A1", "every proof, against pymerkle", f"{proofs} proofs", "0 differ", "0")
+    monkeypatch.setattr(merkle, "node_hash", lambda left, right: hashlib.sha256(left + right).digest())
+    planted, _ = differing(8)
+    assert planted
+    note("A1", "control: nodes hashed as leaves are", "72 proofs", f"{len(planted)} differ", "caught: more than 0")
+
+
+def unseen_flips(hashes, pairs):
+    """How many of ``2 * pairs`` random flipped bits, in leaves, roots and proofs, are not seen."""
+    rng, unseen = random.Random(7), 0
+    roots = [merkle.root(hashes[:size]) for size in range(BIGGEST)]
+    for _ in range(pairs):
         size = rng.randrange(2, BIGGEST)
         index, old_size = rng.randrange(size), rng.randrange(1, size)
-        new, old = oracle(entries[:size]), oracle(entries[:old_size])
-        parts = [hashes[index], new, *merkle.inclusion_proof(hashes[:size], index)]
+        parts = [hashes[index], roots[size], *merkle.inclusion_proof(hashes[:size], index)]
         at = rng.randrange(len(parts))
         parts[at] = flipped(parts[at], rng)
-        assert not merkle.verify_inclusion(parts[0], index, size, parts[2:], parts[1])
-        parts = [old, new, *merkle.consistency_proof(hashes[:size], old_size)]
+        unseen += merkle.verify_inclusion(parts[0], index, size, parts[2:], parts[1])
+        parts = [roots[old_size], roots[size], *merkle.consistency_proof(hashes[:size], old_size)]
         at = rng.randrange(len(parts))
         parts[at] = flipped(parts[at], rng)
-        assert not merkle.verify_consistency(old_size, parts[0], size, parts[1], parts[2:])
+        unseen += merkle.verify_consistency(old_size, parts[0], size, parts[1], parts[2:])
+    return unseen
+
+
+@pytest.mark.long_sizes
+def test_no_flipped_bit_goes_unseen(hashes, is_long, note, monkeypatch):
+    pairs = 10_000 if is_long else 500
+    assert unseen_flips(hashes, pairs) == 0
+    note("A1", "flipped bits", f"{2 * pairs} flips", "0 unseen", "0")
+    honest = merkle.node_hash
+    monkeypatch.setattr(merkle, "node_hash", lambda left, right: honest(left, right[:31] + b"0"))
+    planted = unseen_flips(hashes, 1000)
+    assert planted
+    note("A1", "control: nodes that leave a byte out", "2000 flips", f"{planted} unseen", "caught: more than 0")
 
 
 def test_proofs_of_what_is_not_there_are_refused(hashes):
