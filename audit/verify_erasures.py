@@ -18,8 +18,8 @@ def check(archive: Archive, findings: Findings) -> None:
             findings.broken("erasures", f"body {name}", "is erased, and no entry says by whom")
     proposals = _proposals(archive)
     for name, leaf in told.items():
-        body, place = archive.bodies.get(name), f"entry {leaf.index}"
-        gone = body is not None and body.erased
+        place = f"entry {leaf.index}"
+        gone = name in archive.bodies and archive.bodies[name].erased
         findings.expect(gone, "erasures", place, f"says that body {name} is erased, which it is not")
         known = named.get(name, ("", leaf.index))
         findings.expect(known[1] < leaf.index, "erasures", place, f"erases body {name}, of which no entry spoke before")

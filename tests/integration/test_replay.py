@@ -102,9 +102,14 @@ def changed(prompt: Prompt, kind: type[Segment]) -> tuple[Prompt, int]:
     message = prompt.messages[1]
     at = next(at for at, segment in enumerate(message.segments) if type(segment) is kind)
     segments = list(message.segments)
-    segments[at] = dataclasses.replace(segments[at], value=segments[at].value + 1)
+    segments[at] = dataclasses.replace(segments[at], value=number_of(segments[at]) + 1)
     messages = (prompt.messages[0], dataclasses.replace(message, segments=tuple(segments)))
     return dataclasses.replace(prompt, messages=messages), at + 1
+
+
+def number_of(segment: Segment) -> int:
+    assert isinstance(segment, Synthetic | DPValue)
+    return segment.value
 
 
 @pytest.mark.parametrize("kind", [Synthetic, DPValue])
@@ -120,7 +125,7 @@ def test_a_single_changed_digit_is_named_with_its_place(
     attempt = next(one for one in recorded.attempts(str(request.run.pk)) if one.sequence == 2)
     found = prompts.load_prompt(prompts.PromptRecord.objects.get(intent_id=attempt.intent))
     place = next(at for at, one in enumerate(found.messages[1].segments, start=1) if type(one) is kind)
-    wrong = found.messages[1].segments[place - 1].value
+    wrong = number_of(found.messages[1].segments[place - 1])
     code, told = command(request, capsys)
     assert (code, told["verdict"]) == (1, "differs")
     assert {(one["prompt"], one["message"], one["segment"]) for one in told["differences"]} == {("2.1", 2, place)}
