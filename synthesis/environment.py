@@ -16,11 +16,14 @@ from threadpoolctl import threadpool_info, threadpool_limits
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow")
+_OF_PRIVACY = (
+    "accounting", "cliques", "errors", "moments", "plans", "problems", "purposes", "rule_*", "schema*", "texts",
+    "validity", "values",
+)  # fmt: skip
 CODE = (
     "synthesis/loop/*.py", "synthesis/llm/base.py", "synthesis/llm/answers.py", "synthesis/prompts.py",
-    "synthesis/stepping.py", "synthesis/packaging.py", "privacy/values.py", "privacy/cliques.py",
-    "privacy/validity.py", "privacy/schema*.py", "privacy/rule_*.py", "audit/canonical.py", "audit/rendering.py",
-    "audit/segments.py",
+    "synthesis/stepping.py", "synthesis/packaging.py", "audit/canonical.py", "audit/rendering.py", "audit/segments.py",
+    *(f"privacy/{name}.py" for name in _OF_PRIVACY),
 )  # fmt: skip
 """The files a prompt, the table and its bytes are computed by."""
 

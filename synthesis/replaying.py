@@ -184,10 +184,12 @@ class _Again:
             return
         found = list(differences(expected, recorded_as, run=self.found.run, prompt=attempt.name))
         self.found.differences += found[:MOST_TOLD]
-        self.found.counts["differences not told one by one"] += max(len(found) - MOST_TOLD, 0)
+        if len(found) > MOST_TOLD:
+            self.found.notes.append(f"prompt {attempt.name}: {len(found) - MOST_TOLD} more differences")
         self.found.counts["prompts worked out again from the loop"] += not found
-        values = [one for message in recorded_as.messages for one in message.segments if isinstance(one, Synthetic)]
-        self.found.counts["SYNTHETIC values worked out again"] += len(values)
+        values = sum(type(one) is Synthetic for message in recorded_as.messages for one in message.segments)
+        wrong = sum(Synthetic.type in one.what for one in found)
+        self.found.counts["SYNTHETIC values worked out again"] += max(values - wrong, 0)
 
     def lost(self, number: int) -> None:
         """Everything after an answer that is gone depends on it."""
