@@ -46,6 +46,8 @@ NOT_COVERED = (
     "what happened outside the appliance, and anything that was never given to the log",
     "that values marked SYNTHETIC are what the loop computes: they are recorded here, not recomputed "
     "(manage.py replay_prompts does, on the site)",
+    "that a prompt stayed within the manifest which gate B approved: its hash is here, the manifest is not (the "
+    "replay checks it)",
     "that the noise was drawn as charged: the log holds mechanism, scale and price, not the exact statistics",
     "that names in the log belong to the people who bore them",
     "entries after the last checkpoint you hold yourself: compare with one kept outside (--checkpoint)",

@@ -37,6 +37,9 @@ def differences(expected: Prompt, found: Prompt, *, run: str, prompt: str) -> It
     for (message, segment), one, other in _pairs(expected, found):
         if one != other:
             yield Difference(run, prompt, message, segment, _what(one, other), _told(one), _told(other))
+    for number, (mine, theirs) in enumerate(zip(expected.messages, found.messages, strict=False), start=1):
+        if mine.role != theirs.role:
+            yield Difference(run, prompt, number, None, "role", mine.role, theirs.role)
 
 
 def _pairs(expected: Prompt, found: Prompt) -> Iterator[tuple[Place, Segment | None, Segment | None]]:

@@ -77,7 +77,9 @@ def _frozen(request: SynthesisRequest) -> list[tuple[str, Any, Any]]:
     shown = request.snapshot
     story = selectors.about(f"request:{request.pk}")
     submitted = [leaf.facts["content_hash"] for leaf in story if leaf.action == "synthesis:request:submitted"]
+    approved = [leaf.facts.get("content_hash") for leaf in story if leaf.action == "synthesis:request:synthesising"]
     return [
+        ("the egress manifest", approved[-1] if approved else None, hash_of(request.manifest.body)),
         ("the request as submitted", submitted[-1] if submitted else None, hash_of(shown)),
         ("the seed", shown["seed"], str(request.seed)),
         ("the declaration", shown["declaration"], privacy.declaration_hash(request.dataset)),

@@ -112,6 +112,7 @@ class _Again:
         elif (prompt := self.segments(attempt)) is not None:
             self.same_bytes(attempt, prompt)
             self.same_statistics(attempt, prompt)
+            self.within_envelope(attempt, prompt)
 
     def segments(self, attempt: Attempt) -> Prompt | None:
         """The recorded segments, or None where they are gone or broken."""
@@ -139,6 +140,14 @@ class _Again:
             self.found.differences.append(
                 Difference(self.found.run, attempt.name, message, segment, what, problem[0], told)
             )
+
+    def within_envelope(self, attempt: Attempt, prompt: Prompt) -> None:
+        manifest = self.run.request.manifest.body
+        approved = {name: manifest[name] for name in ("endpoint", "model", "address", "local")}
+        reason = envelope.outside(manifest, prompt, provider=approved, calls=0)
+        self.found.counts["prompts within what gate B approved"] += not reason
+        if reason:
+            self.differs(attempt, "a whole prompt", "what gate B approved", reason)
 
     # The run as a whole: the loop says what every prompt should have held.
 

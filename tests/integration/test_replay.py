@@ -14,11 +14,11 @@ from django.db.models import F
 
 from audit import log, prompts, recorded
 from audit.models import LogEntry
-from audit.segments import DPValue, Prompt, Segment, Synthetic
+from audit.segments import DPValue, FreeText, Message, Prompt, Segment, Synthetic
 from privacy.models import MeasurementRecord
 from synthesis import environment, running
 from synthesis.loop import LoopSettings
-from synthesis.models import Package, Run, SynthesisRequest
+from synthesis.models import EgressManifest, Package, Run, SynthesisRequest
 from synthesis.prompts import PromptBuilder
 from synthesis.states import Gate, Proposer
 from synthesis.states import RequestState as S
@@ -65,6 +65,7 @@ def test_an_honest_run_replays_to_the_last_bit(made: SynthesisRequest, capsys: p
     assert counts["DPVALUEs matched to release and charge"] >= len(sent)
     assert counts["SYNTHETIC values worked out again"] >= 3 * len(sent)
     assert counts["files of the table rebuilt, bit for bit"] == 2
+    assert counts["prompts within what gate B approved"] == len(sent)
     with pytest.raises(SystemExit):
         call_command("replay_prompts", str(made.pk))
     assert "EQUAL: run" in capsys.readouterr().out
@@ -140,10 +141,14 @@ def test_a_prompt_the_loop_would_not_have_sent_is_found(
 ) -> None:
     first = recorded.attempts(str(made.run.pk))[0]
     honest = prompts.load_prompt(prompts.PromptRecord.objects.get(intent_id=first.intent))
-    prompts.record_intent(run=str(made.run.pk), sequence=99, attempt=1, endpoint="embedded", prompt=honest, by="system")
+    unseen = dataclasses.replace(honest, messages=(Message("user", (FreeText("Who earns most?", "vote 9"),)),))
+    prompts.record_intent(run=str(made.run.pk), sequence=99, attempt=1, endpoint="embedded", prompt=unseen, by="system")
     code, told = command(made, capsys)
     assert code == 1
-    assert [(one["prompt"], one["what"]) for one in told["differences"]] == [("99.1", "a whole prompt")]
+    assert [(one["prompt"], one["expected"]) for one in told["differences"]] == [
+        ("99.1", "what gate B approved"),
+        ("99.1", "none: the loop asks nothing here"),
+    ]
 
 
 # --- inputs and the table changed in the site's own database
@@ -170,6 +175,10 @@ def planted_table(request: SynthesisRequest) -> None:
     Package.objects.update(manifest=package.manifest | {"files": files})
 
 
+def planted_manifest(request: SynthesisRequest) -> None:
+    EgressManifest.objects.update(body=request.manifest.body | {"free_text": [{"approval": "vote 9"}]})
+
+
 def planted_snapshot(request: SynthesisRequest) -> None:
     SynthesisRequest.objects.update(snapshot=request.snapshot | {"purpose": "Another one."})
 
@@ -181,6 +190,7 @@ PLANTED = {
     "SHA-256 of data.csv": planted_table,
     "the package's files": planted_table,
     "the request as submitted": planted_snapshot,
+    "the egress manifest": planted_manifest,
 }
 
 
