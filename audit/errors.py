@@ -33,3 +33,7 @@ class AlreadySending(AuditError):
 
 class StaleToken(AuditError):
     """The lease behind this token ended, so its holder may no longer write the outcome."""
+
+
+class ErasureRefused(AuditError):
+    """What was asked to be erased cannot be, or not now."""

@@ -52,27 +52,66 @@ FACTS: dict[str, tuple[str, ...]] = {
     # where counts are parts of a vote. Attachment
     # "keys" (where categories were unknown): {entry: {"column": name, "keys": [let out], "labels": [...]}}
     "privacy:release:measured": ("release", "population", "request", "measurements"),
+    "privacy:release:opened": ("release", "request"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
     "synthesis:request:submitted": ("request", "content_hash"),
     "synthesis:request:*": ("request",),
     "synthesis:reference:attached": ("reference", "dataset", "rows", "file_sha256", "components_sha256"),
     "synthesis:vote:cast": ("request", "gate", "decision", "content_hash", "voter"),
-    "synthesis:run:*": ("request", "run"),
     "synthesis:kill_switch:set": ("switch", "target", "reason"),
     "synthesis:kill_switch:lifted": ("switch", "target", "reason"),
     "synthesis:finding:opened": ("kind", "subject", "detail"),
     "synthesis:finding:closed": ("kind", "subject", "reason"),
-    "synthesis:package:built": ("request", "package", "sha256"),
+    # environment: what the loop's numbers depend on beside its inputs (synthesis/environment.py)
+    "synthesis:run:started": ("request", "run", "environment"),
+    # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
+    "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),
-    "synthesis:download:served": ("grant", "user", "sha256"),
+    # licence: the version of the terms; licence_sha256: of their text
+    "synthesis:licence:accepted": ("grant", "user", "licence", "licence_sha256"),
+    "synthesis:download:served": ("grant", "user", "sha256", "licence"),
+    "synthesis:endpoint:added": ("endpoint", "address", "model", "local"),
+    "site:person:added": ("user",),
+    "site:role:granted": ("user", "role"),
     # prompt, map, answer: {"id", "hash"} of a body kept beside the log
     "audit:prompt:intent": ("intent", "run", "sequence", "attempt", "endpoint", "prompt", "map", "deadline"),
     "audit:prompt:sending": ("intent", "token", "deadline"),
     "audit:prompt:outcome": ("intent", "token", "sent", "answer", "error", "usage"),
     "audit:prompt:in_doubt": ("intent",),
+    # bodies: the ids of the bodies one person proposes to destroy
+    "audit:body:erasure_proposed": ("proposal", "bodies", "reason"),
+    "audit:body:erased": ("proposal", "body", "kind", "reason", "proposed_by", "confirmed_by"),
     "audit:export:made": ("reason",),
 }
+
+# What is kept encrypted beside an entry, by action and fact: the fact itself holds the body's id and salted hash.
+ATTACHMENTS: dict[str, dict[str, str]] = {
+    "privacy:release:measured": {
+        "tables": "every released table with its noise, by the charge that paid for it",
+        "keys": "the categories that key discovery let out, and the labels of their column since",
+    },
+    "audit:prompt:intent": {
+        "prompt": "the exact bytes that may be sent",
+        "map": "the segments they were rendered from, each with its type and source",
+    },
+    "audit:prompt:outcome": {"answer": "the exact bytes that came back"},
+}
+ERASABLE = ("prompt", "map", "answer")
+"""What of it two people may destroy. Released tables stay: they say what the privacy loss was spent on."""
+
+NOT_LOGGED = (
+    "rows of the data, exact counts and anything computed from them without noise; for uploads and measurements not "
+    "even their sizes or durations",
+    "texts people write: of a submitted request, of a comment it was returned with and of a reason for stopping or "
+    "revoking it the log holds a SHA-256, of comments on votes nothing; the texts are in the site's database. Reasons "
+    "for exports, raised caps and erasures stand in the log in full",
+    "prompts and answers themselves: the log holds salted hashes of them, and their bytes are attachments",
+    "the synthetic table: the log holds the SHA-256 of its files",
+    "who looked at which page, who signed in, and who failed to: the log tells of changes and of what left",
+    "times finer than a second",
+    "what the operating system, the database and whoever administers them do beside the appliance",
+)
 
 # Entries that carry the time of the entry before them: their own would tell how long the exact step before
 # them took, which depends on the data.

@@ -13,7 +13,7 @@ from audit.models import Checkpoint, LogEntry, LogHead
 from audit.notes import Checkpoint as SignedCheckpoint
 from audit.notes import NoteError
 
-APPEND_ONLY = ("audit_logentry", "audit_checkpoint")
+APPEND_ONLY = ("audit_logentry", "audit_checkpoint", "audit_body")
 
 
 def check() -> Findings:

@@ -14,16 +14,32 @@ BEGIN RAISE EXCEPTION 'append-only: rows of % are never changed or deleted', TG_
 """
 
 
-def append_only(table: str) -> migrations.RunPython:
+# The one change a body may see: it is destroyed, whole, once, after an entry that says so.
+_ERASURE = """
+    {no} OLD.erased AND NEW.erased AND NEW.id = OLD.id AND NEW.kind = OLD.kind AND NEW.key_id = OLD.key_id
+    AND length(NEW.cipher) = 0 AND length(NEW.salt) = 0 AND length(NEW.nonce) = 0
+    AND EXISTS (SELECT 1 FROM audit_logentry WHERE event_id = 'erased:' || OLD.id)
+"""
+_POSTGRES_ERASURE = f"""
+CREATE OR REPLACE FUNCTION refuse_all_but_erasure() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF {_ERASURE.format(no="NOT")} THEN RETURN NEW; END IF;
+    RAISE EXCEPTION 'append-only: rows of % are erased after their entry, and never changed otherwise', TG_TABLE_NAME;
+END $$
+"""
+
+
+def append_only(table: str, *, erasable: bool = False) -> migrations.RunPython:
     """A migration step that makes ``table`` (named app_model) append-only, on SQLite and PostgreSQL.
 
+    ``erasable`` is for the table of bodies: there a row may be destroyed, once its erasure is in the log.
     SQLite loses triggers when a later migration rebuilds the table: repeat this step after such a one.
     """
     _app, model = table.split("_", 1)
 
     def install(apps: Any, schema_editor: Any) -> None:
         remove(apps, schema_editor)  # where a database kept them through a rebuild
-        for statement in _install(schema_editor.connection, table, _unique_columns(apps, table)):
+        for statement in _install(schema_editor.connection, table, _unique_columns(apps, table), erasable):
             schema_editor.execute(statement)
 
     def remove(apps: Any, schema_editor: Any) -> None:
@@ -82,14 +98,16 @@ def _unique_columns(apps: Any, table: str) -> list[str]:
     return [field.column for field in fields if field.unique]
 
 
-def _install(connection: Any, table: str, unique: list[str]) -> list[str]:
+def _install(connection: Any, table: str, unique: list[str], erasable: bool) -> list[str]:
     quote = connection.ops.quote_name
     update, delete, replace = map(quote, trigger_names(table))
     if connection.vendor == "postgresql":
         call = "EXECUTE FUNCTION refuse_change()"
+        changed = "EXECUTE FUNCTION refuse_all_but_erasure()" if erasable else call
         return [
             _POSTGRES_FUNCTION.replace("%", "%%"),
-            f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} FOR EACH ROW {call}",
+            _POSTGRES_ERASURE.replace("%", "%%"),
+            f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} FOR EACH ROW {changed}",
             f"CREATE TRIGGER {delete} BEFORE DELETE ON {quote(table)} FOR EACH ROW {call}",
             f"CREATE TRIGGER {replace} BEFORE TRUNCATE ON {quote(table)} FOR EACH STATEMENT {call}",
         ]
@@ -97,8 +115,9 @@ def _install(connection: Any, table: str, unique: list[str]) -> list[str]:
     # INSERT OR REPLACE deletes the old row without asking a delete trigger, so it is refused on its own.
     taken = " OR ".join(f"{quote(column)} = NEW.{quote(column)}" for column in unique)
     found = f"EXISTS (SELECT 1 FROM {quote(table)} WHERE {taken})"  # noqa: S608  (names, not values)
+    unless = f"WHEN NOT ({_ERASURE.format(no='NOT')})" if erasable else ""
     return [
-        f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} BEGIN {refuse}; END",
+        f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} {unless} BEGIN {refuse}; END",
         f"CREATE TRIGGER {delete} BEFORE DELETE ON {quote(table)} BEGIN {refuse}; END",
         f"CREATE TRIGGER {replace} BEFORE INSERT ON {quote(table)} WHEN {found} BEGIN {refuse}; END",
     ]

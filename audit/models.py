@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.db import models
@@ -56,6 +57,30 @@ class Body(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class ErasureProposal(models.Model):
+    """One person's wish to destroy bodies, and the second person who agreed; what became of it is in the log."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bodies = models.JSONField(help_text="Ids of the bodies, which are destroyed together")
+    reason = models.CharField(max_length=500)
+    proposed_by = models.CharField(max_length=200)
+    proposed_at = models.DateTimeField(auto_now_add=True)
+    confirmed_by = models.CharField(max_length=200, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("proposed_at",)
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(confirmed_by=models.F("proposed_by")), name="audit_two_people_erase"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"erasure of {len(self.bodies)} bodies, proposed by {self.proposed_by}"
 
 
 class Checkpoint(models.Model):

@@ -15,15 +15,39 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from audit import archive, facts, notes, verify_decisions, verify_ledger, verify_log, verify_prices, verify_prompts
+from audit import (
+    archive,
+    facts,
+    notes,
+    verify_decisions,
+    verify_downloads,
+    verify_erasures,
+    verify_gates,
+    verify_ledger,
+    verify_log,
+    verify_prices,
+    verify_prompts,
+)
 from audit.archive import Archive
 from audit.findings import Findings, Unusable
 from audit.leaves import Leaf
 
 HOLDS, BROKEN, UNUSABLE = 0, 1, 2
+CHECKS = (
+    verify_prompts.check,
+    verify_ledger.check,
+    verify_prices.check,
+    verify_decisions.check,
+    verify_gates.check,
+    verify_downloads.check,
+    verify_erasures.check,
+)
 NOT_COVERED = (
     "what happened outside the appliance, and anything that was never given to the log",
-    "that values marked SYNTHETIC are what the loop computes: they are recorded here, not recomputed",
+    "that values marked SYNTHETIC are what the loop computes: they are recorded here, not recomputed "
+    "(manage.py replay_prompts does, on the site)",
+    "that a prompt stayed within the manifest which gate B approved: its hash is here, the manifest is not (the "
+    "replay checks it)",
     "that the noise was drawn as charged: the log holds mechanism, scale and price, not the exact statistics",
     "that names in the log belong to the people who bore them",
     "entries after the last checkpoint you hold yourself: compare with one kept outside (--checkpoint)",
@@ -52,7 +76,7 @@ def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Repor
     found = archive.read(folder, public, findings)
     root = verify_log.check(found, outside, findings)
     if _well_formed(found.leaves, findings):
-        for check in (verify_prompts.check, verify_ledger.check, verify_prices.check, verify_decisions.check):
+        for check in CHECKS:
             _guarded(check, found, findings)
     return Report(
         verdict="broken" if findings.found else "holds",

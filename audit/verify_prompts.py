@@ -10,8 +10,10 @@ from audit import canonical, rendering
 from audit.archive import Archive, KeptBody
 from audit.findings import Findings
 from audit.leaves import Leaf, time_of
-from audit.segments import Declared, DPValue, Prompt, found_in
+from audit.segments import SEGMENT_TYPES, Declared, DPValue, Prompt, Synthetic, found_in
 
+COUNTED = {kind.type: f"segments {kind.type}" for kind in SEGMENT_TYPES}
+COUNTED[Synthetic.type] += ", recorded, not recomputed"
 CLOSING = ("audit:prompt:outcome", "audit:prompt:in_doubt")
 
 
@@ -100,7 +102,7 @@ def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings
 def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findings: Findings) -> None:
     for message in prompt.messages:
         for segment in message.segments:
-            findings.counts[f"segments {segment.type}"] += 1
+            findings.counts[COUNTED[segment.type]] += 1
             if isinstance(segment, DPValue):
                 reason = releases.problem(segment, before=intent.index, findings=findings)
                 findings.expect(not reason, "dp values", place, reason)
@@ -153,6 +155,7 @@ class Releases:
             return f"a value that no charge of release {value.release} paid for"
         table = self.tables[value.release].get(value.measurement)
         if table is None:
+            findings.counts["dp values whose table is not in the log"] += 1
             return ""
         findings.counts["dp values matched to the released table"] += 1
         return "" if _cell(table, value.cell) == value.value else "a value that differs from the one released"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from audit.facts import FACTS
+from audit.facts import ATTACHMENTS, ERASABLE, FACTS, NOT_LOGGED, UNTIMED
+from audit.verify import NOT_COVERED
 from llmsynthor_site.roles import CONFLICTS, ROLES
 from synthesis.states import RequestState
 from synthesis.workflow import REQUEST, WAITING_FOR
@@ -57,11 +58,37 @@ def roles() -> str:
 
 def logged_events() -> str:
     rows = [f"| `{action}` | {', '.join(facts)} |" for action, facts in sorted(FACTS.items())]
+    attached = [
+        f"| `{action}` | {name} | {what} | {'yes' if name in ERASABLE else 'no'} |"
+        for action, parts in sorted(ATTACHMENTS.items())
+        for name, what in parts.items()
+    ]
     return (
         NOTE
         + "# What the audit log holds\n\n"
-        + "Every entry names the action, who, what about, and when; these actions must also carry:\n\n"
+        + "Every entry names the action, who, what about, and when; these actions must also carry (an action may carry "
+        + "more; a row that ends in `*` stands for every action it begins). A test compares this table with the code, "
+        + "in both directions.\n\n"
         + "| action | facts |\n|---|---|\n"
         + "\n".join(rows)
-        + "\n\nEntries of the privacy room are refused when they carry row counts, sizes, durations or values.\n"
+        + "\n\nEntries of the privacy room are refused when they carry row counts, sizes, durations or values. "
+        + f"{untimed()}\n\n"
+        + "## Attachments\n\nKept encrypted beside the log, and part of every export. The entry holds their id and a "
+        + "salted hash. What is erasable, two data stewards may destroy together; the hash then proves nothing about "
+        + "it any more, and the proof that the log is whole stays.\n\n"
+        + "| action | attachment | what it is | erasable |\n|---|---|---|---|\n"
+        + "\n".join(attached)
+        + "\n\n## What is not logged\n\n"
+        + points(NOT_LOGGED)
+        + "\n## What the log cannot show\n\n"
+        + points(NOT_COVERED)
     )
+
+
+def untimed() -> str:
+    named = " and ".join(f"`{action}`" for action in sorted(UNTIMED))
+    return f"Entries of {named} carry the time of the entry before them, which does not depend on the data."
+
+
+def points(texts: tuple[str, ...]) -> str:
+    return "".join(f"- {text}.\n" for text in texts)

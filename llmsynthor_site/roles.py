@@ -38,7 +38,7 @@ class Steward(Role):
     display_name = "Data steward"
     description = (
         "Reviews each request three times: before anything is measured, before anything leaves for a "
-        "proposer, and before the synthetic table is handed over."
+        "proposer, and before the synthetic table is handed over. Two of them together may erase a prompt or an answer."
     )
     never = (
         "approves a request of their own, or sees a statistic of the data without noise (row counts of a file apart)"
@@ -54,6 +54,7 @@ class Steward(Role):
             "synthesis.lift_stop",
             "synthesis.close_finding",
             "synthesis.view_prompts",
+            "audit.erase_body",
         }
     )
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from synthesis import packaging, policies
-from synthesis.licence import LICENCE_VERSION
+from synthesis.licence import LICENCE_TEXT, LICENCE_VERSION
 from synthesis.models import DownloadGrant, DownloadLink, Receipt
 
 LINK_MINUTES = 10
@@ -33,6 +33,12 @@ def check_grant(grant: DownloadGrant, user: Any) -> None:
         raise PermissionDenied("Your grant has expired or was revoked. Ask for the table again.")
 
 
+def check_accepted(grant: DownloadGrant) -> None:
+    """The terms in force were accepted: asked before a link is made and again before it is used."""
+    if grant.licence_accepted_at is None or grant.licence_version != LICENCE_VERSION:
+        raise PermissionDenied("Accept the terms of use first.")
+
+
 @transaction.atomic
 def accept_licence(*, by: Any, grant: DownloadGrant, version: str) -> None:
     check_grant(grant, by)
@@ -40,7 +46,8 @@ def accept_licence(*, by: Any, grant: DownloadGrant, version: str) -> None:
         raise ValidationError("The terms have changed since this page was loaded. Read them again.")
     grant.licence_version, grant.licence_accepted_at = version, timezone.now()
     grant.save(update_fields=["licence_version", "licence_accepted_at"])
-    facts = {"package": str(grant.package_id), "licence": version, "user": actor(by)}
+    facts = {"grant": str(grant.pk), "package": str(grant.package_id), "user": actor(by),
+             "licence": version, "licence_sha256": hashlib.sha256(LICENCE_TEXT.encode()).hexdigest()}  # fmt: skip
     events.record(action="synthesis:licence:accepted", by=actor(by), subject=f"package:{grant.package_id}", facts=facts)
 
 
@@ -48,8 +55,7 @@ def accept_licence(*, by: Any, grant: DownloadGrant, version: str) -> None:
 def make_link(*, by: Any, grant: DownloadGrant, file_name: str) -> str:
     """A token that lets this person fetch this file once, within ten minutes. Only its hash is stored."""
     check_grant(grant, by)
-    if grant.licence_accepted_at is None or grant.licence_version != LICENCE_VERSION:
-        raise PermissionDenied("Accept the terms of use first.")
+    check_accepted(grant)
     if file_name not in file_names(grant):
         raise ValidationError("The package has no file of that name.")
     token = secrets.token_urlsafe(32)
@@ -79,6 +85,7 @@ def _use_link(by: Any, token: str) -> DownloadLink:
     if link is None or link.grant.user_id != by.pk:
         raise PermissionDenied("This link is not yours.")
     check_grant(link.grant, by)
+    check_accepted(link.grant)
     unused = DownloadLink.objects.filter(pk=link.pk, used_at=None, expires_at__gt=timezone.now())
     if not unused.update(used_at=timezone.now()):
         raise PermissionDenied("This link was used already or has expired. Make a new one on the download page.")

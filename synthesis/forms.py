@@ -136,6 +136,23 @@ class SwitchForm(ReasonForm):
         cast("forms.ChoiceField", self.fields["target"]).choices = choices
 
 
+class ErasureForm(forms.Form):
+    """Which part of a prompt to destroy, and why; ``parts`` are those still there, with the ids of their bodies."""
+
+    LABELS = {"prompt": "The prompt: its text and the segments it was made of", "answer": "The answer that came back"}
+
+    part = forms.ChoiceField(label="What to erase", widget=forms.RadioSelect)
+    reason = forms.CharField(
+        max_length=500, widget=LINES, label="Why",
+        help_text="It stays in the log for ever and every auditor reads it: name no person.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, parts: dict[str, list[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parts = parts
+        cast("forms.ChoiceField", self.fields["part"]).choices = [(part, self.LABELS[part]) for part in parts]
+
+
 class VoteForm(forms.Form):
     """One decision, bound to the hash of what the steward was shown."""
 

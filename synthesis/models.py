@@ -253,6 +253,9 @@ class Run(models.Model):
     settings = models.JSONField(
         help_text="Settings of the loop; with the release, the answers and the seed they fix the output"
     )
+    environment = models.JSONField(
+        default=dict, help_text="Code, libraries, processor and threads of its latest start, as in the log"
+    )
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
     report = models.JSONField(default=dict, help_text="Quality against the noised statistics")

@@ -11,22 +11,19 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from audit import events
+from audit.segments import Prompt
 from privacy import selectors
-from synthesis import checks, envelope, gateway, jobs, packaging, references
+from synthesis import checks, envelope, environment, gateway, jobs, packaging, references, stepping
 from synthesis import selectors as requests
 from synthesis.hashing import hash_of
-from synthesis.llm import answers
-from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
+from synthesis.loop import Iteration, Loop, LoopSettings
 from synthesis.models import Job, Package, Run, RunEvent, SynthesisRequest
-from synthesis.prompts import PromptBuilder
 from synthesis.states import JobKind
 from synthesis.states import RequestState as S
 from synthesis.transitions import SYSTEM, move
 
 log = logging.getLogger(__name__)
-DISCREPANCIES_TOLD = 12
-PROPOSALS_ASKED = 5
-Refusals = tuple[str, ...]
 
 
 def synthesise(request_id: str) -> None:
@@ -72,67 +69,44 @@ def carry_out(job: Job) -> None:
     if request.state != S.SYNTHESISING:  # a message that came twice finds its work done
         jobs.finish(job, outcome="nothing to do")
         return
-    run = start(request)
-    loop = iterate(job, run)
-    tell(run, "refining", {"rows": request.rows})
-    conclude(job, run, loop)
+    with environment.one_thread():
+        run = start(request)
+        loop = iterate(job, run)
+        tell(run, "refining", {"rows": request.rows})
+        conclude(job, run, loop)
 
 
+@transaction.atomic
 def start(request: SynthesisRequest) -> Run:
-    """The request's run. A run whose worker died starts over: the loop is a function of its inputs."""
+    """The request's run, its environment in the log. A run whose worker died starts over: its inputs fix its output."""
     settings = {**asdict(LoopSettings()), "rules": selectors.rules_in_words(request.dataset)}
     run, _ = Run.objects.get_or_create(request=request, defaults={"settings": settings})
     run.events.all().delete()
+    run.environment = environment.recorded()
+    run.save(update_fields=["environment"])
+    facts = {"request": str(request.pk), "run": str(run.pk), "environment": run.environment}
+    events.record(action="synthesis:run:started", by=SYSTEM, subject=f"run:{run.pk}", facts=facts)
     return run
 
 
 def iterate(job: Job, run: Run) -> Loop:
     """The loop itself: discrepancies go out, proposals come back, the table is corrected."""
     request = run.request
-    release = selectors.released(request.release_key)
-    settings = LoopSettings.from_json({name: value for name, value in run.settings.items() if name != "rules"})
-    rules, supposed = selectors.rules(request.dataset), references.supposed(request)
-    loop = Loop.from_release(release, settings=settings, seed=request.seed, rules=rules, supposed=supposed)
-    builder = envelope.builder(request)
+    release, supposed = selectors.released(request.release_key), references.supposed(request)
+    loop = stepping.loop_of(request, run.settings)
     tell(run, "started", {"columns": len(release.domain.columns), "tables": len(release.marginals)})
     if supposed is not None:
         opinion = {"trust": round(loop.opinion.trust, 4), "reason": loop.opinion.reason}
         tell(run, "reference", opinion | {"components": len(supposed.proposals)})
-    for number in range(1, envelope.MAX_ITERATIONS + 1):
-        plan, refused, note = propose(job, run, loop, builder, number)
-        done = loop.iterate(plan)
+
+    def ask(prompt: Prompt, number: int) -> bytes:
+        return gateway.ask(run, prompt, sequence=number, beat=lambda: beat(job))
+
+    for step in stepping.steps(loop, envelope.builder(request), ask):
         beat(job)
-        told = figures(done)
-        tell(run, "iteration", told | {"rejected": [*refused, *told["rejected"]], "note": note})
-        if loop.converged():
-            break
+        told = figures(step.done)
+        tell(run, "iteration", told | {"rejected": [*step.refused, *told["rejected"]], "note": step.note})
     return loop
-
-
-def propose(job: Job, run: Run, loop: Loop, builder: PromptBuilder, number: int) -> tuple[ProposalPlan, Refusals, str]:
-    """Ask the proposer once: its valid proposals, why others are not valid, and how it went in a few words.
-
-    Without a usable answer the iteration goes on with statistics alone.
-    """
-    found = loop.discrepancies(DISCREPANCIES_TOLD)
-    if not found:
-        return ProposalPlan(()), (), "no difference is larger than its noise"
-    records = sum(max(one.target - one.now, 0) for one in found) or 1
-    prompt = builder.build(found, iteration=number, proposals=PROPOSALS_ASKED, records=records)
-    try:
-        answer = gateway.ask(run, prompt, sequence=number, beat=lambda: beat(job))
-    except gateway.NoAnswer as problem:
-        return ProposalPlan(()), (), f"no answer: {problem}"
-    plan, rejected = answers.parse_completion(answer, loop.domain)
-    return plan, rejected, in_words(len(plan.proposals), len(rejected))
-
-
-def in_words(valid: int, rejected: int) -> str:
-    """How an answer went: whether the loop takes a valid proposal in is for the evidence to decide."""
-    if not valid and not rejected:
-        return "no proposals"
-    told = f"{valid} valid proposal{'' if valid == 1 else 's'}"
-    return f"{told}, {rejected} rejected" if rejected else told
 
 
 def figures(done: Iteration) -> dict[str, Any]:
@@ -184,8 +158,19 @@ def conclude(job: Job, run: Run, loop: Loop) -> None:
         jobs.finish(job, outcome="done")
         Run.objects.filter(pk=run.pk).update(report=report, finished_at=timezone.now())
         package.save(force_insert=True)
+        events.record(action="synthesis:package:built", by=SYSTEM, subject=f"run:{run.pk}", facts=built(package))
         tell(run, "packaged", {"files": len(package.manifest["files"])})
         move(request, "check", by=SYSTEM, facts={"package": str(package.pk), "content_hash": package.content_hash})
+
+
+def built(package: Package) -> dict[str, Any]:
+    """What the log says of a package: the hash gate C approves, and those of the files it may hand over."""
+    return {
+        "request": str(package.run.request_id),
+        "package": str(package.pk),
+        "sha256": package.content_hash,
+        "files": {file["name"]: file["sha256"] for file in package.manifest["files"]},
+    }
 
 
 def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:

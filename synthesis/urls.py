@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis.views import door, downloads, gates, requests, runs
+from synthesis.views import door, downloads, erasures, gates, requests, runs
 
 urlpatterns = [
     path("requests/", requests.request_list, name="request-list"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("requests/<uuid:pk>/run/progress/", runs.run_progress, name="request-progress"),
     path("requests/<uuid:pk>/prompts/", runs.prompt_list, name="request-prompts"),
     path("requests/<uuid:pk>/prompts/<slug:intent>/", runs.prompt_page, name="request-prompt"),
+    path("requests/<uuid:pk>/prompts/<slug:intent>/erase/", erasures.erase_page, name="request-erase"),
     path("requests/<uuid:pk>/download/", downloads.download_page, name="request-download"),
     path("requests/<uuid:pk>/download/<str:file_name>/", downloads.make_link, name="request-link"),
     path("downloads/<str:token>/", downloads.download_file, name="download-file"),

@@ -16,6 +16,8 @@ from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Synthet
 KEY = notes.PrivateKey.make("llmsynthor/log-test")
 PUB = str(KEY.public)
 SALT = bytes(32)
+FILES = {"data.csv": "hd"}
+TERMS = {"grant": "g1", "user": "user:rita", "licence": "1"}
 
 PROMPT = Prompt(
     model=Declared("model-1", "endpoint"),
@@ -121,15 +123,18 @@ def whole() -> Story:
         ("privacy:release:measured", "system", {**release, "tables": story.keep("tables", tables)}),
         vote("egress", "user:sam", "hm"),
         passed("synthesising", "egress", "hm", local=True),
+        ("synthesis:run:started", "system", {"request": "q1", "run": "u1", "environment": {"python": "3"}}),
         *prompt_entries(story, "i1", 1),
         *prompt_entries(story, "i2", 2),
+        ("synthesis:package:built", "system", {"request": "q1", "package": "k1", "sha256": "hp", "files": FILES}),
         vote("output", "user:sam", "hp"),
         vote("output", "user:tom", "hp"),
         ("synthesis:grant:issued", "system", {"grant": "g1", "request": "q1", "user": "user:rita", **names}),
-        ("synthesis:download:served", "user:rita", {"grant": "g1", "user": "user:rita", "sha256": "x"}),
+        ("synthesis:licence:accepted", "user:rita", {**TERMS, "licence_sha256": "ht"}),
+        ("synthesis:download:served", "user:rita", {**TERMS, "sha256": "hd"}),
         ("audit:export:made", "user:anna", {"reason": "yearly check"}),
     ]
-    story.checkpoints = [13, 16]
+    story.checkpoints = [14, 17]
     return story
 
 
@@ -146,6 +151,17 @@ def prompt_entries(story: Story, intent: str, sequence: int) -> list[tuple[str, 
         ("audit:prompt:sending", "system:door", {"intent": intent, "token": "t", "deadline": deadline}),
         ("audit:prompt:outcome", "system:door", {"intent": intent, "token": "t", **answered}),
     ]
+
+
+def erase(story: Story, *names: str) -> None:
+    """What two people leave behind who erase these bodies."""
+    told = {"proposal": "x1", "reason": "asked for"}
+    story.entries.append(("audit:body:erasure_proposed", "user:sam", {**told, "bodies": list(names)}))
+    both = {"proposed_by": "user:sam", "confirmed_by": "user:tom"}
+    for name in names:
+        facts = {**told, **both, "body": name, "kind": name.partition("-")[2]}
+        story.entries.append(("audit:body:erased", "user:tom", facts))
+    story.erased |= set(names)
 
 
 def findings(folder: Path, **options: Any) -> list[str]:

@@ -73,6 +73,7 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "gate-output", f"{of(released)}gate/output/"
     yield "stella", "run", f"{of(released)}run/"
     yield "stella", "prompts", f"{of(released)}prompts/"
+    yield "stella", "erase", f"{of(released)}prompts/{prompt.intent_id}/erase/"
     yield "stella", "statistic", f"/statistics/{charge.entry_id}/"
     yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
 

@@ -4,13 +4,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
 from audit import anchors, bodies, log, prompts, rendering, selectors
 from audit.errors import AlreadySending, AuditError, BodyBroken, BodyErased, LogUnavailable, PromptExists, StaleToken
 from audit.models import Body, PromptRecord
 from audit.segments import Message, Template, UnfitSegment
+from tests.append_only import triggers_lifted
 from tests.audit_story import PROMPT
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"])
@@ -250,15 +251,21 @@ def test_of_eight_doors_at_once_one_sends():
 # --- bodies
 
 
+def overwrite(body, **values):
+    """As only the owner of the database can: its triggers stop everybody else."""
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(using=log.ALIAS):
+        Body.objects.filter(pk=body.pk).update(**values)
+    with triggers_lifted(connections[log.ALIAS]):
+        Body.objects.filter(pk=body.pk).update(**values)
+
+
 def test_a_changed_swapped_or_missing_body_is_never_sent():
     row, other = record(), record(sequence=2)
     body, stranger = Body.objects.get(pk=row.body_id), Body.objects.get(pk=other.body_id)
-    Body.objects.filter(pk=body.pk).update(cipher=bytes(body.cipher)[:-1] + b"x")
+    overwrite(body, cipher=bytes(body.cipher)[:-1] + b"x")
     with pytest.raises(BodyBroken, match="was changed"):
         prompts.load_body(row)
-    Body.objects.filter(pk=body.pk).update(
-        cipher=bytes(stranger.cipher), nonce=bytes(stranger.nonce), salt=bytes(stranger.salt)
-    )
+    overwrite(body, cipher=bytes(stranger.cipher), nonce=bytes(stranger.nonce), salt=bytes(stranger.salt))
     with pytest.raises(BodyBroken, match="was changed"):
         prompts.load_body(row)
     forged, _ = bodies.sealed(b"forged", kind="prompt")
@@ -267,14 +274,15 @@ def test_a_changed_swapped_or_missing_body_is_never_sent():
     row.refresh_from_db()
     with pytest.raises(BodyBroken, match="does not match"):
         prompts.load_body(row)
-    Body.objects.filter(pk=forged.pk).delete()
+    with triggers_lifted(connections[log.ALIAS]):
+        Body.objects.filter(pk=forged.pk).delete()
     with pytest.raises(BodyBroken, match="missing"):
         prompts.load_body(row)
 
 
 def test_an_erased_body_says_so_and_the_view_says_why():
     row = record()
-    Body.objects.filter(pk=row.map_id).update(erased=True, cipher=b"", salt=b"")
+    overwrite(Body.objects.get(pk=row.map_id), erased=True, cipher=b"", salt=b"")
     with pytest.raises(BodyErased):
         prompts.load_prompt(row)
     assert "erased" in selectors.prompt_view(row).notice

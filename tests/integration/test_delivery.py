@@ -15,7 +15,7 @@ from audit import log as audit_log
 from audit.models import LogEntry
 from llmsynthor_site import tasks
 from synthesis import delivery, jobs, packaging, services
-from synthesis.licence import LICENCE_VERSION
+from synthesis.licence import LICENCE_TEXT, LICENCE_VERSION
 from synthesis.models import DownloadGrant, Job, SynthesisRequest
 from synthesis.states import JobKind
 from synthesis.states import RequestState as S
@@ -72,6 +72,24 @@ def test_an_expired_grant_an_expired_link_and_a_revoked_package_give_nothing(hou
     DownloadGrant.objects.update(expires_at=timezone.now() - timedelta(days=1))
     with pytest.raises(PermissionDenied):
         delivery.make_link(by=house.rosa, grant=DownloadGrant.objects.get(), file_name="data.csv")
+
+
+def test_the_log_holds_which_terms_were_accepted_and_new_terms_are_asked_for_again(
+    house: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = released_grant(house)
+    facts = audit_log.entry(LogEntry.objects.get(action="synthesis:licence:accepted").index).facts
+    assert facts["licence_sha256"] == hashlib.sha256(LICENCE_TEXT.encode()).hexdigest()
+    assert (facts["grant"], facts["user"], facts["licence"]) == (str(grant.pk), "user:rosa", LICENCE_VERSION)
+    token = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    monkeypatch.setattr(delivery, "LICENCE_VERSION", "next")
+    with pytest.raises(PermissionDenied, match="Accept the terms"):
+        delivery.redeem(by=house.rosa, token=token)
+    with pytest.raises(PermissionDenied, match="Accept the terms"):
+        delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
+    delivery.accept_licence(by=house.rosa, grant=grant, version="next")
+    delivery.redeem(by=house.rosa, token=token)
+    assert LogEntry.objects.filter(action="synthesis:download:served").count() == 1
 
 
 def test_a_changed_file_is_not_served(house: Site) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -89,6 +90,19 @@ def test_once_ends_with_one_line_that_is_true(sites: set[Path]) -> None:
     verdict = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
     assert verdict.returncode == 0, verdict.stdout
     assert json.loads(verdict.stdout)["counts"]["prompts"] == line["prompts_logged"]
+    as_an_auditor_would(site, line)
+
+
+def as_an_auditor_would(site: Path, line: dict[str, Any]) -> None:
+    """The one-file verifier beside the export, and the replay of what a worker of its own made."""
+    check = [sys.executable, f"{line['audit_export']}.verify.pyz", line["audit_export"], "--key", line["public_key"]]
+    assert subprocess.run(check, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    replay = [sys.executable, "manage.py", "replay_prompts", line["request"], "--json"]
+    again = subprocess.run(
+        replay, cwd=ROOT, env=environment() | {"SITE_DIR": str(site)}, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert json.loads(again.stdout)["counts"]["files of the table rebuilt, bit for bit"] == 2
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="NOT TESTED HERE: finding left-over processes needs /proc")

@@ -11,7 +11,7 @@ import pytest
 
 from audit import notes, verify
 from audit.merkle import leaf_hash, root
-from tests.audit_story import KEY, PUB, findings, passed, sign_manifest, vote, whole
+from tests.audit_story import KEY, PUB, erase, findings, passed, sign_manifest, vote, whole
 
 ROOM = Path(verify.__file__).parent
 
@@ -26,9 +26,10 @@ def test_a_clean_export_holds_and_everything_in_it_is_counted(clean):
     assert report.findings == []
     assert report.verdict == "holds"
     expected = {
-        "entries": 23, "checkpoints": 4, "files": 6, "bodies": 7, "prompts": 2, "votes": 5, "downloads": 1,
+        "entries": 26, "checkpoints": 4, "files": 6, "bodies": 7, "prompts": 2, "votes": 5, "downloads": 1,
         "prompts rendered again, byte for byte": 2, "dp values matched to the released table": 2,
-        "segments SYNTHETIC": 2, "ledger commits": 2, "measurements": 2, "gates passed": 4, "populations": 1,
+        "segments SYNTHETIC, recorded, not recomputed": 2,
+        "terms accepted": 1, "ledger commits": 2, "measurements": 2, "gates passed": 4, "populations": 1,
     }  # fmt: skip
     assert expected.items() <= report.counts.items()
 
@@ -49,7 +50,7 @@ def test_no_flipped_byte_of_any_file_goes_unseen(clean):
 
 
 @pytest.mark.parametrize(
-    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000013.note"]
+    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000014.note"]
 )
 def test_a_missing_file_fails(clean, name):
     (clean / name).unlink()
@@ -81,40 +82,50 @@ def test_a_history_rewritten_after_a_checkpoint_fails(tmp_path):
     story = whole()
     kept = tmp_path / "kept.note"
     folder = story.write(tmp_path / "first")
-    shutil.copy(folder / "checkpoints" / "000000000016.note", kept)
+    shutil.copy(folder / "checkpoints" / "000000000017.note", kept)
     story.facts("privacy:ledger:cap_set").update(rho="5")
     rewritten = story.write(tmp_path / "second")
     assert findings(rewritten) == []
     assert findings(rewritten, checkpoints=[kept]) == [
-        "roots: checkpoint from outside at 16: the entries do not have this root"
+        "roots: checkpoint from outside at 17: the entries do not have this root"
     ]
 
 
 def test_a_log_cut_short_fails_against_a_checkpoint_kept_outside(tmp_path):
     story = whole()
     kept = tmp_path / "kept.note"
-    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000023.note", kept)
+    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000026.note", kept)
     del story.entries[-2:]
     shorter = story.write(tmp_path / "second")
     assert findings(shorter) == []
-    assert any("signs more than the 21 entries" in one for one in findings(shorter, checkpoints=[kept]))
+    assert any("signs more than the 24 entries" in one for one in findings(shorter, checkpoints=[kept]))
 
 
 def test_a_manifest_that_signs_another_size_fails(tmp_path):
     story = whole()
     folder = story.write(tmp_path / "export")
     hashes = [leaf_hash(line) for line in story.lines()]
-    sign_manifest(folder, notes.Checkpoint(KEY.name, 22, root(hashes[:22])), KEY)
-    assert any("the manifest signs 22 entries, 23 are here" in one for one in findings(folder))
+    sign_manifest(folder, notes.Checkpoint(KEY.name, 25, root(hashes[:25])), KEY)
+    assert any("the manifest signs 25 entries, 26 are here" in one for one in findings(folder))
 
 
-def test_an_erased_body_is_reported_and_does_not_fail(tmp_path):
+def test_bodies_erased_by_two_people_are_reported_and_do_not_fail(tmp_path):
     story = whole()
-    story.erased = {"i1-prompt"}
+    erase(story, "i1-prompt", "i1-map")
     report = verify.verify(story.write(tmp_path / "export"), key=PUB)
-    assert report.verdict == "holds"
+    assert report.findings == []
     assert report.counts["prompts erased, not replayable"] == 1
     assert report.counts["prompts rendered again, byte for byte"] == 1
+    assert report.counts["erasures by two people"] == 2
+    assert "prompts after an erased answer, not replayable" not in report.counts
+
+
+def test_prompts_after_an_erased_answer_are_counted_as_depending_on_it(tmp_path):
+    story = whole()
+    erase(story, "i1-answer")
+    report = verify.verify(story.write(tmp_path / "export"), key=PUB)
+    assert report.findings == []
+    assert report.counts["prompts after an erased answer, not replayable"] == 1
 
 
 def test_a_prompt_on_its_way_is_counted_and_does_not_fail(tmp_path):
@@ -156,7 +167,8 @@ runpy.run_module("audit.verify", run_name="__main__", alter_sys=True)
 """
 
 
-PURE = """__init__ verify verify_log verify_prices verify_prompts verify_ledger verify_decisions archive findings facts
+PURE = """__init__ verify verify_log verify_prices verify_prompts verify_ledger verify_decisions
+          verify_downloads verify_erasures verify_gates archive findings facts
           errors leaves notes merkle canonical commitments rendering segments"""
 
 

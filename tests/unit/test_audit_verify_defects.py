@@ -6,7 +6,7 @@ import pytest
 
 from audit import canonical, rendering
 from audit.segments import Declared, DPValue, Message, Template, found_in
-from tests.audit_story import PROMPT, commit, findings, money, vote, whole
+from tests.audit_story import PROMPT, commit, erase, findings, money, vote, whole
 
 INTENT = "audit:prompt:intent"
 SENDING = "audit:prompt:sending"
@@ -19,6 +19,13 @@ MEASURED = "privacy:release:measured"
 VOTE = "synthesis:vote:cast"
 GRANT = "synthesis:grant:issued"
 SERVED = "synthesis:download:served"
+APPROVED = "synthesis:request:approved"
+SYNTHESISING = "synthesis:request:synthesising"
+STARTED = "synthesis:run:started"
+BUILT = "synthesis:package:built"
+ACCEPTED = "synthesis:licence:accepted"
+PROPOSED = "audit:body:erasure_proposed"
+ERASED = "audit:body:erased"
 
 
 def dropped(action, nth=0):
@@ -86,6 +93,44 @@ def calibrated(
     return told(COMMIT, **facts, **({"cliques": [[{"column": "a", "bins": []}]]} | more))
 
 
+def owner_votes(story):
+    story.entries.insert(1, ("synthesis:request:created", "user:rita", {"request": "q1", "dataset": "d1"}))
+    story.entries.append(vote("output", "user:olga", "hp"))
+
+
+def second_text(story):
+    story.entries.append((ACCEPTED, "user:rita", {**story.facts(ACCEPTED), "licence_sha256": "other"}))
+
+
+def revoked_before_download(story):
+    story.entries.insert(story.find(SERVED), ("synthesis:request:revoked", "user:sam", {"request": "q1"}))
+
+
+def erased_but(change=lambda story: None, **parts):
+    """An answer erased as it should be, and then one thing otherwise."""
+
+    def plant(story):
+        erase(story, "i1-answer")
+        change(story)
+        vars(story).update(parts)
+
+    return plant
+
+
+def erased_told(**facts):
+    return erased_but(told(ERASED, **facts))
+
+
+def by_another(story):
+    at = story.find(PROPOSED)
+    story.entries[at] = (PROPOSED, "user:uma", story.entries[at][2])
+
+
+def erasure_first(story):
+    for action in (ERASED, PROPOSED):
+        moved(action, 1)(story)
+
+
 SLOT = [{"column": "a", "bins": []}]
 TIED = {"size_column": "s", "present": [1, 3], "slots": [SLOT] * 3, "blocks": [0, 0, 1], "votes": 1}
 VOTES = {"cliques": [TIED], "parts": 720720}
@@ -115,12 +160,12 @@ DEFECTS = {
     "never closed": (dropped(OUTCOME), "neither an outcome nor an in_doubt"),
     "closed twice": (lambda s: s.entries.append(s.entries[s.find(OUTCOME)]), "is closed 2 times"),
     "never recorded": (dropped(INTENT), "without one intent recorded before"),
-    "recorded after": (moved(INTENT, 14), "without one intent recorded before"),
+    "recorded after": (moved(INTENT, 15), "without one intent recorded before"),
     "outcome unsent": (dropped(SENDING), "does not belong to the one who sent it"),
     "stolen token": (told(OUTCOME, token="u"), "does not belong to the one"),
-    "sent twice": (lambda s: s.entries.insert(14, s.entries[13]), "was sent 2 times"),
-    "sent after it was closed": (moved(SENDING, 14), "goes on after it was closed"),
-    "no checkpoint": (lambda s: s.checkpoints.remove(13), "no checkpoint signed over its intent"),
+    "sent twice": (lambda s: s.entries.insert(15, s.entries[14]), "was sent 2 times"),
+    "sent after it was closed": (moved(SENDING, 15), "goes on after it was closed"),
+    "no checkpoint": (lambda s: s.checkpoints.remove(14), "no checkpoint signed over its intent"),
     "same attempt": (doubled_intent, "the same attempt has two intents"),
     "other bytes": (other_prompt, "rendered again from its segments it has other bytes"),
     "bare text": (bare_text, "unknown segment type"),
@@ -133,7 +178,7 @@ DEFECTS = {
     "label too many": (with_labels('["kilo", "lima", "another", "x"]'), "labels that key discovery did not let out"),
     "labels no list": (with_labels("kilo"), "labels that are no list"),
     "labels of no release": (with_labels('["kilo", "lima", "another"]', "r2"), "was not measured before"),
-    "prompt before release": (moved(MEASURED, 17), "was not measured before"),
+    "prompt before release": (moved(MEASURED, 18), "was not measured before"),
     "overspent": (told(CAP, rho="0.49999999999999999999"), "exceeds the population's cap"),
     "overspent delta": (told(COMMIT, delta="1e-30"), "exceeds the population's cap"),
     "over its reservation": (told(RESERVE, rho="0.4"), "takes more than reservation r still holds"),
@@ -161,6 +206,34 @@ DEFECTS = {
     "ungranted": (dropped(GRANT), "a download nobody granted"),
     "other person": (told(SERVED, user="user:eve"), "by another person"),
     "nobody asked": (dropped("synthesis:request:submitted"), "which nobody submitted"),
+    "charge of nobody's request": (told(COMMIT, request="q9"), "a commit for request q9, which nobody submitted"),
+    "charge to no reservation": (lambda s: s.facts(COMMIT).pop("reservation"), "a charge to no reservation"),
+    "charge before its gate": (moved(APPROVED, 8), "before gate 'measure' approved it"),
+    "gate unnamed": (lambda s: s.facts(APPROVED).pop("gate"), "without the hash of what gate 'measure' approved"),
+    "egress of nothing": (told(SYNTHESISING, content_hash=""), "without the hash of what gate 'egress' approved"),
+    "released unseen": (added("synthesis:request:released", {"request": "q1"}), "what gate 'output' approved"),
+    "run before egress": (moved(STARTED, 10), "a run starts before gate 'egress' approved"),
+    "run of another request": (told(STARTED, request="q9"), "a run starts before gate 'egress' approved"),
+    "prompt of no run": (dropped(STARTED), "a prompt of a run that did not say it started"),
+    "owner votes": (owner_votes, "a vote of the owner on a request for their own dataset"),
+    "terms not accepted": (dropped(ACCEPTED), "under terms that its reader had not accepted"),
+    "terms accepted late": (moved(ACCEPTED, 24), "under terms that its reader had not accepted"),
+    "other terms": (told(SERVED, licence="2"), "under terms that its reader had not accepted"),
+    "terms of another": (told(ACCEPTED, user="user:eve"), "terms accepted in another person's name"),
+    "two texts of the terms": (second_text, "version 1 of the terms has two texts"),
+    "file of no package": (told(SERVED, sha256="other"), "a file of no package"),
+    "package never built": (dropped(BUILT), "was not built as it was approved"),
+    "other package": (told(BUILT, sha256="other"), "was not built as it was approved"),
+    "download after revocation": (revoked_before_download, "a download after the release was revoked"),
+    "erased by nobody": (lambda s: s.erased.add("i1-answer"), "is erased, and no entry says by whom"),
+    "erased on paper": (erased_but(erased=set()), "says that body i1-answer is erased, which it is not"),
+    "erased alone": (erased_told(proposed_by="user:tom"), "one person alone erased it"),
+    "erased in another's name": (erased_told(confirmed_by="user:uma"), "confirmed in another's name"),
+    "erasure unproposed": (erased_but(dropped(PROPOSED)), "an erasure nobody proposed before"),
+    "another erasure proposed": (erased_but(told(PROPOSED, bodies=["i2-answer"])), "nobody proposed before"),
+    "proposed by another": (erased_but(by_another), "proposed in another person's name"),
+    "erased tables": (lambda s: erase(s, "tables"), "neither a prompt nor an answer"),
+    "erased before it was": (erased_but(erasure_first), "of which no entry spoke before"),
     "body missing": (lambda s: s.bodies.pop("i1-answer"), "missing"),
     "body of no entry": (lambda s: s.bodies.update(stray=b"x"), "no entry speaks of it"),
     "body swapped": (lambda s: s.bodies.update({"i1-answer": b"other"}), "does not match the hash in the log"),

@@ -1,0 +1,74 @@
+"""Did anything happen that a gate should have been asked for first, and did everyone vote who may?"""
+
+from __future__ import annotations
+
+from audit.archive import Archive
+from audit.findings import Findings
+from audit.leaves import Leaf
+
+GATE_OF = {"approved": "measure", "synthesising": "egress", "released": "output"}
+"""The steps of a request that only a gate opens, and which one."""
+
+
+class Gates:
+    """Which gates of which requests are open, read in the order of the log."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.submitted: set[str] = set()
+        self.open: set[tuple[str, str]] = set()
+        self.owners: dict[str, str] = {}
+        self.datasets: dict[str, str] = {}
+        self.runs: set[str] = set()
+
+    def read(self, leaf: Leaf) -> None:
+        match leaf.action.split(":"):
+            case ["privacy", "dataset", "registered"]:
+                self.owners[str(leaf.facts["dataset"])] = leaf.by
+            case ["synthesis", "request", step]:
+                self.moved(leaf, step)
+            case ["synthesis", "vote", "cast"]:
+                owner = self.owners.get(self.datasets.get(str(leaf.facts["request"]), ""))
+                self.expect(owner != leaf.by, leaf, "a vote of the owner on a request for their own dataset")
+            case ["privacy", "ledger", "reserve" | "commit" as step]:
+                self.charged(leaf, step)
+            case ["synthesis", "run", "started"]:
+                self.started(leaf)
+            case ["audit", "prompt", "intent"]:
+                self.expect(str(leaf.facts["run"]) in self.runs, leaf, "a prompt of a run that did not say it started")
+
+    def moved(self, leaf: Leaf, step: str) -> None:
+        """That its votes suffice is checked elsewhere; here, that it says which gate and what was approved."""
+        request = str(leaf.facts["request"])
+        if step == "created" and "dataset" in leaf.facts:
+            self.datasets[request] = str(leaf.facts["dataset"])
+        elif step == "submitted":
+            self.submitted.add(request)
+            self.open.discard((request, "measure"))
+        elif step in GATE_OF:
+            bound = leaf.facts.get("gate") == GATE_OF[step] and bool(leaf.facts.get("content_hash"))
+            self.expect(bound, leaf, f"a request is {step} without the hash of what gate '{GATE_OF[step]}' approved")
+            self.open.add((request, GATE_OF[step]))
+
+    def charged(self, leaf: Leaf, step: str) -> None:
+        request = str(leaf.facts["request"])
+        self.expect(request in self.submitted, leaf, f"a {step} for request {request}, which nobody submitted")
+        approved = (request, "measure") in self.open
+        self.expect(approved, leaf, f"a {step} for request {request} before gate 'measure' approved it")
+        if step == "commit":
+            self.expect("reservation" in leaf.facts, leaf, "a charge to no reservation")
+
+    def started(self, leaf: Leaf) -> None:
+        self.runs.add(str(leaf.facts["run"]))
+        approved = (str(leaf.facts["request"]), "egress") in self.open
+        self.expect(approved, leaf, "a run starts before gate 'egress' approved what may leave")
+        self.findings.counts["starts of runs with their environment"] += 1
+
+    def expect(self, holds: bool, leaf: Leaf, message: str) -> bool:
+        return self.findings.expect(holds, "gates", f"entry {leaf.index}", message)
+
+
+def check(archive: Archive, findings: Findings) -> None:
+    gates = Gates(findings)
+    for leaf in archive.leaves:
+        gates.read(leaf)

@@ -1,0 +1,235 @@
+"""A request's prompts and table worked out again from what was recorded, and compared with it byte for byte.
+
+Nothing is sent and nothing is written: the answers are the recorded ones, the numbers come from the loop itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit import recorded
+from audit.canonical import CanonicalError
+from audit.errors import AuditError
+from audit.recorded import Attempt
+from audit.rendering import from_map, render
+from audit.segments import Prompt, Synthetic
+from privacy import selectors
+from synthesis import envelope, environment, packaging, stepping
+from synthesis.comparing import Difference, differences
+from synthesis.gateway import NoAnswer
+from synthesis.loop import Loop
+from synthesis.models import Package, Run, SynthesisRequest
+from synthesis.replay_evidence import ReleasedTables, inputs, values_of
+
+GONE = "erased, not replayable"
+TABLE = ("data.csv", "data.parquet")
+MOST_TOLD = 20
+"""Differences told of one prompt; the rest are counted."""
+
+
+class CannotReplay(Exception):
+    """There is nothing to replay, or not with what is here; the message says why."""
+
+
+class _Ended(Exception):
+    """The record ends before the loop does: an answer was erased, or the run is not finished."""
+
+
+@dataclass(slots=True)
+class Replay:
+    """What came out: counts, differences, prompts that cannot be replayed, and how the environment differs."""
+
+    run: str
+    counts: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    environment: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def made(self) -> bool:
+        """Whether the loop was run again; it is not where the environment differs, unless asked for."""
+        return "iterations worked out again" in self.counts
+
+
+def replay(request: SynthesisRequest, *, anyway: bool = False) -> Replay:
+    """Replay the request's run. CannotReplay where it has none, or its release is not in the log as it was."""
+    run = Run.objects.filter(request=request).first()
+    if run is None:
+        raise CannotReplay("the request has no run yet")
+    found = Replay(str(run.pk))
+    try:
+        with environment.one_thread():
+            found.environment = changed(run)
+            tables = ReleasedTables.of(str(request.release_key))
+            found.differences += inputs(run, tables)
+            _Again(run, tables, found).all(loop_too=anyway or not found.environment)
+    except (AuditError, ValueError) as problem:
+        raise CannotReplay(str(problem)) from problem
+    return found
+
+
+def changed(run: Run) -> list[str]:
+    """How the environment differs from the one in the log; one that was never recorded is unknown."""
+    leaf = recorded.started(str(run.pk))
+    if leaf is None:
+        return ["the run recorded no environment when it started"]
+    return environment.differences(leaf.facts["environment"], environment.recorded())
+
+
+class _Again:
+    """One run, its recorded attempts by number, and the loop that is asked for them again."""
+
+    def __init__(self, run: Run, tables: ReleasedTables, found: Replay) -> None:
+        self.run, self.tables, self.found = run, tables, found
+        self.attempts: dict[int, list[Attempt]] = {}
+        for attempt in recorded.attempts(str(run.pk)):
+            self.attempts.setdefault(attempt.sequence, []).append(attempt)
+        self.package = Package.objects.filter(run=run).first()
+        self.asked: set[int] = set()
+
+    def all(self, *, loop_too: bool) -> None:
+        for attempt in self.every():
+            self.rendered(attempt)
+        if loop_too:
+            self.loop()
+
+    def every(self) -> Iterator[Attempt]:
+        return (attempt for number in sorted(self.attempts) for attempt in self.attempts[number])
+
+    # Each prompt by itself: its bytes from its segments, its statistics from the release.
+
+    def rendered(self, attempt: Attempt) -> None:
+        self.found.counts["prompts"] += 1
+        for problem in attempt.problems:
+            self.differs(attempt, "a recorded body", "as it was logged", problem)
+        if attempt.erased & {"prompt", "map"}:
+            self.found.erased.append(f"prompt {attempt.name}: {GONE}")
+        elif (prompt := self.segments(attempt)) is not None:
+            self.same_bytes(attempt, prompt)
+            self.same_statistics(attempt, prompt)
+            self.within_envelope(attempt, prompt)
+
+    def segments(self, attempt: Attempt) -> Prompt | None:
+        """The recorded segments, or None where they are gone or broken."""
+        try:
+            return from_map(attempt.map) if attempt.map is not None else None
+        except (TypeError, CanonicalError) as problem:  # UnfitSegment is a TypeError
+            self.differs(attempt, "segments", "a segment map", str(problem))
+            return None
+
+    def same_bytes(self, attempt: Attempt, prompt: Prompt) -> None:
+        again, sent = render(prompt), attempt.prompt or b""
+        if again == sent:
+            self.found.counts["prompts rendered again, byte for byte"] += 1
+            return
+        at = next((at for at, (one, other) in enumerate(zip(again, sent, strict=False)) if one != other), len(again))
+        self.differs(attempt, f"byte {at}", _near(again, at), _near(sent, at))
+
+    def same_statistics(self, attempt: Attempt, prompt: Prompt) -> None:
+        for message, segment, value in values_of(prompt):
+            problem = self.tables.problem(value, before=attempt.index)
+            if problem is None:
+                self.found.counts["DPVALUEs matched to release and charge"] += 1
+                continue
+            what, told = f"DPVALUE, {problem[1]}", str(value.value)
+            self.found.differences.append(
+                Difference(self.found.run, attempt.name, message, segment, what, problem[0], told)
+            )
+
+    def within_envelope(self, attempt: Attempt, prompt: Prompt) -> None:
+        manifest = self.run.request.manifest.body
+        approved = {name: manifest[name] for name in ("endpoint", "model", "address", "local")}
+        reason = envelope.outside(manifest, prompt, provider=approved, calls=0)
+        self.found.counts["prompts within what gate B approved"] += not reason
+        if reason:
+            self.differs(attempt, "a whole prompt", "what gate B approved", reason)
+
+    # The run as a whole: the loop says what every prompt should have held.
+
+    def loop(self) -> None:
+        request = self.run.request
+        loop = stepping.loop_of(request, self.run.settings)
+        self.found.counts["iterations worked out again"] = 0
+        try:
+            for _ in stepping.steps(loop, envelope.builder(request), self.ask):
+                self.found.counts["iterations worked out again"] += 1
+        except _Ended as ended:
+            self.found.notes.append(str(ended))
+            return
+        for attempt in self.every():
+            if attempt.sequence not in self.asked:
+                self.differs(attempt, "a whole prompt", "none: the loop asks nothing here", "a prompt")
+        self.table(loop)
+
+    def ask(self, prompt: Prompt, number: int) -> bytes:
+        """Compare what was recorded under this number, and answer as it was answered then."""
+        self.asked.add(number)
+        made = self.attempts.get(number, [])
+        for attempt in made:
+            self.compare(prompt, attempt)
+        answered = [attempt for attempt in made if attempt.answered]
+        body = render(prompt)
+        # The run took the first answer to this very prompt; where none is to it, the newest is what it went on with.
+        taken = next((one for one in answered if one.prompt == body), answered[-1] if answered else None)
+        if taken is not None and taken.answer is not None:
+            return taken.answer
+        if taken is not None:
+            self.lost(number)
+        if number >= max(self.attempts, default=0) and self.package is None:
+            raise _Ended(f"the run is not finished; its record ends at prompt {number}")
+        if not made:
+            missing = Difference(self.found.run, str(number), None, None, "a whole prompt", "a prompt", "none")
+            self.found.differences.append(missing)
+        raise NoAnswer("none was recorded")
+
+    def compare(self, expected: Prompt, attempt: Attempt) -> None:
+        recorded_as = self.segments(attempt)
+        if recorded_as is None:
+            return
+        found = list(differences(expected, recorded_as, run=self.found.run, prompt=attempt.name))
+        self.found.differences += found[:MOST_TOLD]
+        if len(found) > MOST_TOLD:
+            self.found.notes.append(f"prompt {attempt.name}: {len(found) - MOST_TOLD} more differences")
+        self.found.counts["prompts worked out again from the loop"] += not found
+        values = sum(type(one) is Synthetic for message in recorded_as.messages for one in message.segments)
+        wrong = sum(Synthetic.type in one.what for one in found)
+        self.found.counts["SYNTHETIC values worked out again"] += max(values - wrong, 0)
+
+    def lost(self, number: int) -> None:
+        """Everything after an answer that is gone depends on it."""
+        later = [f"prompt {attempt.name}" for attempt in self.every() if attempt.sequence > number]
+        gone = [*later, "table"] if self.package is not None else later
+        self.found.erased += [f"{each}: {GONE}: it depends on the answer to prompt {number}" for each in gone]
+        raise _Ended(f"the answer to prompt {number} was erased")
+
+    def table(self, loop: Loop) -> None:
+        """Draw and write the table again; its files must be those of the package, bit for bit."""
+        if self.package is None:
+            return
+        request = self.run.request
+        decode = selectors.decoder(request.dataset, seed=request.seed, release=request.release_key)
+        with tempfile.TemporaryDirectory(prefix="replay-") as folder:
+            shards = loop.shards(request.rows)
+            packaging.write_shards(shards, Path(folder), check=lambda _: None, decode=decode)
+            again = {name: packaging.sha256_of(Path(folder) / name) for name in TABLE}
+        packaged = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
+        for name in TABLE:
+            if again[name] == packaged[name]:
+                self.found.counts["files of the table rebuilt, bit for bit"] += 1
+            else:
+                what = f"SHA-256 of {name}"
+                self.found.differences.append(
+                    Difference(self.found.run, "", None, None, what, again[name], packaged[name])
+                )
+
+    def differs(self, attempt: Attempt, what: str, expected: str, found: str) -> None:
+        self.found.differences.append(Difference(self.found.run, attempt.name, None, None, what, expected, found))
+
+
+def _near(text: bytes, at: int) -> str:
+    return repr(text[at : at + 20].decode(errors="replace"))

@@ -1,0 +1,73 @@
+"""The steps of a run, whoever is asked: the door when it happens, the record when it is replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from audit.segments import Prompt
+from privacy import selectors
+from synthesis import envelope, gateway, references
+from synthesis.llm import answers
+from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
+from synthesis.models import SynthesisRequest
+from synthesis.prompts import PromptBuilder
+
+DISCREPANCIES_TOLD = 12
+PROPOSALS_ASKED = 5
+Refusals = tuple[str, ...]
+Ask = Callable[[Prompt, int], bytes]
+"""Given a prompt and its number from 1, the answer's bytes; gateway.NoAnswer where every attempt failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One iteration: its figures, why proposals were not valid, and how the answer went in a few words."""
+
+    done: Iteration
+    refused: Refusals
+    note: str
+
+
+def loop_of(request: SynthesisRequest, settings: dict[str, Any]) -> Loop:
+    """The request's loop before its first step, from its release, these settings, its seed, rules and reference."""
+    release = selectors.released(request.release_key)
+    known = LoopSettings.from_json({name: value for name, value in settings.items() if name != "rules"})
+    rules, supposed = selectors.rules(request.dataset), references.supposed(request)
+    return Loop.from_release(release, settings=known, seed=request.seed, rules=rules, supposed=supposed)
+
+
+def steps(loop: Loop, builder: PromptBuilder, ask: Ask) -> Iterator[Step]:
+    """Ask and iterate until the released tables are explained within their noise."""
+    for number in range(1, envelope.MAX_ITERATIONS + 1):
+        plan, refused, note = propose(loop, builder, number, ask)
+        yield Step(loop.iterate(plan), refused, note)
+        if loop.converged():
+            return
+
+
+def propose(loop: Loop, builder: PromptBuilder, number: int, ask: Ask) -> tuple[ProposalPlan, Refusals, str]:
+    """Ask the proposer once: its valid proposals, why others are not valid, and how it went in a few words.
+
+    Without a usable answer the iteration goes on with statistics alone.
+    """
+    found = loop.discrepancies(DISCREPANCIES_TOLD)
+    if not found:
+        return ProposalPlan(()), (), "no difference is larger than its noise"
+    records = sum(max(one.target - one.now, 0) for one in found) or 1
+    prompt = builder.build(found, iteration=number, proposals=PROPOSALS_ASKED, records=records)
+    try:
+        answer = ask(prompt, number)
+    except gateway.NoAnswer as problem:
+        return ProposalPlan(()), (), f"no answer: {problem}"
+    plan, rejected = answers.parse_completion(answer, loop.domain)
+    return plan, rejected, in_words(len(plan.proposals), len(rejected))
+
+
+def in_words(valid: int, rejected: int) -> str:
+    """How an answer went: whether the loop takes a valid proposal in is for the evidence to decide."""
+    if not valid and not rejected:
+        return "no proposals"
+    told = f"{valid} valid proposal{'' if valid == 1 else 's'}"
+    return f"{told}, {rejected} rejected" if rejected else told
