@@ -41,10 +41,20 @@ def dumps(value: object, *, floats: bool = False) -> bytes:
 def loads(data: bytes, *, floats: bool = False) -> Any:
     """Read JSON that must already be canonical: any other spelling of the same value is refused."""
     value = parse(data, floats=floats)
-    simple = not floats and data.isascii() and not _LONG_NUMBER.search(data)
-    if (_simple(value).encode(errors="replace") if simple else dumps(value, floats=floats)) != data:
+    if (dumps(value, floats=floats) if floats or not _is_simple(data) else _simple_dumps(value)) != data:
         raise CanonicalError("not in canonical form")
     return value
+
+
+def _is_simple(data: bytes) -> bool:
+    return data.isascii() and not _LONG_NUMBER.search(data)
+
+
+def _simple_dumps(value: object) -> bytes:
+    try:
+        return _simple(value).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise CanonicalError(f"no canonical form: {type(error).__name__}") from error
 
 
 def parse(data: bytes | str, *, floats: bool = False) -> Any:
