@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -12,6 +13,11 @@ LARGEST = 2**53 - 1
 """The largest integer every JSON reader understands exactly (RFC 7493)."""
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
+_simple = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+"""Ten times as fast as ``dumps``, and the same for what was parsed from ASCII without floats or long numbers: there keys
+are texts whose order in UTF-16 is that of their characters."""
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
+"""Nothing shorter is beyond ``LARGEST``."""
 
 
 class CanonicalError(ValueError):
@@ -35,21 +41,27 @@ def dumps(value: object, *, floats: bool = False) -> bytes:
 def loads(data: bytes, *, floats: bool = False) -> Any:
     """Read JSON that must already be canonical: any other spelling of the same value is refused."""
     value = parse(data, floats=floats)
-    if dumps(value, floats=floats) != data:
+    if (dumps(value, floats=floats) if floats or not _is_simple(data) else _simple_dumps(value)) != data:
         raise CanonicalError("not in canonical form")
     return value
+
+
+def _is_simple(data: bytes) -> bool:
+    return data.isascii() and not _LONG_NUMBER.search(data)
+
+
+def _simple_dumps(value: object) -> bytes:
+    try:
+        return _simple(value).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise CanonicalError(f"no canonical form: {type(error).__name__}") from error
 
 
 def parse(data: bytes | str, *, floats: bool = False) -> Any:
     """Read any JSON spelling, but refuse doubled keys, NaN, infinities and (unless asked for) floats."""
     try:
         text = data if isinstance(data, str) else data.decode()
-        return json.loads(
-            text,
-            object_pairs_hook=_without_doubles,
-            parse_constant=_refuse_constant,
-            parse_float=float if floats else _refuse_constant,
-        )
+        return (_WITH_FLOATS if floats else _WITHOUT_FLOATS).decode(text)
     except (ValueError, RecursionError) as error:
         raise CanonicalError(f"not readable as JSON: {type(error).__name__}") from error
 
@@ -118,3 +130,12 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(_text: str) -> NoReturn:
     raise CanonicalError("a number that is not an integer")
+
+
+def _decoder(parse_float: Callable[[str], Any]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_float=parse_float
+    )
+
+
+_WITH_FLOATS, _WITHOUT_FLOATS = _decoder(float), _decoder(_refuse_constant)

@@ -23,6 +23,12 @@ class Account:
     spent_delta: Decimal = _ZERO
     charges: dict[str, Leaf] = field(default_factory=dict)
     reserved: dict[str, Decimal] = field(default_factory=dict)
+    set_aside: Decimal = _ZERO
+
+    def reserve(self, name: str, rho: Decimal) -> None:
+        """What this reservation holds from now on; ``set_aside`` is the sum over all of them."""
+        self.set_aside += rho - self.reserved.get(name, _ZERO)
+        self.reserved[name] = rho
 
 
 def check(archive: Archive, findings: Findings) -> None:
@@ -49,7 +55,7 @@ def _post(leaf: Leaf, account: Account, findings: Findings) -> None:
         _raised(leaf, account, (rho, delta), findings)
         account.cap, account.cap_delta = rho, delta
     elif step == "reserve":
-        account.reserved[str(leaf.facts.get("entry"))] = rho
+        account.reserve(str(leaf.facts.get("entry")), rho)
     elif step in ("commit", "forfeit"):
         account.spent, account.spent_delta = account.spent + rho, account.spent_delta + delta
         findings.counts[f"ledger {step}s"] += 1
@@ -81,12 +87,12 @@ def _draw(leaf: Leaf, step: str, rho: Decimal, account: Account, findings: Findi
         return
     place, left = f"entry {leaf.index}", account.reserved.get(str(name), _ZERO)
     findings.expect(rho <= left, "ledger", place, f"takes more than reservation {name} still holds")
-    account.reserved[str(name)] = left - rho if step == "commit" else _ZERO
+    account.reserve(str(name), left - rho if step == "commit" else _ZERO)
 
 
 def _within(account: Account, place: str, findings: Findings) -> None:
     if findings.expect(account.cap is not None, "ledger", place, "privacy loss spent before any cap was set"):
-        promised = account.spent + sum(account.reserved.values(), _ZERO)
+        promised = account.spent + account.set_aside
         kept = promised <= (account.cap or _ZERO) and account.spent_delta <= account.cap_delta
         findings.expect(kept, "ledger", place, "the privacy loss spent and reserved exceeds the population's cap")
 

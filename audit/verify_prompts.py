@@ -24,10 +24,11 @@ def check(archive: Archive, findings: Findings) -> None:
             stories[str(leaf.facts.get("intent"))].append(leaf)
     releases = Releases(archive)
     attempts: set[tuple[Any, ...]] = set()
+    signed = sorted(archive.checkpoints)
     for intent, story in stories.items():
         if _begins_with_intent(intent, story, findings):
             _closed_once(intent, story, archive, findings)
-            _sent_after_checkpoint(intent, story, sorted(archive.checkpoints), findings)
+            _sent_after_checkpoint(intent, story, signed, findings)
             _attempt_is_new(story[0], attempts, findings)
             _rendered_again(story[0], archive, releases, findings)
 

@@ -90,3 +90,21 @@ def test_floats_are_refused_unless_asked_for():
     with pytest.raises(canonical.CanonicalError):
         canonical.loads(b'{"rho":0.5}')
     assert canonical.loads(b'{"rho":0.5}', floats=True) == {"rho": 0.5}
+
+
+@given(json_values, st.booleans())
+def test_the_quick_way_of_reading_agrees_with_the_written_one(value, is_ascii):
+    """Any spelling that Python's own writer knows is accepted exactly when it is what ``dumps`` writes."""
+    data = json.dumps(value, ensure_ascii=is_ascii, sort_keys=is_ascii, separators=(",", ":")).encode(errors="replace")
+    canonical_form = canonical.dumps(canonical.parse(data))
+    if data == canonical_form:
+        assert canonical.loads(data) == value
+    else:
+        with pytest.raises(canonical.CanonicalError):
+            canonical.loads(data)
+
+
+@pytest.mark.parametrize("text", [b"9007199254740992", b'{"a":-9007199254740992}', b'"\\ud800"', b"-0", b'{"a":[1 ]}'])
+def test_long_numbers_and_half_characters_are_refused_when_read(text):
+    with pytest.raises(canonical.CanonicalError):
+        canonical.loads(text)
