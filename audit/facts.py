@@ -68,6 +68,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:prompt:outcome": ("intent", "token", "sent", "answer", "error", "usage"),
     "audit:prompt:in_doubt": ("intent",),
     "audit:export:made": ("reason",),
+    "audit:evidence:made": ("evidence", "scope", "about", "reason"),
 }
 
 # Entries that carry the time of the entry before them: their own would tell how long the exact step before
