@@ -18,7 +18,6 @@ from audit.errors import AuditError
 from audit.leaves import Leaf
 from audit.models import Body, Checkpoint, LogEntry
 
-
 Choose = Callable[[Iterable[Leaf]], Collection[int]]
 """From all entries, the indexes of those whose bodies go into an export."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from audit import events
 from privacy import selectors
 from synthesis import checks, envelope, gateway, jobs, packaging, references
 from synthesis import selectors as requests
@@ -81,7 +82,11 @@ def carry_out(job: Job) -> None:
 def start(request: SynthesisRequest) -> Run:
     """The request's run. A run whose worker died starts over: the loop is a function of its inputs."""
     settings = {**asdict(LoopSettings()), "rules": selectors.rules_in_words(request.dataset)}
-    run, _ = Run.objects.get_or_create(request=request, defaults={"settings": settings})
+    with transaction.atomic():
+        run, made = Run.objects.get_or_create(request=request, defaults={"settings": settings})
+        if made:  # prompts name their run alone; this entry says whose it is, and under which approved manifest
+            told = {"request": str(request.pk), "run": str(run.pk), "content_hash": request.manifest.content_hash}
+            events.record(action="synthesis:run:started", by=SYSTEM, subject=f"run:{run.pk}", facts=told)
     run.events.all().delete()
     return run
 
