@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from audit import bags, check_evidence, keys
+from audit.notes import PrivateKey
 from audit.selection import Scope
 from llmsynthor_site.evidence.making import make
 from synthesis import delivery
@@ -56,17 +55,9 @@ def findings(pack: Path, key: str = "") -> list[str]:
     return [f"{one['check']}: {one['place']}: {one['message']}" for one in found]
 
 
-def closed_again(bag: Path, change: Callable[[Path], None]) -> Path:
-    """The same bag after a change by somebody who holds the log's key: only what the log says can betray it."""
-    change(bag / bags.PAYLOAD)
+def closed_again(bag: Path, key: PrivateKey) -> Path:
+    """The same bag after changes by somebody who holds the log's key: only what the log says can betray them."""
     for name in ("bagit.txt", "bag-info.txt", *bags.MANIFESTS.values(), bags.TAG_MANIFEST[1], bags.SIGNATURE):
         (bag / name).unlink()
-    bags.close(bag, info={}, key=keys.signing())
+    bags.close(bag, info={}, key=key)
     return bag
-
-
-def zipped(bag: Path, target: Path) -> Path:
-    with zipfile.ZipFile(target, "w") as file:
-        for path in sorted(bag.rglob("*")):
-            file.write(path, f"{bag.name}/{path.relative_to(bag)}")
-    return target

@@ -189,7 +189,8 @@ def _write_workflow(folder: Path, request: Entity) -> None:
 def _files(data: Path) -> Iterator[Entity]:
     for name in _paths(data):
         content = (data / name).read_bytes()
-        yield {"@id": name, "@type": "File", "name": name, "description": _description(name), "contentSize": str(len(content)),
+        yield {"@id": name, "@type": "File", "name": name, "description": _description(name),
+               "contentSize": str(len(content)),
                "encodingFormat": mimetypes.guess_type(name)[0] or "application/octet-stream",
                "sha256": hashlib.sha256(content).hexdigest()}  # fmt: skip
 
