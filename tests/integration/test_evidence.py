@@ -23,7 +23,6 @@ from tests.evidence_site import Two, findings, pack_of
 from tests.request_site import open_door
 
 SMALL = Decimal("0.1")
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
 

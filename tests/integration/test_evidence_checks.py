@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests import evidence_site
 from tests.evidence_site import Two, closed_again, findings
 from tests.request_site import open_door
 
-SMALL = Decimal("0.1")
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
@@ -178,13 +177,21 @@ def test_a_hostile_zip_is_unusable(bag: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_others_tools_agree(bag: Path) -> None:
-    """sha256sum and sha512sum read the manifests; with a changed file they say so."""
+def test_others_tools_agree(kept: Kept, bag: Path, tmp_path: Path) -> None:
+    """sha256sum and sha512sum read the manifests, openssl the signature; with a changed file they say so."""
     sums = [["sha256sum", "-c", "--quiet", "manifest-sha256.txt"],
             ["sha512sum", "-c", "--quiet", "tagmanifest-sha512.txt"]]  # fmt: skip
     assert [subprocess.run(one, cwd=bag, check=False).returncode for one in sums] == [0, 0]
     (bag / "data" / "ledger.json").write_text("[]")
     assert subprocess.run(sums[0], cwd=bag, capture_output=True, check=False).returncode == 1
+    (bag / "log.pub").write_text(f"{kept.public}\n")
+    by_hand = re.search(r"```\n(tail -n 1.*?)```", (ROOT / "docs" / "evidence.md").read_text(), re.DOTALL)
+    assert by_hand is not None
+    shell = ["sh", "-ec", by_hand[1]]
+    assert b"Verified Successfully" in subprocess.run(shell, cwd=bag, capture_output=True, check=True).stdout
+    with (bag / "tagmanifest-sha512.txt").open("a") as file:
+        file.write(" ")
+    assert subprocess.run(shell, cwd=bag, capture_output=True, check=False).returncode == 1
 
 
 def test_the_crate_keeps_the_rules(bag: Path) -> None:
