@@ -65,8 +65,8 @@ def make(scope: Scope, *, by: Any, reason: str, target: Path) -> Made:
     Raises AuditError when nothing in the log is about this scope, LogUnavailable when the log is not whole, and
     OSError when the file cannot be written.
     """
-    if target.exists():
-        raise AuditError("the file exists already; an evidence pack is never written over another file")
+    if target.exists() or not target.parent.is_dir():
+        raise AuditError("an evidence pack is written to a file that does not exist yet, in a folder that does")
     _must_be_known(scope)
     number = str(uuid.uuid4())
     told = {"evidence": number, "scope": scope.kind, "about": str(scope), "reason": reason}

@@ -213,6 +213,7 @@ def test_nothing_is_found_in_any_sink(left: Path, console: Callable[[], str], no
     assert sum(len(where) for where in found.values()) > 150
     assert any(b"m-1" in body for body in found["prompts"].values())
     assert hits(found, RAW | secrets_of_the_site()) == []
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
     note("D6", "planted raw values and secrets, in every sink", len(found), 0, "0 found")
 
 

@@ -108,7 +108,7 @@ def test_the_command_says_what_is_wrong(asked: Two, tmp_path: Path) -> None:
     client.force_login(asked.house.amir, backend="llmsynthor_site.backends.RoleBackend")
     assert client.get(reverse("request-evidence", args=[draft.pk])).status_code == 404
     out.write_text("mine")
-    with pytest.raises(CommandError, match="exists already"):
+    with pytest.raises(CommandError, match="does not exist yet"):
         call_command("make_evidence", out=out, reason="r", request=str(asked.ours.pk))
     assert out.read_text() == "mine"
 
