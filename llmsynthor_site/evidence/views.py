@@ -70,7 +70,7 @@ def of_period(http: HttpRequest) -> HttpResponseBase:
     if form.is_valid():
         given = form.cleaned_data
         scope = Scope("period", since=f"{given['since']}T00:00:00Z", until=f"{given['until']}T23:59:59Z")
-    return _answer(http, form, scope, {"title": "A period", "back": reverse("audit-log")})
+    return _answer(http, form, scope, {"title": "Audit log", "back": reverse("audit-log")})
 
 
 def _answer(http: HttpRequest, form: forms.Form, scope: Scope, about: dict[str, str]) -> HttpResponseBase:

@@ -30,6 +30,7 @@ def test_from_the_button_to_a_page_read_offline(
         amir.get_by_role("button", name="Make and download").click()
     pack = tmp_path / coming.value.suggested_filename
     coming.value.save_as(pack)
+    expect(amir.locator("button[type=submit][aria-disabled]")).to_have_count(0, timeout=10_000)
     assert check_evidence.check(pack, key=str(keys.public())).verdict == "holds"
     page = bags.unpack(pack, tmp_path / "open") / "data" / "index.html"
     context = browser.new_context(offline=True)
