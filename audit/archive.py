@@ -16,6 +16,7 @@ from audit.findings import Findings, Unusable
 from audit.leaves import Leaf, LeafError
 
 MANIFEST, ENTRIES, BODIES, KEY = "manifest.note", "entries.jsonl", "bodies.jsonl", "log.pub"
+WITHHELD = "withheld.jsonl"
 FORMAT = "llmsynthor-audit-export/1"
 _LINE = re.compile(r"([0-9a-f]{64}) (\S+)")
 _CHECKPOINT = re.compile(r"checkpoints/(\d{12})\.note")
@@ -34,13 +35,17 @@ class KeptBody:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The readable part of an export: lines and what they say, bodies by id, checkpoints by size."""
+    """The readable part of an export: lines and what they say, bodies by id, checkpoints by size.
+
+    ``withheld``: bodies that the signed manifest names as left out on purpose.
+    """
 
     lines: list[bytes]
     leaves: list[Leaf]
     bodies: dict[str, KeptBody]
     checkpoints: dict[int, notes.Checkpoint]
     final: notes.Checkpoint | None
+    withheld: frozenset[str] = frozenset()
 
 
 def read(folder: Path, key: notes.PublicKey, findings: Findings) -> Archive:
@@ -57,6 +62,7 @@ def read(folder: Path, key: notes.PublicKey, findings: Findings) -> Archive:
         bodies=_bodies(folder, findings),
         checkpoints=_checkpoints(folder, key, findings),
         final=final,
+        withheld=_withheld(folder, findings),
     )
 
 
@@ -129,6 +135,20 @@ def _bodies(folder: Path, findings: Findings) -> dict[str, KeptBody]:
         findings.expect(body.id not in bodies, "bodies", body.id, "occurs twice")
         bodies[body.id] = body
     return bodies
+
+
+def _withheld(folder: Path, findings: Findings) -> frozenset[str]:
+    names: set[str] = set()
+    for number, line in enumerate(_lines(folder / WITHHELD, findings) if (folder / WITHHELD).exists() else ()):
+        try:
+            found = canonical.loads(line)
+            if set(found) != {"entry", "id"} or not isinstance(found["id"], str):
+                raise ValueError("not a body held back")
+        except (ValueError, TypeError) as error:
+            findings.broken("bodies", f"line {number} of {WITHHELD}", f"malformed: {type(error).__name__}")
+            continue
+        names.add(found["id"])
+    return frozenset(names)
 
 
 def _body(found: dict[str, Any]) -> KeptBody:

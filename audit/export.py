@@ -7,16 +7,19 @@ each file, is read by audit/verify.py; the two are tested against each other.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from audit import anchors, bodies, canonical, events, keys, log, notes, prompts
-from audit.archive import BODIES, ENTRIES, FORMAT, KEY, MANIFEST
+from audit.archive import BODIES, ENTRIES, FORMAT, KEY, MANIFEST, WITHHELD
 from audit.commitments import body_references
 from audit.errors import AuditError
 from audit.leaves import Leaf, LeafError
 from audit.models import Body, Checkpoint, LogEntry
+
+Choose = Callable[[Iterable[Leaf]], Collection[int]]
+"""From all entries, the indexes of those whose bodies go into an export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +35,44 @@ def export(folder: Path, *, by: str, reason: str) -> Exported:
 
     Raises AuditError when the folder holds something already, LogUnavailable when the log is not whole.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise AuditError("the folder for an export must be empty")
+    _must_be_empty(folder)
     prompts.sweep()
     events.flush()
     events.append(action="audit:export:made", by=by, subject="log:all", facts={"reason": reason})
+    return write(folder)
+
+
+def write(folder: Path, *, choose: Choose | None = None) -> Exported:
+    """Write the log as it stands, for a caller who has logged why.
+
+    With ``choose`` the bodies of the other entries are left out, and named in a file of the signed manifest, so that
+    a body held back is told from one that is missing. Raises as ``export`` does.
+    """
+    _must_be_empty(folder)
+    prompts.sweep()
+    events.flush()
     signed = log.checkpoint()
     if signed is None:
         raise AuditError("the log is empty")
-    _write_files(folder, signed.size)
+    _write_files(folder, signed.size, choose)
     listed = [_manifest_line(folder, path) for path in _files(folder)]
     head = f"{FORMAT}\n{signed.text()}"
     (folder / MANIFEST).write_bytes(notes.sign(head + "".join(listed), keys.signing()))
     return Exported(folder, signed.size, signed.root.hex(), len(listed) + 1)
 
 
-def _write_files(folder: Path, size: int) -> None:
+def _must_be_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise AuditError("the folder for an export must be empty")
+
+
+def _write_files(folder: Path, size: int, choose: Choose | None) -> None:
     _write_lines(folder / ENTRIES, _entries(size))
-    _write_lines(folder / BODIES, _bodies(size))
+    chosen = None if choose is None else choose(_leaves(size))
+    _write_lines(folder / BODIES, _bodies(size, chosen))
+    if chosen is not None:
+        _write_lines(folder / WITHHELD, _withheld(size, chosen))
     (folder / KEY).write_text(f"{keys.public()}\n")
     for at, note in sorted(_checkpoints(size).items()):
         _checkpoint_file(folder, at).write_bytes(note)
@@ -61,14 +83,25 @@ def _entries(size: int) -> Iterator[bytes]:
     return (bytes(leaf) for leaf in found.iterator(chunk_size=2000))
 
 
-def _bodies(size: int) -> Iterator[bytes]:
+def _leaves(size: int) -> Iterator[Leaf]:
+    return (Leaf.from_bytes(leaf) for leaf in _entries(size))
+
+
+def _bodies(size: int, chosen: Collection[int] | None) -> Iterator[bytes]:
     """The bodies that entries of this export speak of, in the order of those entries."""
-    found = LogEntry.objects.filter(index__lt=size).order_by("index").values_list("leaf", flat=True)
-    for leaf in found.iterator(chunk_size=500):
-        for name in _named(bytes(leaf)):
-            body = Body.objects.filter(pk=name).first()
-            if body is not None:
-                yield _body_line(body)
+    for index, leaf in enumerate(_entries(size)):
+        if chosen is None or index in chosen:
+            for name in _named(leaf):
+                body = Body.objects.filter(pk=name).first()
+                if body is not None:
+                    yield _body_line(body)
+
+
+def _withheld(size: int, chosen: Collection[int]) -> Iterator[bytes]:
+    for index, leaf in enumerate(_entries(size)):
+        if index not in chosen:
+            for name in _named(leaf):
+                yield canonical.dumps({"entry": index, "id": name})
 
 
 def _named(leaf: bytes) -> Iterable[str]:

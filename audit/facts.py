@@ -64,7 +64,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:finding:opened": ("kind", "subject", "detail"),
     "synthesis:finding:closed": ("kind", "subject", "reason"),
     # environment: what the loop's numbers depend on beside its inputs (synthesis/environment.py)
-    "synthesis:run:started": ("request", "run", "environment"),
+    "synthesis:run:started": ("request", "run", "content_hash", "environment"),
     # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
     "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),
@@ -83,6 +83,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:body:erasure_proposed": ("proposal", "bodies", "reason"),
     "audit:body:erased": ("proposal", "body", "kind", "reason", "proposed_by", "confirmed_by"),
     "audit:export:made": ("reason",),
+    "audit:evidence:made": ("evidence", "scope", "about", "reason"),
 }
 
 # What is kept encrypted beside an entry, by action and fact: the fact itself holds the body's id and salted hash.

@@ -52,6 +52,7 @@ NOT_COVERED = (
     "that names in the log belong to the people who bore them",
     "entries after the last checkpoint you hold yourself: compare with one kept outside (--checkpoint)",
 )
+LEFT_OUT = "the bodies that whoever made this left out: they are counted as not included, and nothing is said of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Report:
 
 def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Report:
     """Check an export against a public key (its text, or a file that holds it). Raises Unusable."""
-    public = _key(key)
+    public = public_key(key)
     outside = [_outside(path, public) for path in checkpoints]
     findings = Findings()
     found = archive.read(folder, public, findings)
@@ -86,6 +87,7 @@ def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Repor
         key_from="inside the export" if _inside(key, folder) else "given",
         counts=dict(sorted(findings.counts.items())),
         findings=[asdict(finding) for finding in findings.found],
+        not_covered=NOT_COVERED + ((LEFT_OUT,) if found.withheld else ()),
     )
 
 
@@ -130,7 +132,7 @@ def _guarded(check: Callable[[Archive, Findings], None], found: Archive, finding
         findings.broken("facts", check.__module__, f"an entry's facts are malformed: {type(error).__name__}")
 
 
-def _key(given: str) -> notes.PublicKey:
+def public_key(given: str) -> notes.PublicKey:
     try:
         return notes.PublicKey.parse(Path(given).read_text() if "\n" not in given and Path(given).is_file() else given)
     except (notes.NoteError, OSError, UnicodeDecodeError) as error:

@@ -68,9 +68,14 @@ def _bodies(archive: Archive, findings: Findings) -> None:
     for leaf in archive.leaves:
         for name, expected in body_references(leaf.facts).items():
             named.add(name)
-            _body(leaf, name, expected, archive.bodies.get(name), findings)
-    for name in sorted(set(archive.bodies) - named):
+            if name in archive.withheld and name not in archive.bodies:
+                findings.counts["bodies not included"] += 1
+            else:
+                _body(leaf, name, expected, archive.bodies.get(name), findings)
+    for name in sorted((set(archive.bodies) | archive.withheld) - named):
         findings.broken("bodies", name, "no entry speaks of it")
+    for name in sorted(archive.withheld & set(archive.bodies)):
+        findings.broken("bodies", name, "is included and said to be left out")
 
 
 def _body(leaf: Leaf, name: str, expected: str, body: KeptBody | None, findings: Findings) -> None:

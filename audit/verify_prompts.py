@@ -83,7 +83,9 @@ def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings
     kept = [archive.bodies.get(intent.facts[name]["id"]) for name in ("prompt", "map")]
     body, segments = kept
     if body is None or segments is None:
-        return  # found missing already
+        left_out = {intent.facts[name]["id"] for name in ("prompt", "map")} <= archive.withheld
+        findings.counts["prompts not included, not replayable"] += left_out
+        return  # what is neither here nor said to be left out was found missing already
     if body.erased or segments.erased:
         findings.counts["prompts erased, not replayable"] += 1
         return

@@ -6,6 +6,7 @@ A *site* is one folder, SITE_DIR: its database, its log, its keys, its vault. Tw
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,8 @@ DEBUG: bool = env.bool("DEBUG", default=False)
 if PRODUCTION and (DEBUG or DEMO):
     raise environ.ImproperlyConfigured("PRODUCTION starts with neither DEBUG nor DEMO")
 os.umask(0o077)  # every file of a site is its own account's alone
+# A core dump would write keys and plain codes to a disk.
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 SITE_DIR.mkdir(parents=True, exist_ok=True)
 
 

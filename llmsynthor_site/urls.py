@@ -2,12 +2,16 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from llmsynthor_site import views
+from llmsynthor_site.evidence import views as evidence
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("help/", views.help_page, name="help"),
     path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out/", LogoutView.as_view(), name="logout"),
+    path("requests/<uuid:pk>/evidence/", evidence.of_request, name="request-evidence"),
+    path("datasets/<uuid:pk>/evidence/", evidence.of_dataset, name="dataset-evidence"),
+    path("log/evidence/", evidence.of_period, name="period-evidence"),
     path("", include("privacy.urls")),
     path("", include("synthesis.urls")),
     path("", include("audit.urls")),

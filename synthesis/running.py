@@ -84,8 +84,10 @@ def start(request: SynthesisRequest) -> Run:
     run.events.all().delete()
     run.environment = environment.recorded()
     run.save(update_fields=["environment"])
-    facts = {"request": str(request.pk), "run": str(run.pk), "environment": run.environment}
-    events.record(action="synthesis:run:started", by=SYSTEM, subject=f"run:{run.pk}", facts=facts)
+    # Prompts name their run alone: this entry says whose it is, and under which approved manifest.
+    told = {"request": str(request.pk), "run": str(run.pk), "content_hash": request.manifest.content_hash}
+    told |= {"environment": run.environment}
+    events.record(action="synthesis:run:started", by=SYSTEM, subject=f"run:{run.pk}", facts=told)
     return run
 
 

@@ -58,6 +58,9 @@ EXPECTED = {
     "statistic": {"owner": 200, "stella": 200, "rosa": 404, "amir": 200, "ada": 404, "rival": 404},
     "new": {"owner": 403, "stella": 403, "rosa": 200, "amir": 403, "ada": 403, "rival": 200},
     "log": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "request evidence": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "dataset evidence": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "period evidence": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "log prompt": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
 }
 
@@ -80,6 +83,9 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         "statistic": reverse("statistic-detail", args=[table.entry_id]),
         "new": reverse("request-new"),
         "log": reverse("audit-log"),
+        "request evidence": reverse("request-evidence", args=[request.pk]),
+        "dataset evidence": reverse("dataset-evidence", args=[small.dataset.pk]),
+        "period evidence": reverse("period-evidence"),
         "log prompt": reverse("audit-prompt", args=[prompt.intent_id]),
     }
     people = {name: enter(user) for name, user in everyone(small).items()}

@@ -41,6 +41,8 @@ def always_there(ds: str) -> Iterator[tuple[str, str, str]]:
     yield "amir", "home-auditor", "/"
     yield "amir", "audit-log", "/log/"
     yield "amir", "audit-filtered", "/log/?by=nobody"
+    yield "amir", "evidence-period", "/log/evidence/"
+    yield "amir", "evidence-dataset", f"{ds}evidence/"
     yield "ada", "home-admin", "/"
     yield "ada", "forbidden", "/log/"
 
@@ -76,6 +78,8 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "erase", f"{of(released)}prompts/{prompt.intent_id}/erase/"
     yield "stella", "statistic", f"/statistics/{charge.entry_id}/"
     yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
+    yield "amir", "request-auditor", of(released)
+    yield "amir", "evidence-request", f"{of(released)}evidence/"
 
 
 def test_every_page_in_both_themes_at_every_width(

@@ -1,27 +1,49 @@
-"""Promise 9: values of the raw rows are found in no file, table, log entry, prompt or package of the site."""
+"""Promise 9: values of the raw rows, and the site's secrets, are found in nothing it keeps, shows, says or leaves."""
 
 from __future__ import annotations
 
 import io
-import sqlite3
+import json
+import logging
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, cast
 
 import pytest
 from django.conf import settings
-from django.db import connections
-from django.test import Client
+from django.core.exceptions import PermissionDenied
+from kombu import pools
 
-from audit import prompts
-from audit.models import LogEntry, PromptRecord
+from audit import events, prompts
+from audit.segments import Declared, FreeText, Message, Prompt
+from llmsynthor_site.celery import app
 from privacy import services
-from privacy.models import MeasurementRecord
 from privacy.problems import UploadRefused
 from privacy.selectors import columns
+from synthesis import door, packaging, policies
+from synthesis.models import Endpoint, SynthesisRequest, Vote
+from synthesis.states import Proposer
 from tests import privacy_site, request_site
+from tests.canaries import hits, sinks
+from tests.evidence_site import download
+from tests.fakes import openai_server
+from tests.fakes.openai_server import OpenAIServer
 from tests.request_site import open_door
+from tests.sizes import Note
 
-pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
-TEXT, PLACE, NUMBER = "canaryfreetext", "canaryunlisted", "98765.4321"
+pytestmark = [pytest.mark.long_sizes, pytest.mark.django_db(databases=["default", "log"], transaction=True)]
+ROOT = Path(__file__).resolve().parents[2]
+TEXT, PLACE, NUMBER = b"canaryfreetext", b"canaryunlisted", b"98765.4321"
+RAW = {"free text": TEXT, "an unlisted category": PLACE, "a clamped number": NUMBER}
+PROVIDER_KEY = "sk-planted-0123456789abcdef"
 FIELDS = [
     {"name": "sex", "type": "string", "categories": ["f", "m"], "constraints": {"required": True}},
     {"name": "place", "type": "string", "categories": ["north", "south"], "other": "elsewhere"},
@@ -37,84 +59,204 @@ FIELDS = [
 
 
 def table() -> bytes:
-    rows = [f"{'fm'[i % 2]},{(PLACE, 'north')[i % 2]},{(NUMBER, '5')[i % 2]},{TEXT} {i}" for i in range(2000)]
-    return ("sex,place,pay,remark\n" + "\n".join(rows) + "\n").encode()
-
-
-def everything_kept(house: request_site.Site) -> dict[str, bytes]:
-    """All that the site keeps or shows, by where it is; the vault's file is among it, sealed."""
-    found = {str(path): path.read_bytes() for path in Path(settings.SITE_DIR).rglob("*") if path.is_file()}
-    for alias in ("default", "log"):
-        found[f"database {alias}"] = dump(alias)
-    for record in PromptRecord.objects.all():
-        found[f"prompt {record.pk}"] = prompts.load_body(record)
-    found["leaves"] = b"\n".join(bytes(leaf) for leaf in LogEntry.objects.values_list("leaf", flat=True))
-    return found | pages(house)
-
-
-def dump(alias: str) -> bytes:
-    connection = connections[alias]
-    connection.ensure_connection()
-    raw = connection.connection
-    assert isinstance(raw, sqlite3.Connection)
-    return "\n".join(raw.iterdump()).encode()
-
-
-def pages(house: request_site.Site) -> dict[str, bytes]:
-    """Every page about the request and its dataset, as each person sees it."""
-    request = house.stella.votes.first().request
-    about, dataset = request.get_absolute_url(), house.dataset.get_absolute_url()
-    parts = ("", "gate/measure/", "gate/egress/", "gate/output/", "run/", "run/progress/", "prompts/", "download/")
-    prompt_pages = [f"prompts/{record.intent_id}/" for record in PromptRecord.objects.all()]
-    statistic_pages = [f"/statistics/{table.entry_id}/" for table in MeasurementRecord.objects.all()]
-    addresses = [
-        "/",
-        "/datasets/",
-        dataset,
-        f"{dataset}upload/",
-        "/requests/",
-        "/log/",
-        "/log/?page=2",
-        *statistic_pages,
+    rows = [
+        b"%c,%s,%s,%s %d" % (b"fm"[i % 2], (PLACE, b"north")[i % 2], (NUMBER, b"5")[i % 2], TEXT, i)
+        for i in range(2000)
     ]
-    addresses += [about + part for part in (*parts, *prompt_pages)]
-    found = {}
-    for person in (house.owner, house.stella, house.rosa, house.amir):
-        client = Client()
-        client.force_login(person, backend="llmsynthor_site.backends.RoleBackend")
-        for address in addresses:
-            found[f"{address} as {person}"] = client.get(address).content
+    return b"sex,place,pay,remark\n" + b"\n".join(rows) + b"\n"
+
+
+@pytest.fixture
+def left(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Temporary files and messages go where they can be looked at; processes that are killed work in this folder."""
+    for name in ("temporary", "left", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for name, value in {"TMPDIR": tmp_path / "temporary", "PYTHONPATH": ROOT, "SITE_DIR": tmp_path / "other"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(tmp_path / "left")
+    monkeypatch.setattr(settings, "PROVIDER_KEYS_FILE", site / "keys" / "providers.json")
+    with broker_of_files(site / "broker"):
+        yield tmp_path / "left"
+
+
+@contextmanager
+def broker_of_files(folder: Path) -> Iterator[None]:
+    """The embedded site's own kind of broker, instead of the tests' one in memory."""
+    before = {name: app.conf[name] for name in ("broker_url", "broker_transport_options")}
+    places = {"data_folder_in": "messages", "data_folder_out": "messages", "control_folder": "control"}
+    options = {name: str(folder / place) for name, place in places.items()}
+    for place in options.values():
+        Path(place).mkdir(parents=True, exist_ok=True)
+    _use_broker({"broker_url": "filesystem://localhost", "broker_transport_options": options})
+    try:
+        yield
+    finally:
+        _use_broker(before)
+
+
+def _use_broker(conf: dict[str, Any]) -> None:
+    app.conf.update(conf)
+    pools.reset()
+    app._pool = app.amqp._producer_pool = None
+
+
+@pytest.fixture
+def console(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Everything printed or logged so far, by this process and those it started."""
+    logged, printed = io.StringIO(), [""]
+    handler = logging.StreamHandler(logged)
+    logging.getLogger().addHandler(handler)
+
+    def said() -> str:
+        printed[0] += "".join(capfd.readouterr())
+        return printed[0] + logged.getvalue()
+
+    yield said
+    logging.getLogger().removeHandler(handler)
+
+
+def secrets_of_the_site() -> dict[str, bytes]:
+    """Every private key in the site's folder in each spelling it could leak in, Django's secret, the provider's key."""
+    found = {"Django's secret": settings.SECRET_KEY.encode(), "the provider's key": PROVIDER_KEY.encode()}
+    for path in (Path(settings.SITE_DIR) / "keys").iterdir():
+        if path.is_file() and path.name != "providers.json" and not path.name.endswith(".pub"):
+            content = path.read_bytes().strip()
+            found[path.name] = content
+            if content.startswith(b"PRIVATE+KEY"):
+                found[f"{path.name}, its last part"] = content.rpartition(b"+")[2]
+            elif re.fullmatch(rb"[0-9a-f]{64,}", content):
+                found[f"{path.name}, raw"] = bytes.fromhex(content.decode())
     return found
 
 
-def test_no_canary_is_found_anywhere() -> None:
-    house = request_site.make()
+def refuses_then_answers() -> openai_server.Behaviour:
+    """A provider that quotes the key in its first refusal, as real ones do."""
+    told: list[bytes] = []
+
+    def behaviour(body: bytes) -> tuple[int, bytes]:
+        told.append(body)
+        if len(told) == 1:
+            return 401, json.dumps({"error": {"message": f"Incorrect API key provided: {PROVIDER_KEY}"}}).encode()
+        return openai_server.first_cells(body)
+
+    return behaviour
+
+
+def lived(house: request_site.Site) -> SynthesisRequest:
+    """A released request over the language-model path: an upload with canaries, a run, a download."""
+    settings.PROVIDER_KEYS_FILE.write_text(json.dumps({"model": PROVIDER_KEY}))
     house.dataset = privacy_site.dataset(house.owner, content=table(), title="Canaries", fields=FIELDS)
-    with open_door():
-        house.released()
-    kept = everything_kept(house)
-    assert any(name.startswith("prompt ") for name in kept)
-    assert sum(name.endswith(" as stella") and b"<h1>" in content for name, content in kept.items()) > 15
-    assert any("data.csv" in name for name in kept)
-    for canary in (TEXT, PLACE, NUMBER):
-        assert [name for name, content in kept.items() if canary.encode() in content] == []
+    with OpenAIServer(refuses_then_answers()) as server, open_door():
+        endpoint = Endpoint.objects.create(name="model", base_url=server.base_url, model="m-1")
+        request = house.released(proposer=Proposer.OPENAI, endpoint=endpoint)
+    assert door.key_of("model") == PROVIDER_KEY
+    download(house, request)
+    return request
 
 
-def test_the_search_would_find_one() -> None:
+class Deadly:
+    """An upload that ends the process which reads it, half-way, in the way that makes a crash report."""
+
+    def __init__(self, content: bytes) -> None:
+        self.chunks = [content[: len(content) // 2], content[len(content) // 2 :]]
+
+    def read(self, size: int) -> bytes:
+        if len(self.chunks) == 1:
+            for child in children("privacy.ingest"):
+                os.kill(child, signal.SIGABRT)
+        return self.chunks.pop(0) if self.chunks else b""
+
+
+def children(module: str) -> list[int]:
+    mine = [int(one) for one in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    return [one for one in mine if module.encode() in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+HOLDING = "import os, sys; held = sys.stdin.buffer.read() * 3; os.abort()"
+SET_UP = "import django; django.setup(); "
+
+
+def crashed(start: str, secret: bytes, folder: Path) -> None:
+    """A process that holds a secret in memory dies with every limit on core dumps lifted beforehand."""
+
+    def dumps_allowed() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "llmsynthor_site.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", start + HOLDING], input=secret, cwd=folder, env=env,
+        preexec_fn=dumps_allowed, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGABRT, done.stderr
+
+
+def refused(house: request_site.Site, stream: IO[bytes] | Deadly) -> str:
+    with pytest.raises(UploadRefused) as caught:
+        services.receive_upload(
+            by=house.owner, dataset=house.dataset, stream=cast("IO[bytes]", stream), filename="t.csv"
+        )
+    return str(caught.value)
+
+
+def test_nothing_is_found_in_any_sink(left: Path, console: Callable[[], str], note: Note) -> None:
+    """After a whole life, a refused file, a reader that was killed, and a worker that was."""
     house = request_site.make()
-    house.dataset = privacy_site.dataset(house.owner, content=table(), title=f"About {TEXT}", fields=FIELDS)
-    house.vote(house.submitted(), house.stella)
-    assert [name for name, content in everything_kept(house).items() if TEXT.encode() in content]
+    request = lived(house)
+    words = refused(house, io.BytesIO(b"sex,place,pay,remark\nx" + PLACE + b",north,5," + TEXT + b"\n"))
+    words += refused(house, Deadly(table()))
+    if may_dump():
+        crashed(SET_UP, TEXT, left)
+    found = sinks(house, request, console=console() + words, left=left)
+    empty = [name for name, where in found.items() if not where]
+    assert set(empty) <= {"temporary files", "killed processes"}
+    assert sum(len(where) for where in found.values()) > 150
+    assert any(b"m-1" in body for body in found["prompts"].values())
+    assert hits(found, RAW | secrets_of_the_site()) == []
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    note("D6", "planted raw values and secrets, in every sink", len(found), 0, "0 found")
+
+
+def leaks(house: request_site.Site, request: SynthesisRequest, left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One careless line of a program for each sink; each writes the same secret."""
+    word = TEXT.decode()
+
+    def blabbing(*_: object) -> bool:
+        raise PermissionDenied(f"not for you: {word}")
+
+    logging.getLogger("privacy.inbox").warning("cannot read %s", word)
+    app.send_task("llmsynthor_site.tasks.measure", args=[word])
+    events.append(action="site:role:granted", by="console", subject="user:1", facts={"note": word})
+    parts = Message("user", (FreeText(word, "somebody"),))
+    prompt = Prompt(Declared("m", "x"), Declared("{}", "x"), None, (parts,))
+    record = prompts.record_intent(run="x", sequence=1, attempt=1, endpoint="e", prompt=prompt, by="system")
+    token = prompts.start_sending(record.intent_id, lease_seconds=60)
+    prompts.finish(record.intent_id, token=token, answer=TEXT, error="", usage={})
+    package = packaging.package_folder(str(request.run.package.pk))
+    (package / "README.md").write_text(f"the longest remark was {word}")
+    Vote.objects.filter(request=request).update(comment=f"I saw {word}")
+    (Path(tempfile.gettempdir()) / "upload.csv").write_bytes(table())
+    (Path(settings.SITE_DIR) / "debug.txt").write_text(word)
+    monkeypatch.setattr(policies, "may_see_prompts", blabbing)
+    if may_dump():
+        crashed("", TEXT, left)
+
+
+def test_a_leak_in_each_sink_would_be_found(
+    left: Path, console: Callable[[], str], monkeypatch: pytest.MonkeyPatch, note: Note
+) -> None:
+    """Control. Where core dumps go to a program of the machine, that one sink cannot be planted."""
+    house = request_site.make()
+    request = lived(house)
+    leaks(house, request, left, monkeypatch)
+    found = sinks(house, request, console=console(), left=left)
+    silent = {name for name, where in found.items() if not hits({name: where}, RAW)}
+    assert silent == (set() if may_dump() else {"killed processes"})
+    note("D6", "control: one planted leak in each sink", len(found), len(found) - len(silent), "every sink")
     assert "remark" not in columns(house.dataset).names
 
 
-def test_a_refused_file_leaves_no_value() -> None:
-    house = request_site.make()
-    house.vote(house.submitted(), house.stella)
-    with pytest.raises(UploadRefused) as caught:
-        services.receive_upload(
-            by=house.owner, dataset=house.dataset, stream=io.BytesIO(b"sex,age,pay\nf,31," + PLACE.encode() + b"\n"),
-            filename="t.csv",
-        )  # fmt: skip
-    assert PLACE not in str(caught.value)
-    assert [name for name, content in everything_kept(house).items() if PLACE.encode() in content] == []
+def may_dump() -> bool:
+    """Whether a core dump would land in the folder of the process that died."""
+    allowed = resource.getrlimit(resource.RLIMIT_CORE)[1] == resource.RLIM_INFINITY
+    return allowed and Path("/proc/sys/kernel/core_pattern").read_text().strip()[:1] not in ("|", "/")

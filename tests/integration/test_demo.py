@@ -91,6 +91,7 @@ def test_once_ends_with_one_line_that_is_true(sites: set[Path]) -> None:
     assert verdict.returncode == 0, verdict.stdout
     assert json.loads(verdict.stdout)["counts"]["prompts"] == line["prompts_logged"]
     as_an_auditor_would(site, line)
+    evidence_holds(site, line)
 
 
 def as_an_auditor_would(site: Path, line: dict[str, Any]) -> None:
@@ -103,6 +104,20 @@ def as_an_auditor_would(site: Path, line: dict[str, Any]) -> None:
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert json.loads(again.stdout)["counts"]["files of the table rebuilt, bit for bit"] == 2
+
+
+def evidence_holds(site: Path, line: dict[str, Any]) -> None:
+    """A pack made from the site afterwards is checked by somebody who has the file and the key alone."""
+    pack = site / "pack.zip"
+    wish = ["--request", line["request"], "--reason", "end of the test", "--out", str(pack)]
+    make = [sys.executable, "manage.py", "make_evidence", *wish]
+    subprocess.run(make, cwd=ROOT, env=environment() | {"SITE_DIR": str(site)}, capture_output=True, check=True)
+    check = [sys.executable, "-m", "audit.check_evidence", str(pack), "--key", line["public_key"], "--json"]
+    verdict = subprocess.run(check, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert verdict.returncode == 0, verdict.stdout
+    told = json.loads(verdict.stdout)
+    assert told["counts"]["documents that were voted on"] == 3
+    assert told["log"]["counts"]["prompts rendered again, byte for byte"] == line["prompts_logged"]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="NOT TESTED HERE: finding left-over processes needs /proc")
