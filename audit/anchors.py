@@ -6,13 +6,11 @@ stays beside it under its size.
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from django.conf import settings
 
-from audit import keys
+from audit import durable, keys
 from audit.errors import LogUnavailable
 from audit.notes import Checkpoint, NoteError
 
@@ -26,25 +24,26 @@ def folder() -> Path:
 def write(size: int, note: bytes) -> None:
     """Keep a note, on the disk and not only in its cache, before returning. Raises OSError."""
     folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    _replace(folder() / f"{size:012d}.note", note)
-    _replace(folder() / LATEST, note)
-    handle = os.open(folder(), os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    durable.replace(folder() / f"{size:012d}.note", note)
+    durable.replace(folder() / LATEST, note)
+    durable.sync(folder())
 
 
-def latest() -> Checkpoint | None:
-    """The newest anchor, its signature checked; None where nothing was ever anchored."""
+def latest_note() -> bytes | None:
+    """The newest anchor as it was written, unchecked; None where nothing was ever anchored."""
     try:
-        note = (folder() / LATEST).read_bytes()
+        return (folder() / LATEST).read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise LogUnavailable("the anchor cannot be read") from error
+
+
+def latest() -> Checkpoint | None:
+    """The newest anchor, its signature checked; None where nothing was ever anchored."""
+    note = latest_note()
     try:
-        return Checkpoint.opened(note, keys.public())
+        return None if note is None else keys.opened(note)
     except NoteError as error:
         raise LogUnavailable(f"the anchor is not valid: {error}") from error
 
@@ -52,12 +51,3 @@ def latest() -> Checkpoint | None:
 def every() -> list[bytes]:
     """All anchored notes, oldest first, unchecked."""
     return [path.read_bytes() for path in sorted(folder().glob("[0-9]*.note"))]
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with beside.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

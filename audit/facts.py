@@ -68,6 +68,14 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:prompt:outcome": ("intent", "token", "sent", "answer", "error", "usage"),
     "audit:prompt:in_doubt": ("intent",),
     "audit:export:made": ("reason",),
+    # keys as they are written in log.pub; a fingerprint where the key is secret
+    "audit:key:rotated": ("old_key", "new_key"),
+    "audit:key:body_rotated": ("old_key", "new_key"),
+    "audit:key:resealed": ("key", "bodies"),
+    "audit:key:split": ("bundle", "files", "needed", "shares"),
+    # once when a witness begins to fail, once when it answers again
+    "audit:witness:failed": ("witness", "problem"),
+    "audit:witness:answered": ("witness",),
 }
 
 # Entries that carry the time of the entry before them: their own would tell how long the exact step before

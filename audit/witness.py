@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from audit import durable
 from audit.cosignatures import WitnessKey
 from audit.notes import NoteError, PrivateKey, PublicKey
 from audit.witness_book import Book, Reply
@@ -83,7 +84,7 @@ def own_key(folder: Path, name: str) -> PrivateKey:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = folder / KEY
     if not place.exists():
-        _write(place, PrivateKey.make(name).secret_text() + "\n")
+        durable.write(place, f"{PrivateKey.make(name).secret_text()}\n".encode())
     if place.stat().st_mode & 0o077:
         raise NoteError(f"{KEY} may be read by others; allow its owner alone (chmod 600)")
     key = PrivateKey.parse(place.read_text())
@@ -91,16 +92,6 @@ def own_key(folder: Path, name: str) -> PrivateKey:
         raise NoteError(f"the key in this folder is that of {key.name}")
     (folder / PUBLIC).write_text(f"{WitnessKey.of(key)}\n")
     return key
-
-
-def _write(place: Path, text: str) -> None:
-    beside = place.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(place)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(folder: Path, name: str, logs: Sequence[str], host: str, port: int) -> None:
     """Answer until SIGTERM or SIGINT. Raises NoteError, OSError or RuntimeError when it cannot begin."""
+    os.umask(0o077)  # its key, too, is its own account's alone from the first byte
     key = own_key(folder, name)
     server = serve(Book.opened(folder, key, [_log_key(given) for given in logs]), host, port)
     stopped = threading.Event()

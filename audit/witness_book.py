@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit import notes
+from audit import durable, notes
 from audit.cosignatures import cosign
 from audit.merkle import HASH_BYTES, Frontier, verify_consistency
 from audit.notes import Checkpoint, NoteError, PrivateKey, PublicKey
@@ -116,18 +116,7 @@ class Book:
 
     def keep(self, origin: str, note: bytes) -> None:
         """On the disk, not only in its cache, when this returns."""
-        place = self._place(origin)
-        beside = place.with_suffix(".new")
-        with beside.open("wb") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(place)
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        durable.write(self._place(origin), note)
 
     def _place(self, origin: str) -> Path:
         return self.folder / f"{hashlib.sha256(origin.encode()).hexdigest()[:32]}.note"

@@ -7,6 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
+from audit import keys, witnesses
+from audit.errors import AuditError
+
 
 def leases(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """A worker's lease must outlast one call through the door, or a second worker starts the same run."""
@@ -14,3 +17,23 @@ def leases(app_configs: Any, **_: Any) -> list[CheckMessage]:
         return []
     rule = "JOB_LEASE_SECONDS must be more than 30 seconds longer than DOOR_LEASE_SECONDS"
     return [Error(rule, id="llmsynthor_site.E001")]
+
+
+def private_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """A key that others may read is no key."""
+    rule = "this key file may be read by others than its owner: allow its owner alone (chmod 600)"
+    return [Error(rule, obj=str(path), id="llmsynthor_site.E002") for path in keys.exposed()]
+
+
+def witness_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Every witness can be addressed, and no more cosignatures are required than there are cosigners."""
+    try:
+        known = witnesses.configured()
+    except AuditError as problem:
+        return [Error(str(problem), id="llmsynthor_site.E003")]
+    rules = []
+    if sum(one.kind == "cosigner" for one in known) < settings.WITNESSES_REQUIRED:
+        rules.append("WITNESSES_REQUIRED is more than the witnesses in WITNESSES that cosign (those with a url)")
+    if any(one.kind == "mail" for one in known) and not settings.EMAIL_HOST:
+        rules.append("a witness by e-mail needs EMAIL_HOST")
+    return [Error(rule, id="llmsynthor_site.E003") for rule in rules]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from audit import events
+from audit import events, witnessing
 from audit import log as audit_log
 from privacy import retention
 from synthesis import jobs, running
@@ -31,3 +31,9 @@ def sweep() -> None:
     audit_log.checkpoint()
     retention.destroy_expired()
     jobs.sweep()
+
+
+@shared_task(name="llmsynthor_site.tasks.submit_checkpoints")
+def submit_checkpoints() -> None:
+    """Hand the newest checkpoint to every witness that has not seen it; one that fails holds up no other."""
+    witnessing.submit_newest()

@@ -28,6 +28,7 @@ PURE = [
     "audit.notes",
     "audit.workflow",
     "audit.verify",
+    "audit.witness",
 ]
 BLOCK = """
 import importlib, sys

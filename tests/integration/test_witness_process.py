@@ -55,7 +55,11 @@ def test_a_growing_log_is_cosigned_with_the_time(witness, tmp_path):
 
 def test_the_command_of_the_site_is_the_same_witness_and_makes_no_database(tmp_path):
     command = (str(witness_process.ROOT / "manage.py"), "run_witness")
-    environment = {"SITE_DIR": str(tmp_path / "none"), "SECRET_KEY": "x", "DATABASE_URL": "postgres://nobody@127.0.0.1:1/x"}
+    environment = {
+        "SITE_DIR": str(tmp_path / "none"),
+        "SECRET_KEY": "x",
+        "DATABASE_URL": "postgres://nobody@127.0.0.1:1/x",
+    }
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
