@@ -55,7 +55,7 @@ def send(witness: Witness, note: bytes, signed: Checkpoint, seen: Seen) -> tuple
 
 
 def _cosigned(witness: Witness, note: bytes, signed: Checkpoint, seen: Seen) -> tuple[Proof, Frontier]:
-    known = _known(seen)
+    known = _known(seen, signed)
     for _ in range(TRIES):
         added = leaf_hashes(known.size, signed.size)
         proof = consistency_from(known, added) if known.size else []
@@ -69,7 +69,10 @@ def _cosigned(witness: Witness, note: bytes, signed: Checkpoint, seen: Seen) -> 
     raise WitnessFailed("it names another size at every try")
 
 
-def _known(seen: Seen) -> Frontier:
+def _known(seen: Seen, signed: Checkpoint) -> Frontier:
+    """The tree the witness is remembered to hold; the empty one where it must be asked: it names its size then."""
+    if seen.size > signed.size:
+        return Frontier()
     try:
         return Frontier.from_bytes(seen.size, bytes.fromhex(seen.frontier))
     except ValueError:
