@@ -72,8 +72,8 @@ def opened(note: bytes) -> Checkpoint:
 
 
 def exposed() -> list[Path]:
-    """Key files that somebody besides their owner may read."""
-    secret = [path for path in folder().glob("*.key") if path.is_file()]
+    """Files among the keys of this site, its public ones left out, that somebody besides their owner may read."""
+    secret = [path for path in folder().glob("[!.]*") if path.is_file() and path.suffix != ".pub"]
     return sorted(path for path in secret if path.stat().st_mode & 0o077)
 
 

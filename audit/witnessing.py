@@ -38,7 +38,7 @@ def submit_for_export(signed: Checkpoint) -> None:
 
 
 def require() -> None:
-    """Have the newest checkpoint cosigned by as many witnesses as a prompt needs. Raises LogUnavailable."""
+    """Have the newest anchor cosigned by as many witnesses as a prompt needs. Raises LogUnavailable."""
     needed = settings.WITNESSES_REQUIRED
     if needed <= 0:
         return
@@ -68,12 +68,12 @@ def submit(witness: Witness, note: bytes, signed: Checkpoint) -> bool:
 
 
 def _cosigns_now(witness: Witness) -> bool:
-    """Twice at most: between the checkpoint and its submission another process may show a newer one."""
+    """Whether it took the newest anchor; asked twice, as another process may have shown it a newer one meanwhile."""
     for _ in range(2):
-        signed = log.checkpoint()
         note = anchors.latest_note()
-        if signed is not None and note is not None and submit(witness, note, keys.opened(note)):
+        if note is not None and submit(witness, note, keys.opened(note)):
             return True
+        log.checkpoint()
     return False
 
 

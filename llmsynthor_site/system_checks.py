@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +23,9 @@ def leases(app_configs: Any, **_: Any) -> list[CheckMessage]:
 def private_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """A key that others may read is no key."""
     rule = "this key file may be read by others than its owner: allow its owner alone (chmod 600)"
-    return [Error(rule, obj=str(path), id="llmsynthor_site.E002") for path in keys.exposed()]
+    providers = Path(settings.PROVIDER_KEYS_FILE)  # may lie elsewhere
+    found = {*keys.exposed(), *([providers] if providers.is_file() and providers.stat().st_mode & 0o077 else [])}
+    return [Error(rule, obj=str(path), id="llmsynthor_site.E002") for path in sorted(found)]
 
 
 def witness_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:

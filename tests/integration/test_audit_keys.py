@@ -16,6 +16,7 @@ from audit.errors import AuditError, LogUnavailable
 from audit.export import export
 from audit.models import Body
 from audit.notes import Checkpoint, NoteError, PrivateKey
+from llmsynthor_site.celery import stop_without_a_whole_log
 from tests.audit_story import KEY, PROMPT, sign_manifest, whole
 from tests.witness_process import ROOT
 
@@ -186,7 +187,7 @@ def test_the_list_names_every_key_and_shows_none(site, capsys):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])
-def test_a_key_that_others_may_read_stops_the_log_and_every_start(site, mode):
+def test_a_key_that_others_may_read_stops_the_log_and_every_start(site, settings, mode):
     append(1)
     for name in (keys.SIGNING, keys.BODIES):
         path = site / "keys" / name
@@ -194,9 +195,21 @@ def test_a_key_that_others_may_read_stops_the_log_and_every_start(site, mode):
         assert [found.obj for found in run_checks() if found.id == "llmsynthor_site.E002"] == [str(path)]
         path.chmod(0o600)
     assert run_checks() == []
+    settings.PROVIDER_KEYS_FILE = site / "elsewhere.json"
+    settings.PROVIDER_KEYS_FILE.write_text("{}")
+    settings.PROVIDER_KEYS_FILE.chmod(mode)
+    assert [found.obj for found in run_checks()] == [str(settings.PROVIDER_KEYS_FILE)]
     (site / "keys" / keys.SIGNING).chmod(mode)
     with pytest.raises(LogUnavailable, match=r"log-signing\.key may be read by others"):
         log.checkpoint()
+    with pytest.raises(SystemExit, match=r"others may read .*log-signing\.key"):
+        stop_without_a_whole_log()
+    (site / "keys" / keys.SIGNING).chmod(0o600)
+    stop_without_a_whole_log()
+    (site / "keys" / "vault.key").touch(mode)
+    (site / "keys" / "vault.key").chmod(mode)
+    with pytest.raises(SystemExit, match=r"vault\.key"):
+        stop_without_a_whole_log()
 
 
 # --- custody

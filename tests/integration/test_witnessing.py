@@ -66,6 +66,7 @@ def test_a_witness_follows_the_growing_log_and_its_word_is_kept_beside_the_ancho
     assert (site / "anchors" / "witnesses" / "board" / "000000000004.cosig").read_text().startswith("\u2014 ")
     (seen,) = selectors.witnesses_seen()
     assert (seen.name, seen.kind, seen.size, seen.behind, seen.problem) == ("board", "cosigner", 4, 0, "")
+    assert seen.at is not None
     assert timezone.now() - seen.at < timedelta(minutes=1)
 
 
