@@ -34,6 +34,7 @@ class Caller(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "witness", ""
     timeout = SECONDS
+    wbufsize = -1  # head and body leave together: apart, each answer would wait for an acknowledgement
     book: Book
 
     def do_POST(self) -> None:

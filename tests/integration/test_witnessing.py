@@ -225,6 +225,8 @@ def test_the_verifier_requires_a_witness_on_the_newest_checkpoint_and_says_what_
     log.checkpoint()
     witnessing.submit_newest()
     folder = export(tmp_path / "export", "--tiles")
+    said = verify.as_text(verify.verify(folder, key=str(keys.public()), witnesses=[witness.public]))
+    assert "checkpoints cosigned by witness.example/w1: 2, the newest of 2 entries at 20" in said
     code, report = run(folder, "--witness", witness.public)
     assert (code, report["findings"]) == (0, [])
     (vouched,) = report["witnesses"]
