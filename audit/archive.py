@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audit import canonical, notes
+from audit import canonical, notes, rotations
 from audit.findings import Findings, Unusable
 from audit.leaves import Leaf, LeafError
 
 MANIFEST, ENTRIES, BODIES, KEY = "manifest.note", "entries.jsonl", "bodies.jsonl", "log.pub"
 WITHHELD = "withheld.jsonl"
+KEYS, STAMPS, TILES = "keys", "timestamps", "tlog"
 FORMAT = "llmsynthor-audit-export/1"
 _LINE = re.compile(r"([0-9a-f]{64}) (\S+)")
 _CHECKPOINT = re.compile(r"checkpoints/(\d{12})\.note")
+_STAMP = re.compile(rf"{STAMPS}/([a-z0-9-]+)/(\d{{12}})\.tsr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,21 @@ class KeptBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """A timestamp of the checkpoint of one size, as an authority gave it."""
+
+    witness: str
+    size: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
     """The readable part of an export: lines and what they say, bodies by id, checkpoints by size.
 
     ``withheld``: bodies that the signed manifest names as left out on purpose.
+    ``keys``: all that signed for this log, oldest first; ``signer``: whose manifest it is; ``signatures``: what
+    stands under each checkpoint, unchecked.
     """
 
     lines: list[bytes]
@@ -45,6 +58,10 @@ class Archive:
     bodies: dict[str, KeptBody]
     checkpoints: dict[int, notes.Checkpoint]
     final: notes.Checkpoint | None
+    keys: list[notes.PublicKey]
+    signer: notes.PublicKey | None
+    signatures: dict[int, notes.Signatures]
+    stamps: list[Stamp]
     withheld: frozenset[str] = frozenset()
 
 
@@ -54,21 +71,39 @@ def read(folder: Path, key: notes.PublicKey, findings: Findings) -> Archive:
         raise Unusable("there is no such export folder")
     if not (folder / MANIFEST).is_file() and not (folder / ENTRIES).is_file():
         raise Unusable("the folder holds neither a manifest nor entries")
-    final = _check_manifest(folder, key, findings)
+    keys = chain(folder, key)
+    findings.expect(key in keys, "keys", KEYS, "the key that was given is none of those the statements name")
+    final, signer = _check_manifest(folder, keys, findings)
     lines = _lines(folder / ENTRIES, findings)
+    checkpoints = _checkpoints(folder, keys, findings)
     return Archive(
         lines=lines,
         leaves=_leaves(lines, findings),
         bodies=_bodies(folder, findings),
-        checkpoints=_checkpoints(folder, key, findings),
+        checkpoints={size: found for size, (found, _) in checkpoints.items()},
         final=final,
         withheld=_withheld(folder, findings),
+        keys=keys,
+        signer=signer,
+        signatures={size: signatures for size, (_, signatures) in checkpoints.items()},
+        stamps=_stamps(folder, findings),
     )
 
 
-def _check_manifest(folder: Path, key: notes.PublicKey, findings: Findings) -> notes.Checkpoint | None:
+def chain(folder: Path, held: notes.PublicKey) -> list[notes.PublicKey]:
+    """Every key of the log, oldest first, by the statements of this export; Unusable when one does not hold."""
     try:
-        lines = notes.opened((folder / MANIFEST).read_bytes(), key).split("\n")[:-1]
+        return rotations.chain(path.read_bytes() for path in sorted((folder / KEYS).glob("*.note"))) or [held]
+    except (notes.NoteError, OSError) as error:
+        raise Unusable(f"the hand-overs of the signing key do not hold: {error}") from error
+
+
+def _check_manifest(
+    folder: Path, keys: list[notes.PublicKey], findings: Findings
+) -> tuple[notes.Checkpoint | None, notes.PublicKey | None]:
+    try:
+        text, key = rotations.opened_by((folder / MANIFEST).read_bytes(), keys)
+        lines = text.split("\n")[:-1]
         if lines[:1] != [FORMAT] or len(lines) < 4:
             raise notes.NoteError("not a manifest of this format")
         final = notes.Checkpoint.of_text("\n".join(lines[1:4]) + "\n", key)
@@ -77,9 +112,9 @@ def _check_manifest(folder: Path, key: notes.PublicKey, findings: Findings) -> n
             raise notes.NoteError("a line does not read: hash, path")
     except (notes.NoteError, OSError) as error:
         findings.broken("manifest", MANIFEST, str(error))
-        return None
+        return None, None
     _check_files(folder, {match[2]: match[1] for match in listed if match}, findings)
-    return final
+    return final, key
 
 
 def _check_files(folder: Path, listed: dict[str, str], findings: Findings) -> None:
@@ -160,16 +195,31 @@ def _body(found: dict[str, Any]) -> KeptBody:
     )  # fmt: skip
 
 
-def _checkpoints(folder: Path, key: notes.PublicKey, findings: Findings) -> dict[int, notes.Checkpoint]:
+def _checkpoints(
+    folder: Path, keys: list[notes.PublicKey], findings: Findings
+) -> dict[int, tuple[notes.Checkpoint, notes.Signatures]]:
     checkpoints = {}
     for path in sorted((folder / "checkpoints").glob("*")):
         name = path.relative_to(folder).as_posix()
         match = _CHECKPOINT.fullmatch(name)
         try:
-            found = notes.Checkpoint.opened(path.read_bytes(), key)
+            found = rotations.checkpoint(path.read_bytes(), keys)
+            signatures = notes.parts(path.read_bytes())[1]
         except (notes.NoteError, OSError) as error:
             findings.broken("checkpoints", name, str(error))
             continue
         if findings.expect(bool(match and int(match[1]) == found.size), "checkpoints", name, "wrong size"):
-            checkpoints[found.size] = found
+            checkpoints[found.size] = found, signatures
     return checkpoints
+
+
+def _stamps(folder: Path, findings: Findings) -> list[Stamp]:
+    stamps = []
+    for path in sorted((folder / STAMPS).glob("*/*")):
+        name = path.relative_to(folder).as_posix()
+        match = _STAMP.fullmatch(name)
+        if match is None:
+            findings.broken("timestamps", name, "not named by witness and size")
+        else:
+            stamps.append(Stamp(match[1], int(match[2]), path.read_bytes()))
+    return stamps

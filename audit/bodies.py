@@ -39,6 +39,15 @@ def opened(name: str, *, expected: str) -> bytes:
     return data
 
 
+def seal_again(body: Body) -> None:
+    """Seal a stored body with the newest key, in the caller's transaction; its salt and hash stay."""
+    data = decrypted(body)
+    body.nonce = secrets.token_bytes(12)
+    body.key_id, key = list(keys.body_keys().items())[-1]
+    body.cipher = AESGCM(key).encrypt(body.nonce, data, body.pk.encode())
+    body.save(update_fields=["nonce", "key_id", "cipher"])
+
+
 def decrypted(body: Body) -> bytes:
     if body.erased:
         raise BodyErased(f"body {body.pk} was erased")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit import anchors, bodies, canonical, events, keys, log, notes, prompts
-from audit.archive import BODIES, ENTRIES, FORMAT, KEY, MANIFEST, WITHHELD
+from audit import anchors, bodies, canonical, events, key_care, keys, log, notes, prompts, receipts, tiles, witnessing
+from audit.archive import BODIES, ENTRIES, FORMAT, KEY, KEYS, MANIFEST, STAMPS, TILES, WITHHELD
 from audit.commitments import body_references
 from audit.errors import AuditError
 from audit.leaves import Leaf, LeafError
+from audit.merkle import leaf_hash
 from audit.models import Body, Checkpoint, LogEntry
 
 Choose = Callable[[Iterable[Leaf]], Collection[int]]
@@ -30,19 +31,23 @@ class Exported:
     files: int
 
 
-def export(folder: Path, *, by: str, reason: str) -> Exported:
+def export(folder: Path, *, by: str, reason: str, with_tiles: bool = False) -> Exported:
     """Write the whole log to an empty or new ``folder``; the export is itself an entry, the last one in it.
 
-    Raises AuditError when the folder holds something already, LogUnavailable when the log is not whole.
+    ``with_tiles`` adds the log a second time, as static files for outside tools (C2SP tlog-tiles). Witnesses are
+    asked for a last cosignature; one that does not answer stops nothing. Raises AuditError when the folder holds
+    something already, LogUnavailable when the log is not whole.
     """
     _must_be_empty(folder)
+    if with_tiles:
+        _fit_for_tiles()
     prompts.sweep()
     events.flush()
     events.append(action="audit:export:made", by=by, subject="log:all", facts={"reason": reason})
-    return write(folder)
+    return write(folder, with_tiles=with_tiles)
 
 
-def write(folder: Path, *, choose: Choose | None = None) -> Exported:
+def write(folder: Path, *, choose: Choose | None = None, with_tiles: bool = False) -> Exported:
     """Write the log as it stands, for a caller who has logged why.
 
     With ``choose`` the bodies of the other entries are left out, and named in a file of the signed manifest, so that
@@ -54,7 +59,10 @@ def write(folder: Path, *, choose: Choose | None = None) -> Exported:
     signed = log.checkpoint()
     if signed is None:
         raise AuditError("the log is empty")
+    witnessing.submit_for_export(signed)
     _write_files(folder, signed.size, choose)
+    if with_tiles:
+        _write_tiles(folder / TILES, signed.size)
     listed = [_manifest_line(folder, path) for path in _files(folder)]
     head = f"{FORMAT}\n{signed.text()}"
     (folder / MANIFEST).write_bytes(notes.sign(head + "".join(listed), keys.signing()))
@@ -65,6 +73,8 @@ def _must_be_empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise AuditError("the folder for an export must be empty")
+    if key_care.half_done():
+        raise AuditError("a turn to a new signing key is half done: finish it with rotate_log_key")
 
 
 def _write_files(folder: Path, size: int, choose: Choose | None) -> None:
@@ -74,8 +84,43 @@ def _write_files(folder: Path, size: int, choose: Choose | None) -> None:
     if chosen is not None:
         _write_lines(folder / WITHHELD, _withheld(size, chosen))
     (folder / KEY).write_text(f"{keys.public()}\n")
+    lines = _cosignatures(size)
     for at, note in sorted(_checkpoints(size).items()):
-        _checkpoint_file(folder, at).write_bytes(note)
+        _placed(folder / "checkpoints" / f"{at:012d}.note", note + b"".join(lines.get(at, [])))
+    for at, statement in enumerate(keys.statements(), start=1):
+        _placed(folder / KEYS / f"{at:04d}.note", statement)
+    for witness, at, stamp in receipts.proofs(receipts.TIMESTAMP):
+        if at <= size:
+            _placed(folder / STAMPS / witness / f"{at:012d}.tsr", stamp)
+
+
+def _fit_for_tiles() -> None:
+    try:
+        tiles.check(_entries(log.size()))
+    except ValueError as error:
+        raise AuditError(f"{error}; export without tiles") from error
+
+
+def _write_tiles(folder: Path, size: int) -> None:
+    lines = list(_entries(size))
+    for name, data in tiles.files(lines, [leaf_hash(line) for line in lines]):
+        _placed(folder / name, data)
+    note = _checkpoints(size)[size] + b"".join(_cosignatures(size).get(size, []))
+    _placed(folder / tiles.CHECKPOINT, note)
+
+
+def _placed(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _cosignatures(size: int) -> dict[int, list[bytes]]:
+    """The lines of witnesses under each checkpoint up to this size."""
+    lines: dict[int, list[bytes]] = {}
+    for _, at, line in receipts.proofs(receipts.COSIGNATURE):
+        if at <= size:
+            lines.setdefault(at, []).append(line)
+    return lines
 
 
 def _entries(size: int) -> Iterator[bytes]:
@@ -126,12 +171,7 @@ def _checkpoints(size: int) -> dict[int, bytes]:
 
 
 def _size_of(note: bytes) -> int:
-    return notes.Checkpoint.opened(note, keys.public()).size
-
-
-def _checkpoint_file(folder: Path, size: int) -> Path:
-    (folder / "checkpoints").mkdir(exist_ok=True)
-    return folder / "checkpoints" / f"{size:012d}.note"
+    return keys.opened(note).size
 
 
 def _write_lines(path: Path, lines: Iterator[bytes]) -> None:

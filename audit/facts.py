@@ -84,6 +84,14 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:body:erased": ("proposal", "body", "kind", "reason", "proposed_by", "confirmed_by"),
     "audit:export:made": ("reason",),
     "audit:evidence:made": ("evidence", "scope", "about", "reason"),
+    # keys as they are written in log.pub; a fingerprint where the key is secret
+    "audit:key:rotated": ("old_key", "new_key"),
+    "audit:key:body_rotated": ("old_key", "new_key"),
+    "audit:key:resealed": ("key", "bodies"),
+    "audit:key:split": ("bundle", "files", "needed", "shares"),
+    # once when a witness begins to fail, once when it answers again
+    "audit:witness:failed": ("witness", "problem"),
+    "audit:witness:answered": ("witness",),
 }
 
 # What is kept encrypted beside an entry, by action and fact: the fact itself holds the body's id and salted hash.

@@ -1,4 +1,7 @@
-"""The log's own keys, one folder per site: who signs its checkpoints, and what seals its bodies."""
+"""The log's own keys, one folder per site: who signs its checkpoints, and what seals its bodies.
+
+Turning to new ones is audit/key_care.py; earlier signing keys are remembered by the statements that ended them.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from pathlib import Path
 
 from django.conf import settings
 
+from audit import rotations
 from audit.errors import LogUnavailable
-from audit.notes import NoteError, PrivateKey, PublicKey
+from audit.notes import Checkpoint, NoteError, PrivateKey, PublicKey
 
 SIGNING, PUBLIC, BODIES = "log-signing.key", "log.pub", "log-bodies.key"
+NEXT, STATEMENTS = "log-signing.next.key", "log-rotations"
 
 
 def folder() -> Path:
@@ -51,6 +56,34 @@ def _pair(text: str) -> tuple[PrivateKey, PublicKey]:
     return key, key.public
 
 
+def statements() -> list[bytes]:
+    """The hand-overs from each signing key to the next, oldest first, unchecked. Raises OSError."""
+    return [path.read_bytes() for path in sorted((folder() / STATEMENTS).glob("*.note"))]
+
+
+def publics() -> list[PublicKey]:
+    """Every key that signed for this log, oldest first, the one in force last. Raises LogUnavailable."""
+    own = public()
+    try:
+        return [key for key in rotations.chain(statements()) if key != own] + [own]
+    except (NoteError, OSError) as error:
+        raise LogUnavailable(f"{STATEMENTS}: {error}") from error
+
+
+def opened(note: bytes) -> Checkpoint:
+    """A checkpoint of this log, signed by the key in force or an earlier one. Raises NoteError, LogUnavailable."""
+    try:
+        return Checkpoint.opened(note, public())
+    except NoteError:
+        return rotations.checkpoint(note, publics())
+
+
+def exposed() -> list[Path]:
+    """Files among the keys of this site, its public ones left out, that somebody besides their owner may read."""
+    secret = [path for path in folder().glob("[!.]*") if path.is_file() and path.suffix != ".pub"]
+    return sorted(path for path in secret if path.stat().st_mode & 0o077)
+
+
 def body_keys() -> dict[str, bytes]:
     """Every key a body may be sealed with, by its id, newest last: one per line, so keys can be rotated."""
     try:
@@ -64,6 +97,8 @@ def body_keys() -> dict[str, bytes]:
 
 def _read(name: str) -> str:
     try:
+        if (folder() / name).stat().st_mode & 0o077:
+            raise LogUnavailable(f"key file {name} may be read by others; allow its owner alone (chmod 600)")
         return (folder() / name).read_text()
     except OSError as error:
         raise LogUnavailable(f"key file {name} cannot be read; 'manage.py make_keys' makes one") from error

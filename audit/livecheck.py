@@ -70,7 +70,7 @@ def _signed(findings: Findings) -> list[SignedCheckpoint]:
     signed = []
     for note in dict.fromkeys(found):
         try:
-            signed.append(SignedCheckpoint.opened(note, keys.public()))
+            signed.append(keys.opened(note))
         except NoteError as error:
             findings.broken("checkpoints", "note", str(error))
     return signed

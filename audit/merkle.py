@@ -7,7 +7,7 @@ append to it: the roots of its largest complete subtrees.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 HASH_BYTES = 32
@@ -37,7 +37,19 @@ def consistency_proof(hashes: Sequence[bytes], old_size: int) -> list[bytes]:
     """The hashes that show the first ``old_size`` leaves are still a prefix (RFC 9162, 2.1.4.1)."""
     if not 0 < old_size <= len(hashes):
         raise IndexError("the older tree must be a non-empty part of this one")
-    return _subproof(hashes, old_size, 0, len(hashes), True)
+    return _subproof(lambda start, stop: root(hashes[start:stop]), old_size, 0, len(hashes), True)
+
+
+def consistency_from(old: Frontier, added: Sequence[bytes]) -> list[bytes]:
+    """The same proof, from what is kept of the older tree and the leaves that came after it."""
+    if not old.size:
+        raise IndexError("the older tree must be a non-empty part of this one")
+    kept = old.starts()
+
+    def part(start: int, stop: int) -> bytes:
+        return kept[start] if stop <= old.size else root(added[start - old.size : stop - old.size])
+
+    return _subproof(part, old.size, 0, old.size + len(added), True)
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], claimed: bytes) -> bool:
@@ -95,6 +107,14 @@ class Frontier:
     def packed(self) -> bytes:
         return b"".join(self.roots)
 
+    def starts(self) -> dict[int, bytes]:
+        """Each complete subtree's root, by the number of its first leaf."""
+        found, at = {}, 0
+        for subtree in self.roots:
+            found[at] = subtree
+            at += 1 << (self.size - at).bit_length() - 1
+        return found
+
     def with_leaf(self, leaf: bytes) -> Frontier:
         roots = list(self.roots)
         _push(roots, self.size + 1, leaf)
@@ -130,13 +150,13 @@ def _path(hashes: Sequence[bytes], index: int, start: int, stop: int) -> list[by
     return [*_path(hashes, index, middle, stop), root(hashes[start:middle])]
 
 
-def _subproof(hashes: Sequence[bytes], old: int, start: int, stop: int, whole: bool) -> list[bytes]:
+def _subproof(part: Callable[[int, int], bytes], old: int, start: int, stop: int, whole: bool) -> list[bytes]:
     if old == stop:
-        return [] if whole else [root(hashes[start:stop])]
+        return [] if whole else [part(start, stop)]
     middle = start + _split(stop - start)
     if old <= middle:
-        return [*_subproof(hashes, old, start, middle, whole), root(hashes[middle:stop])]
-    return [*_subproof(hashes, old, middle, stop, False), root(hashes[start:middle])]
+        return [*_subproof(part, old, start, middle, whole), part(middle, stop)]
+    return [*_subproof(part, old, middle, stop, False), part(start, middle)]
 
 
 def _without_ones(old_node: int, node: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -43,6 +44,8 @@ class PublicKey:
 
     name: str
     raw: bytes
+    kind: ClassVar[bytes] = _ED25519
+    """The type of signature the key makes, as the note format numbers them."""
 
     def __post_init__(self) -> None:
         if not self.name or "+" in self.name or any(mark.isspace() for mark in self.name):
@@ -52,19 +55,19 @@ class PublicKey:
 
     @property
     def id(self) -> bytes:
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.raw).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.kind + self.raw).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{b64(_ED25519 + self.raw)}"
+        return f"{self.name}+{self.id.hex()}+{b64(self.kind + self.raw)}"
 
     @classmethod
-    def parse(cls, text: str) -> PublicKey:
+    def parse(cls, text: str) -> Self:
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
             raise NoteError("a public key reads name+id+base64")
         data = unb64(parts[2])
         key = cls(parts[0], data[1:])
-        if data[:1] != _ED25519 or key.id.hex() != parts[1]:
+        if data[:1] != cls.kind or key.id.hex() != parts[1]:
             raise NoteError("the public key does not match its own id")
         return key
 
@@ -121,25 +124,51 @@ def sign(text: str, key: PrivateKey) -> bytes:
     """The note: ``text`` (ending in a newline) and this key's signature."""
     if not text.endswith("\n"):
         raise NoteError("the text of a note ends with a newline")
-    signature = b64(key.public.id + key.sign(text.encode()))
-    return f"{text}\n{_DASH} {key.name} {signature}\n".encode()
+    return f"{text}\n{signature_line(key.name, key.public.id, key.sign(text.encode()))}".encode()
 
 
 def opened(note: bytes, key: PublicKey) -> str:
     """The text of a note signed by ``key``; signatures by unknown keys are ignored. Raises NoteError."""
-    try:
-        text, found, signatures = note.decode().rpartition("\n\n")
-    except UnicodeDecodeError as error:
-        raise NoteError("a note is UTF-8 text") from error
-    if not found or not signatures.endswith("\n"):
-        raise NoteError("a note is text, an empty line, and signature lines")
-    text += "\n"
-    ours = [data[4:] for name, data in map(_signature, signatures[:-1].split("\n")) if _by(key, name, data)]
+    text, signatures = parts(note)
+    ours = signatures.by(key)
     if len(ours) != 1:
         raise NoteError(f"{len(ours)} signatures by {key.name}, where one is needed")
     if not key.holds(ours[0], text.encode()):
         raise NoteError(f"the signature by {key.name} does not hold")
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """The signature lines of a note, unchecked: each a name, and a key id with the signature after it."""
+
+    lines: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Signatures:
+        """Read whole lines; NoteError when one is malformed or the last has no end."""
+        if not text.endswith("\n"):
+            raise NoteError("a signature line ends with a newline")
+        return cls(tuple(map(_signature, text[:-1].split("\n"))))
+
+    def by(self, key: PublicKey) -> list[bytes]:
+        """The signatures under this key's name and id, without the id."""
+        return [data[4:] for name, data in self.lines if name == key.name and data[:4] == key.id]
+
+
+def parts(note: bytes) -> tuple[str, Signatures]:
+    """The text of a note and its signature lines, with nothing checked but their form. Raises NoteError."""
+    try:
+        text, found, signatures = note.decode().rpartition("\n\n")
+    except UnicodeDecodeError as error:
+        raise NoteError("a note is UTF-8 text") from error
+    if not found:
+        raise NoteError("a note is text, an empty line, and signature lines")
+    return text + "\n", Signatures.parse(signatures)
+
+
+def signature_line(name: str, key_id: bytes, signature: bytes) -> str:
+    return f"{_DASH} {name} {b64(key_id + signature)}\n"
 
 
 def _signature(line: str) -> tuple[str, bytes]:
@@ -150,10 +179,6 @@ def _signature(line: str) -> tuple[str, bytes]:
     if len(data) < 5:
         raise NoteError("a signature line is too short")
     return parts[1], data
-
-
-def _by(key: PublicKey, name: str, data: bytes) -> bool:
-    return name == key.name and data[:4] == key.id
 
 
 @dataclass(frozen=True, slots=True)

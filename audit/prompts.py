@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit import bodies, events, log, rendering
+from audit import bodies, events, log, rendering, witnessing
 from audit.errors import AlreadySending, AuditError, BodyBroken, PromptExists, StaleToken
 from audit.leaves import time_text
 from audit.models import PromptRecord
@@ -67,7 +67,8 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
     """Claim the one right to send, anchor a checkpoint over it, and return the token for ``finish``.
 
     Raises AlreadySending for an intent that was claimed, closed or has lapsed, and LogUnavailable, in
-    which case nothing may be sent; the intent then waits again, or is closed by the sweeper.
+    which case nothing may be sent; the intent then waits again, or is closed by the sweeper. Where cosignatures
+    are required (WITNESSES_REQUIRED), too few of them are such a case.
     """
     events.flush()
     token, deadline = secrets.token_hex(16), timezone.now() + timedelta(seconds=lease_seconds)
@@ -78,6 +79,7 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
         raise AlreadySending(f"intent {intent_id} is not waiting to be sent")
     try:
         log.checkpoint()
+        witnessing.require()
         _log_sending(_get(intent_id), token)
     except Exception:
         _unclaim(intent_id, token)

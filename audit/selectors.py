@@ -10,9 +10,9 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
-from audit import canonical, log, prompts, rendering
+from audit import canonical, log, prompts, receipts, rendering, witnesses
 from audit.errors import BodyBroken, BodyErased
-from audit.leaves import Leaf
+from audit.leaves import Leaf, time_of
 from audit.models import Checkpoint, LogEntry, PromptRecord
 from audit.segments import Declared, DPValue, FreeText, Prompt, Segment, Synthetic, Template
 
@@ -54,6 +54,19 @@ class PromptView:
     answer: str
     entries: tuple[Leaf, ...]
     notice: str
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessView:
+    """When a witness was last shown the log, how many entries it had then and how many came since, and what ails it."""
+
+    name: str
+    kind: str
+    size: int
+    at: datetime | None
+    behind: int
+    problem: str
+    since: datetime | None
 
 
 def entries(filters: Filters = Filters(), *, page: int = 1, per_page: int = 50) -> Page[LogEntry]:
@@ -101,6 +114,17 @@ def message_views(prompt: Prompt) -> tuple[MessageView, ...]:
 
 def newest_checkpoint() -> Checkpoint | None:
     return Checkpoint.objects.order_by("-size").first()
+
+
+def witnesses_seen() -> list[WitnessView]:
+    """Every configured witness. Raises AuditError where the setting cannot be read."""
+    return [_witness_view(one.name, one.kind, log.size()) for one in witnesses.configured()]
+
+
+def _witness_view(name: str, kind: str, size: int) -> WitnessView:
+    seen = receipts.seen(name)
+    at, since = (time_of(text) if text else None for text in (seen.at, seen.since))
+    return WitnessView(name, kind, seen.size, at, size - seen.size, seen.problem, since)
 
 
 def _matching(filters: Filters) -> QuerySet[LogEntry]:

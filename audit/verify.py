@@ -1,9 +1,10 @@
 """Check an audit export without the appliance, without its database, and without trusting whoever made it.
 
-    python -m audit.verify EXPORT --key PUB [--checkpoint FILE ...] [--json]
+    python -m audit.verify EXPORT --key PUB [--checkpoint FILE ...] [--witness PUB ...]
+                           [--timestamp-ca PEM] [--json]
 
-Needs the standard library and `cryptography`. Exit code 0: everything checked holds; 1: something does
-not; 2: the check could not be made.
+Needs the standard library and `cryptography`; timestamps are checked only where rfc3161-client is there, too.
+Exit code 0: everything checked holds; 1: something does not; 2: the check could not be made.
 """
 
 from __future__ import annotations
@@ -12,28 +13,37 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from audit import (
     archive,
     facts,
     notes,
+    rotations,
     verify_decisions,
     verify_downloads,
     verify_erasures,
     verify_gates,
+    verify_keys,
     verify_ledger,
     verify_log,
     verify_prices,
     verify_prompts,
+    verify_tiles,
+    verify_witnesses,
 )
 from audit.archive import Archive
+from audit.cosignatures import WitnessKey
 from audit.findings import Findings, Unusable
 from audit.leaves import Leaf
+from audit.verify_witnesses import Vouched
 
+AnyKey = TypeVar("AnyKey", bound=notes.PublicKey)
 HOLDS, BROKEN, UNUSABLE = 0, 1, 2
 CHECKS = (
+    verify_keys.check,
     verify_prompts.check,
     verify_ledger.check,
     verify_prices.check,
@@ -66,19 +76,38 @@ class Report:
     key_from: str
     counts: dict[str, int]
     findings: list[dict[str, str]]
+    witnesses: list[Vouched] = field(default_factory=list)
+    timestamps: list[Vouched] = field(default_factory=list)
+    timestamps_note: str = ""
     not_covered: tuple[str, ...] = NOT_COVERED
 
 
-def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Report:
-    """Check an export against a public key (its text, or a file that holds it). Raises Unusable."""
+def verify(
+    folder: Path,
+    *,
+    key: str,
+    checkpoints: Sequence[Path] = (),
+    witnesses: Sequence[str] = (),
+    timestamp_ca: Path | None = None,
+) -> Report:
+    """Check an export against a public key (its text, or a file that holds it). Raises Unusable.
+
+    Checkpoints kept outside must be of this log; each witness (its public key) must have cosigned the newest
+    checkpoint; timestamps are checked against the authority's certificates.
+    """
     public = public_key(key)
-    outside = [_outside(path, public) for path in checkpoints]
+    others = [_key(one, WitnessKey) for one in witnesses]
+    authority = None if timestamp_ca is None else _authority(timestamp_ca)
+    outside = [_outside(path, archive.chain(folder, public)) for path in checkpoints]
     findings = Findings()
     found = archive.read(folder, public, findings)
     root = verify_log.check(found, outside, findings)
     if _well_formed(found.leaves, findings):
         for check in CHECKS:
             _guarded(check, found, findings)
+    verify_tiles.check(folder, found, findings)
+    vouched = verify_witnesses.check(found, others, findings)
+    stamps_note, stamped = verify_witnesses.check_stamps(found, authority, findings)
     return Report(
         verdict="broken" if findings.found else "holds",
         log=public.name,
@@ -88,13 +117,19 @@ def verify(folder: Path, *, key: str, checkpoints: Sequence[Path] = ()) -> Repor
         counts=dict(sorted(findings.counts.items())),
         findings=[asdict(finding) for finding in findings.found],
         not_covered=NOT_COVERED + ((LEFT_OUT,) if found.withheld else ()),
+        witnesses=vouched,
+        timestamps=stamped,
+        timestamps_note=stamps_note,
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        report = verify(options.export, key=options.key, checkpoints=options.checkpoint)
+        report = verify(
+            options.export, key=options.key, checkpoints=options.checkpoint,
+            witnesses=options.witness, timestamp_ca=options.timestamp_ca,
+        )  # fmt: skip
     except Unusable as error:
         print(json.dumps({"verdict": "unusable", "reason": str(error)}) if options.json else f"UNUSABLE: {error}")
         return UNUSABLE
@@ -106,6 +141,7 @@ def as_text(report: Report) -> str:
     """The report for people."""
     lines = [f"{report.verdict.upper()}: log {report.log}, {report.size} entries, root {report.root}", ""]
     lines += [f"  {number:>8}  {name}" for name, number in report.counts.items()]
+    lines += _others(report)
     if report.key_from != "given":
         lines += ["", "The key came from inside the export: this shows integrity, not where the log is from."]
     if report.findings:
@@ -113,6 +149,14 @@ def as_text(report: Report) -> str:
         lines += [f"  [{one['check']}] {one['place']}: {one['message']}" for one in report.findings]
     lines += ["", "Not covered:"] + [f"  - {text}" for text in report.not_covered]
     return "\n".join(lines)
+
+
+def _others(report: Report) -> list[str]:
+    """What witnesses and timestamp authorities vouch for; nothing where none was asked about."""
+    lines = [f"  checkpoints cosigned by {one.line}" for one in report.witnesses]
+    lines += [f"  checkpoints timestamped by {one.line}" for one in report.timestamps]
+    lines += [f"  timestamps {report.timestamps_note}"] if report.timestamps_note else []
+    return ["", *lines] if lines else []
 
 
 def _well_formed(leaves: list[Leaf], findings: Findings) -> bool:
@@ -133,8 +177,12 @@ def _guarded(check: Callable[[Archive, Findings], None], found: Archive, finding
 
 
 def public_key(given: str) -> notes.PublicKey:
+    return _key(given, notes.PublicKey)
+
+
+def _key(given: str, kind: type[AnyKey]) -> AnyKey:
     try:
-        return notes.PublicKey.parse(Path(given).read_text() if "\n" not in given and Path(given).is_file() else given)
+        return kind.parse(Path(given).read_text() if "\n" not in given and Path(given).is_file() else given)
     except (notes.NoteError, OSError, UnicodeDecodeError) as error:
         raise Unusable(f"the public key cannot be used: {error}") from error
 
@@ -143,9 +191,16 @@ def _inside(key: str, folder: Path) -> bool:
     return Path(key).is_file() and Path(key).resolve().is_relative_to(folder.resolve())
 
 
-def _outside(path: Path, key: notes.PublicKey) -> notes.Checkpoint:
+def _authority(path: Path) -> bytes:
     try:
-        return notes.Checkpoint.opened(path.read_bytes(), key)
+        return path.read_bytes()
+    except OSError as error:
+        raise Unusable("the timestamp authority's certificates cannot be read") from error
+
+
+def _outside(path: Path, keys: Sequence[notes.PublicKey]) -> notes.Checkpoint:
+    try:
+        return rotations.checkpoint(path.read_bytes(), keys)
     except (notes.NoteError, OSError) as error:
         raise Unusable(f"checkpoint {path.name} cannot be used: {error}") from error
 
@@ -155,6 +210,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("export", type=Path, help="the folder written by export_audit")
     parser.add_argument("--key", required=True, help="the log's public key, or a file that holds it")
     parser.add_argument("--checkpoint", type=Path, nargs="*", default=[], help="checkpoints kept outside")
+    parser.add_argument("--witness", action="append", default=[], help="a witness that must have cosigned; repeatable")
+    parser.add_argument("--timestamp-ca", type=Path, help="certificates (PEM) to check RFC 3161 timestamps against")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     return parser.parse_args(arguments)
 

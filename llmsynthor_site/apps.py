@@ -8,6 +8,7 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         from django.core.checks import register
 
-        from llmsynthor_site.system_checks import leases
+        from llmsynthor_site.system_checks import leases, private_keys, witness_settings
 
-        register(leases)
+        for check in (leases, private_keys, witness_settings):
+            register(check)

@@ -202,6 +202,18 @@ CALL_CAPS = {
 }
 PROVIDER_KEYS_FILE = Path(env("PROVIDER_KEYS_FILE", default=str(SITE_DIR / "keys" / "providers.json")))
 
+# Who else holds the log's checkpoints (docs/witnesses.md), and how many must cosign before a prompt leaves.
+WITNESSES = env.json("WITNESSES", default={})
+WITNESSES_REQUIRED = env.int("WITNESSES_REQUIRED", default=0)
+WITNESS_SECONDS = env.float("WITNESS_SECONDS", default=10.0)
+EMAIL_HOST = env("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = WITNESS_SECONDS
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="llmsynthor@localhost")
+
 # Celery: the database row is the job, the message only a kick, so results are never kept.
 CELERY_BROKER_URL = env("BROKER_URL", default="filesystem://localhost")
 if CELERY_BROKER_URL.startswith("filesystem"):
@@ -227,10 +239,12 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
     "llmsynthor_site.tasks.reconcile": {"queue": "mail"},
+    "llmsynthor_site.tasks.submit_checkpoints": {"queue": "witness"},
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0},
     "reconcile": {"task": "llmsynthor_site.tasks.reconcile", "schedule": 600.0},
+    "submit_checkpoints": {"task": "llmsynthor_site.tasks.submit_checkpoints", "schedule": 30.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(SITE_DIR / "broker" / "beat")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=300)  # longer than a call through the door

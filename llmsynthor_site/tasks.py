@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from audit import events
+from audit import events, witnessing
 from audit import log as audit_log
 from privacy import retention
 from synthesis import jobs, reconciling, running
@@ -42,3 +42,9 @@ def sweep() -> None:
 def reconcile() -> None:
     """Compare the calls of the last days with the door's own count; what disagrees becomes a finding."""
     reconciling.open_findings(reconciling.compare(since=timezone.now() - RECONCILED))
+
+
+@shared_task(name="llmsynthor_site.tasks.submit_checkpoints")
+def submit_checkpoints() -> None:
+    """Hand the newest checkpoint to every witness that has not seen it; one that fails holds up no other."""
+    witnessing.submit_newest()

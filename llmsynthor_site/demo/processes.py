@@ -62,7 +62,7 @@ class Processes:
     def worker(self) -> None:
         self.start(
             "worker", "-m", "celery", "-A", "llmsynthor_site", "worker", "-B",
-            "-Q", "measure,synthesise,mail", "--concurrency", "2", "--loglevel", "WARNING",
+            "-Q", "measure,synthesise,mail,witness", "--concurrency", "2", "--loglevel", "WARNING",
         )  # fmt: skip
 
     def door(self) -> None:

@@ -31,6 +31,7 @@ PURE = [
     "audit.notes",
     "audit.workflow",
     "audit.verify",
+    "audit.witness",
 ]
 BLOCK = """
 import importlib, sys

@@ -18,11 +18,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--out", type=Path, required=True, help="an empty or new folder")
         parser.add_argument("--reason", default="requested on the command line", help="goes into the log")
+        parser.add_argument("--tiles", action="store_true", help="also as static files for outside tools (tlog-tiles)")
         parser.add_argument("--by", default="console", help="who asked for it; goes into the log")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            made = export(options["out"], by=options["by"], reason=options["reason"])
+            made = export(options["out"], by=options["by"], reason=options["reason"], with_tiles=options["tiles"])
             verifier = made.folder.with_name(f"{made.folder.name}.verify.pyz")
             digest = bundling.write(verifier)
         except (AuditError, OSError) as error:

@@ -1,0 +1,307 @@
+"""Checkpoints on their way to witnesses of every kind, and what the offline verifier makes of what came back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.utils import timezone
+
+from audit import anchors, events, keys, log, notes, prompts, receipts, selectors, verify, witnessing
+from audit.cosignatures import WitnessKey
+from audit.errors import LogUnavailable
+from audit.models import LogEntry, LogHead
+from audit.notes import PrivateKey
+from llmsynthor_site.tasks import submit_checkpoints, sweep
+from tests import witness_process
+from tests.append_only import triggers_lifted
+from tests.audit_story import PROMPT
+from tests.fakes.timestamp_authority import Authority
+
+pytestmark = pytest.mark.django_db(databases=["default", "log"])
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="OpenSSL plays the timestamp authority")
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+def append(number=1):
+    return events.append(action="test:thing:happened", by="user:ada", subject="t:1", facts={"number": number})
+
+
+def actions():
+    return [log.entry(index).action for index in range(log.size()) if log.entry(index).action.startswith("audit:witn")]
+
+
+@pytest.fixture
+def witness(tmp_path, settings):
+    running = witness_process.started(tmp_path / "witness", keys.public())
+    settings.WITNESSES = {"board": {"url": running.url, "key": running.public}}
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def authority(tmp_path, settings):
+    made = Authority(tmp_path / "authority")
+    settings.WITNESSES = {"notary": {"timestamp": made.url, "ca": str(made.certificate)}}
+    yield made
+    made.close()
+
+
+def test_a_witness_follows_the_growing_log_and_its_word_is_kept_beside_the_anchors(site, witness):
+    for number in range(4):
+        append(number)
+        log.checkpoint()
+        assert witnessing.submit_newest() == 1
+        assert witnessing.submit_newest() == 0  # nothing new, so nobody is asked
+    kept = [(name, size) for name, size, _ in receipts.proofs(receipts.COSIGNATURE)]
+    assert kept == [("board", size) for size in (1, 2, 3, 4)]
+    assert (site / "anchors" / "witnesses" / "board" / "000000000004.cosig").read_text().startswith("\u2014 ")
+    (seen,) = selectors.witnesses_seen()
+    assert (seen.name, seen.kind, seen.size, seen.behind, seen.problem) == ("board", "cosigner", 4, 0, "")
+    assert seen.at is not None
+    assert timezone.now() - seen.at < timedelta(minutes=1)
+
+
+def test_the_schedule_anchors_and_submits_at_least_every_minute(settings, witness):
+    beat = settings.CELERY_BEAT_SCHEDULE
+    assert all(beat[name]["schedule"] <= 60 for name in ("sweep", "submit_checkpoints"))
+    append()
+    sweep()
+    submit_checkpoints()
+    assert receipts.seen("board").size == 1
+
+
+def test_a_witness_whose_state_was_forgotten_here_tells_the_size_itself(site, witness):
+    for number in range(5):
+        append(number)
+    log.checkpoint()
+    witnessing.submit_newest()
+    (site / "anchors" / "witnesses" / "board" / "state.json").write_bytes(b"damaged")
+    append(9)
+    log.checkpoint()
+    assert witnessing.submit_newest() == 1
+    assert receipts.seen("board").size == 6
+
+
+def test_a_failing_witness_is_told_once_holds_up_nobody_and_is_told_again_when_it_answers(tmp_path, settings, witness):
+    share = tmp_path / "share"
+    share.mkdir()
+    settings.WITNESSES = {"gone": {"url": UNREACHABLE, "key": witness.public}, "share": {"folder": str(share)}}
+    append()
+    for _ in range(3):
+        log.checkpoint()
+        witnessing.submit_newest()
+    assert actions() == ["audit:witness:failed"]
+    assert log.entry(1).facts == {"witness": "gone", "problem": "it cannot be reached: ConnectionRefusedError"}
+    assert receipts.seen("share").size == log.size() == 2
+    row = prompts.record_intent(run="u1", sequence=1, attempt=1, endpoint="e", prompt=PROMPT, by="system")
+    prompts.start_sending(row.intent_id, lease_seconds=60)  # nobody is required, so nothing waits
+    gone, _ = selectors.witnesses_seen()
+    assert (gone.size, gone.at, gone.problem) == (0, None, "it cannot be reached: ConnectionRefusedError")
+    assert gone.since is not None
+    settings.WITNESSES["gone"]["url"] = witness.url
+    log.checkpoint()
+    witnessing.submit_newest()
+    assert actions() == ["audit:witness:failed", "audit:witness:answered"]
+    assert selectors.witnesses_seen()[0].problem == ""
+
+
+def test_a_prompt_waits_for_the_cosignatures_that_are_required(settings, witness):
+    settings.WITNESSES_REQUIRED = 2
+    row = prompts.record_intent(run="u1", sequence=1, attempt=1, endpoint="e", prompt=PROMPT, by="system")
+    with pytest.raises(LogUnavailable, match="1 witnesses cosigned the newest checkpoint, 2 are required"):
+        prompts.start_sending(row.intent_id, lease_seconds=60)
+    assert prompts.open_prompts().get().state == row.State.INTENT
+    settings.WITNESSES_REQUIRED = 1
+    prompts.start_sending(row.intent_id, lease_seconds=60)
+    assert receipts.seen("board").size >= 1
+    assert [log.entry(index).action for index in range(log.size())][-1] == "audit:prompt:sending"
+
+
+def test_a_required_witness_that_is_gone_stops_every_prompt(settings, witness):
+    settings.WITNESSES_REQUIRED = 1
+    witness.kill()
+    row = prompts.record_intent(run="u1", sequence=1, attempt=1, endpoint="e", prompt=PROMPT, by="system")
+    with pytest.raises(LogUnavailable, match="0 witnesses cosigned"):
+        prompts.start_sending(row.intent_id, lease_seconds=60)
+    assert not LogEntry.objects.filter(action="audit:prompt:sending").exists()
+
+
+def test_another_history_shown_to_the_witness_is_noticed(settings, witness):
+    """A database and its anchor both taken back to an older state, and other entries written: the witness knows."""
+    append(1)
+    append(2)
+    log.checkpoint()
+    witnessing.submit_newest()
+    with triggers_lifted(log.connections["log"]):
+        LogEntry.objects.all().delete()
+        log.Checkpoint.objects.all().delete()
+        LogHead.objects.all().delete()
+    (anchors.folder() / anchors.LATEST).unlink()
+    append(7)
+    log.checkpoint()
+    assert witnessing.submit_newest() == 0
+    assert "it has signed 2 entries, more than it was shown: an older state" in receipts.seen("board").problem
+    log.checkpoint()  # with the entry that says so there are two entries, as the witness has signed, but others
+    assert witnessing.submit_newest() == 0
+    assert receipts.seen("board").problem == "it has signed another history of 2 entries"
+
+
+def test_a_cosignature_by_another_key_is_not_taken(settings, witness):
+    other = WitnessKey.of(PrivateKey.make("witness.example/w1"))
+    settings.WITNESSES["board"]["key"] = str(other)
+    append()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 0
+    assert receipts.seen("board").problem == "it answered without a cosignature by its key"
+
+
+# --- copies
+
+
+def test_a_folder_gets_every_checkpoint_once_and_a_missing_one_is_not_made(tmp_path, settings):
+    share = tmp_path / "share"
+    settings.WITNESSES = {"share": {"folder": str(share)}}
+    append()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 0
+    assert not share.exists()
+    share.mkdir()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 1
+    kept = share / "000000000002.note"
+    assert kept.read_bytes() == anchors.latest_note()
+    other = notes.Checkpoint(keys.public().name, 4, bytes(32)).signed(keys.signing())
+    append()
+    (share / "000000000004.note").write_bytes(other)
+    log.checkpoint()
+    assert log.size() == 4
+    assert witnessing.submit_newest() == 0
+    assert receipts.seen("share").problem == "it holds another history of 4 entries"
+    assert (share / "000000000004.note").read_bytes() == other
+
+
+def test_mail_carries_the_checkpoint_and_no_more_often_than_wished(settings, monkeypatch):
+    settings.WITNESSES = {"auditor": {"mail": "anna@example.org", "every": 3600}}
+    append()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 1
+    (sent,) = mail.outbox
+    ((name, content, _),) = sent.attachments
+    assert (sent.to, name, content) == (["anna@example.org"], "000000000001.note", anchors.latest_note())
+    append()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 0
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=1))
+    assert witnessing.submit_newest() == 1
+    assert len(mail.outbox) == 2
+
+
+# --- the verifier
+
+
+def export(folder, *options):
+    call_command("export_audit", "--out", str(folder), *options, stdout=StringIO())
+    return folder
+
+
+def run(folder, *options):
+    command = [sys.executable, "-m", "audit.verify", str(folder), "--key", str(keys.public()), "--json", *options]
+    done = subprocess.run(command, cwd=witness_process.ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_verifier_requires_a_witness_on_the_newest_checkpoint_and_says_what_it_saw(tmp_path, witness):
+    append()
+    log.checkpoint()
+    witnessing.submit_newest()
+    folder = export(tmp_path / "export", "--tiles")
+    said = verify.as_text(verify.verify(folder, key=str(keys.public()), witnesses=[witness.public]))
+    assert "checkpoints cosigned by witness.example/w1: 2, the newest of 2 entries at 20" in said
+    code, report = run(folder, "--witness", witness.public)
+    assert (code, report["findings"]) == (0, [])
+    (vouched,) = report["witnesses"]
+    assert (vouched["witness"], [size for size, _ in vouched["checkpoints"]]) == ("witness.example/w1", [1, 2])
+    assert 0 <= vouched["age_seconds"] < 120
+    assert "\u2014 witness.example/w1 " in (folder / "tlog" / "checkpoint").read_text()
+    stranger = WitnessKey.of(PrivateKey.make("witness.example/w2"))
+    code, report = run(folder, "--witness", witness.public, "--witness", str(stranger))
+    assert code == 1
+    assert [one["place"] for one in report["findings"]] == ["witness.example/w2"]
+
+
+def test_an_export_after_the_witness_went_away_holds_but_not_for_who_requires_it(tmp_path, witness):
+    append()
+    log.checkpoint()
+    witnessing.submit_newest()
+    witness.kill()
+    folder = export(tmp_path / "export")
+    report = verify.verify(folder, key=str(keys.public()))
+    assert report.verdict == "holds"
+    report = verify.verify(folder, key=str(keys.public()), witnesses=[witness.public])
+    assert [one["message"] for one in report.findings] == ["did not cosign the newest checkpoint, of 2 entries"]
+    assert [size for size, _ in report.witnesses[0].checkpoints] == [1]
+
+
+def test_a_forged_line_under_the_name_of_a_witness_fails(tmp_path, site, witness):
+    append()
+    log.checkpoint()
+    witnessing.submit_newest()
+    place = site / "anchors" / "witnesses" / "board" / "000000000001.cosig"
+    key = WitnessKey.parse(witness.public)
+    place.write_text(notes.signature_line(key.name, key.id, bytes(72)))
+    report = verify.verify(export(tmp_path / "export"), key=str(keys.public()), witnesses=[witness.public])
+    assert [one["message"] for one in report.findings] == ["the cosignature by witness.example/w1 does not hold"]
+
+
+@needs_openssl
+def test_timestamps_are_kept_exported_and_verified(tmp_path, authority):
+    append()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 1
+    folder = export(tmp_path / "export")
+    report = verify.verify(folder, key=str(keys.public()), timestamp_ca=authority.certificate)
+    assert (report.findings, report.counts["timestamps"]) == ([], 2)
+    assert [(one.witness, len(one.checkpoints)) for one in report.timestamps] == [("notary", 2)]
+    assert verify.verify(folder, key=str(keys.public())).timestamps_note == "not checked: no --timestamp-ca was given"
+    stranger = Authority(tmp_path / "stranger")
+    stranger.close()
+    report = verify.verify(folder, key=str(keys.public()), timestamp_ca=stranger.certificate)
+    assert {one["check"] for one in report.findings} == {"timestamps"}
+
+
+@needs_openssl
+def test_without_the_optional_library_timestamps_are_said_to_be_unchecked(tmp_path, authority):
+    append()
+    folder = export(tmp_path / "export")
+    code = (
+        "import sys, importlib.util as util; found = util.find_spec;"
+        "util.find_spec = lambda name, *more: None if name == 'rfc3161_client' else found(name, *more);"
+        "from audit.verify import main; sys.exit(main(sys.argv[1:]))"
+    )
+    options = [str(folder), "--key", str(keys.public()), "--timestamp-ca", str(authority.certificate)]
+    command = [sys.executable, "-c", code, *options]
+    done = subprocess.run(command, cwd=witness_process.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "timestamps not checked: the package rfc3161-client is not installed" in done.stdout
+
+
+@needs_openssl
+def test_a_timestamp_of_something_else_is_not_taken(authority):
+    append()
+    log.checkpoint()
+    assert witnessing.submit_newest() == 1
+    append()
+    authority.broken = True  # stamps its last question again
+    log.checkpoint()
+    assert witnessing.submit_newest() == 0
+    assert receipts.seen("notary").problem.startswith("the timestamp does not hold")
+    assert authority.asked == 2
