@@ -19,18 +19,29 @@ AGAIN = " again"
 Pair = tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The attribute ``name`` holds what ``repeats`` is of the member before. Of a member that none precedes it holds
+    the unit's column ``start``, or where there is no such column a code of its own, the last.
+    """
+
+    name: str
+    repeats: str
+    start: str = ""
+
+
 @dataclass(frozen=True)
 class Layout:
     """``top``: the unit's own columns. A unit whose column ``size`` has code c has ``present[c]`` members, each with
-    the attributes ``members``. ``before`` pairs an attribute with the one it repeats from the member before, and has
-    one code more, the last, for a member that none precedes. ``given`` attributes are known before members are made.
+    the attributes ``members``. ``given`` attributes are known before members are made, and ``before`` says which
+    repeat the member before.
     """
 
     top: Domain
     size: str
     present: tuple[int, ...]
     members: Domain
-    before: tuple[tuple[str, str], ...] = ()
+    before: tuple[Before, ...] = ()
     given: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -38,9 +49,10 @@ class Layout:
             raise ValueError("a layout says how many members each size has, and one size has some")
         if set(self.top.columns) & set(self.members.columns):
             raise ValueError("a unit's columns and those of its members need different names")
-        for later, earlier in self.before:
-            if self.members.size(later) != self.members.size(earlier) + 1:
-                raise ValueError("what repeats the member before has one code more")
+        for each in self.before:
+            more = 0 if each.start else 1
+            if self.members.size(each.name) != self.members.size(each.repeats) + more:
+                raise ValueError("what repeats the member before has its codes, and one more where it starts from none")
 
     @property
     def most(self) -> int:
@@ -50,7 +62,7 @@ class Layout:
     @property
     def drawn(self) -> tuple[str, ...]:
         """The attributes that a model of members has to make."""
-        known = {*self.given, *(later for later, _ in self.before)}
+        known = {*self.given, *(each.name for each in self.before)}
         return tuple(name for name in self.members.columns if name not in known)
 
     @cached_property
@@ -113,12 +125,13 @@ def first_two() -> tuple[Pair, ...]:
     return ((1, 2),)
 
 
-def first_and_later(most: int) -> tuple[Pair, ...]:
-    return tuple((1, later) for later in range(3, most + 1))
+def with_later(most: int) -> tuple[Pair, ...]:
+    """Each of the first two with every later member."""
+    return tuple((first, later) for later in range(3, most + 1) for first in (1, 2))
 
 
-def neighbours(most: int, *, start: int = 3) -> tuple[Pair, ...]:
-    return tuple((place, place + 1) for place in range(start, most))
+def among_later(most: int) -> tuple[Pair, ...]:
+    return tuple((one, other) for other in range(4, most + 1) for one in range(3, other))
 
 
 def _without_gaps(blocks: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,64 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import combinations
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from privacy.values import IntArray
 from synthesis.members import People
 
-if TYPE_CHECKING:
-    from benchmarks.kinds.population import Population
+Seen = Sequence[IntArray]
 
 
-def distance(real: Iterable[IntArray], made: Iterable[IntArray]) -> float:
-    """Total variation distance of two tables, each given by columns of codes, missing codes as -1."""
-    left, right = np.stack(list(real)), np.stack(list(made))
-    sizes = np.maximum(left.max(axis=1, initial=0), right.max(axis=1, initial=0)) + 2
-    cells = int(np.prod(sizes))
-    a, b = (np.bincount(np.ravel_multi_index(tuple(each + 1), tuple(sizes)), minlength=cells) for each in (left, right))
-    return float(np.abs(a / max(a.sum(), 1) - b / max(b.sum(), 1)).sum() / 2)
+def distance(real: Seen, made: Seen) -> float:
+    """Total variation distance of two tables, each given as columns of codes, all of one length."""
+    left, right = np.stack(real), np.stack(made)
+    sizes = np.maximum(left.max(axis=1, initial=0), right.max(axis=1, initial=0)) + 1
+    shares = []
+    for each in (left, right):
+        counts = np.bincount(np.ravel_multi_index(tuple(each), tuple(sizes)), minlength=int(np.prod(sizes)))
+        shares.append(counts / max(counts.sum(), 1))
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 
 def mean(distances: Iterable[float]) -> float:
     return float(np.mean(list(distances)))
 
 
-def of_population(kind: Population, real: People, made: People) -> dict[str, float]:
-    own, tops, size = kind.members.names, kind.units.names, kind.layout.top.columns[-1]
-    attribute, unit = _attributes(real, made), _units(real, made)
-    found = {
-        "household 1-ways": mean(distance(*unit(name)) for name in tops),
-        "household pairs": mean(distance(*unit(*pair)) for pair in combinations(tops, 2)),
-        "size": distance(*unit(size)),
-        "person 1-ways": mean(distance(*attribute(name)) for name in own),
-        "person pairs": mean(distance(*attribute(*pair)) for pair in combinations(own, 2)),
-        "household x person": mean(distance(*attribute(top, name)) for top in tops for name in own),
-    }
-    for name in own:
-        found[f"{name} of persons 1 and 2"] = distance(meeting(real, name), meeting(made, name))
-    for name in own:
-        found[f"{name} of all pairs in a household"] = distance(all_pairs(real, name), all_pairs(made, name))
-    return found
+def compared(real: People, made: People, *names: str, of_units: bool = False) -> tuple[Seen, Seen]:
+    """The same columns of both: of every member, or of every unit."""
+    seen = _of_units if of_units else column
+    return [seen(real, name) for name in names], [seen(made, name) for name in names]
 
 
 def column(people: People, name: str) -> IntArray:
     """An attribute of every member, or a column of its unit."""
     if name in people.layout.top.columns:
-        return np.asarray(people.top[people.owners, people.layout.top.index(name)])
-    return people.codes[name][:-1].astype(np.int64)
+        return np.asarray(_of_units(people, name)[people.owners])
+    return people.codes[name].astype(np.int64)
 
 
-def meeting(people: People, name: str) -> list[IntArray]:
+def meeting(people: People, name: str) -> Seen:
     """The first two members of every unit that has two."""
     first = people.starts[people.counts >= 2]
     return [column(people, name)[first], column(people, name)[first + 1]]
 
 
-def all_pairs(people: People, name: str) -> list[IntArray]:
+def all_pairs(people: People, name: str) -> Seen:
     """Every two members of a unit, in their order."""
     values, lefts, rights = column(people, name), [], []
     for gap in range(1, people.layout.most):
@@ -69,11 +56,5 @@ def all_pairs(people: People, name: str) -> list[IntArray]:
     return [np.concatenate(lefts), np.concatenate(rights)]
 
 
-def _attributes(real: People, made: People):  # type: ignore[no-untyped-def]
-    return lambda *names: tuple([column(people, name) for name in names] for people in (real, made))
-
-
-def _units(real: People, made: People):  # type: ignore[no-untyped-def]
-    return lambda *names: tuple(
-        [people.top[:, people.layout.top.index(name)] for name in names] for people in (real, made)
-    )
+def _of_units(people: People, name: str) -> IntArray:
+    return np.asarray(people.top[:, people.layout.top.index(name)])

@@ -37,6 +37,11 @@ class Wanted:
     importance: float = 1.0
 
 
+def together(cliques: Sequence[AnyClique], importance: float) -> list[Wanted]:
+    """A group of tables that matter so much together."""
+    return [Wanted(clique, importance / len(cliques)) for clique in cliques]
+
+
 class Onlooker:
     """A model that is told and expects nothing: all tables are named in advance."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from privacy.values import NoisyTied
-from synthesis.loop.denoising import FloatArray
+from synthesis.loop.denoising import FloatArray, denoise
 from synthesis.members.people import People
 from synthesis.members.settings import MemberSettings
 from synthesis.members.tables import FORBIDDEN, Rule, Table
@@ -44,12 +44,24 @@ class Evidence(Tilted):
 
     def __init__(self, released: NoisyTied, people: People, settings: MemberSettings, *, scale: float) -> None:
         super().__init__(released, people)
-        self.target = released.counts / released.parts / scale
-        self.sigma = released.sigma / released.parts / scale
+        self.sigma = np.full(self.shape, released.sigma / released.parts / scale)
+        self.target = self._believed(released.counts / released.parts / scale)
         self.settings, self.weight, self.gain = settings, settings.weight, settings.step
         self.spread = float((self.weights**2).sum() / max(self.weights.sum(), 1e-9))  # votes of an instance
         self.averaged: FloatArray = np.zeros(self.shape)
         self._last: FloatArray = np.zeros(self.shape)
+
+    def _believed(self, counts: FloatArray) -> FloatArray:
+        """The released votes, made to add up to those that the units cast; of one attribute, denoised along its codes."""
+        votes = np.bincount(self.blocks, weights=self.weights, minlength=self.shape[0])
+        if len(self.shape) != 2:
+            gaps = (votes - counts.reshape(len(votes), -1).sum(axis=1)) / counts[0].size
+            return np.asarray(counts + gaps.reshape(-1, *[1] * (counts.ndim - 1)))
+        found = np.empty(self.shape)
+        for block, total in enumerate(votes.tolist()):
+            estimate = denoise(counts[block], sigma=float(self.sigma[block, 0]), total=max(total, 1.0))
+            found[block], self.sigma[block] = estimate.mean, estimate.sd
+        return found
 
     def learn(self, expected: FloatArray) -> None:
         """A damped Newton step of every cell's tilt towards the release."""
@@ -58,7 +70,7 @@ class Evidence(Tilted):
         self._adapt(slope / np.sqrt(variance + expected))
         newton = slope / (np.maximum(expected * self.spread, 1) + self.weight * variance)
         self.theta += np.clip(self.gain * newton, -LARGEST_STEP, LARGEST_STEP)
-        surprise = float((rest**2).mean() / (variance + (expected * self.spread).mean()))
+        surprise = float((rest**2 / (variance + (expected * self.spread).mean())).mean())
         self.weight *= float(np.clip(surprise / EXPLAINED, 0.5, 2) ** -0.2)
         self.weight = min(max(self.weight, self.settings.least_weight), 3.0)
 

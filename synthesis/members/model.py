@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from privacy.values import NoisyTied
-from synthesis.loop.denoising import FloatArray, denoise
+from synthesis.loop.denoising import FloatArray
 from synthesis.members.blocks import Block, Group, colours, occurrences, own_columns
 from synthesis.members.evidence import Evidence, Forbidding, Tilted
 from synthesis.members.people import People
@@ -141,6 +141,5 @@ def bases(people: People, evidence: Sequence[Evidence]) -> dict[str, FloatArray]
 
 
 def _log_mass(table: Evidence) -> FloatArray:
-    counts, sigma = table.target.sum(axis=0), table.sigma * np.sqrt(table.shape[0])
-    mass = denoise(counts, sigma=sigma, total=max(float(counts.sum()), 1.0)).mass
-    return np.asarray(np.log(np.maximum(mass, LIGHTEST)))
+    counts = table.target.sum(axis=0)
+    return np.asarray(np.log(np.maximum(counts / counts.sum(), LIGHTEST)))

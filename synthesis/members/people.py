@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from privacy.layouts import Layout
+from privacy.layouts import Before, Layout
 from privacy.values import IntArray
 from synthesis.loop.sampling import Codes
 
 
 class People:
-    """``top``: units x columns; the members of a unit follow each other, in order.
+    """``top``: units x columns; the members of a unit follow each other, in order. ``codes``: a code a member.
 
-    ``codes[attribute]`` has one code a member, and one more at the end: what a member before the first would have.
     ``given`` holds the layout's given attributes, one array each. Members are in the same ``group`` as the one
     before where that one precedes them (a person's trips); without groups, where they have the same unit.
     """
@@ -27,17 +26,12 @@ class People:
         self.members = len(self.owners)
         self.position = np.arange(self.members) - self.starts[self.owners]
         self.groups = self.owners if groups is None else groups
-        self.codes: dict[str, Codes] = {}
-        for name, size in zip(layout.members.columns, layout.members.sizes, strict=True):
-            self.codes[name] = np.zeros(self.members + 1, dtype=np.int32)
-            self.codes[name][-1] = size
+        self.codes: dict[str, Codes] = {name: np.zeros(self.members, np.int32) for name in layout.members.columns}
         for name, values in (given or {}).items():
-            self.codes[name][:-1] = values
+            self.codes[name][:] = values
 
     @classmethod
-    def of(
-        cls, layout: Layout, top: IntArray, members: dict[str, IntArray], groups: IntArray | None = None
-    ) -> People:
+    def of(cls, layout: Layout, top: IntArray, members: dict[str, IntArray], groups: IntArray | None = None) -> People:
         """Known units and members; ``members`` has the drawn and the given attributes."""
         found = cls(layout, top, given=members, groups=groups)
         found.repeat()
@@ -51,15 +45,22 @@ class People:
         first[1:] = self.groups[1:] != self.groups[:-1]
         return np.where(first, -1, rows)
 
+    def starting(self, before: Before) -> IntArray:
+        """What each member would repeat if none preceded it."""
+        if before.start:
+            return np.asarray(self.top[self.owners, self.layout.top.index(before.start)])
+        return np.full(self.members, self.layout.members.size(before.repeats))
+
     def repeat(self) -> None:
         """Fill in what repeats the member before."""
-        for later, before in self.layout.before:
-            self.codes[later][:-1] = self.codes[before][self.earlier]
+        earlier = self.earlier
+        for each in self.layout.before:
+            self.codes[each.name][:] = np.where(earlier < 0, self.starting(each), self.codes[each.repeats][earlier])
 
     def table(self) -> IntArray:
         """Members x attributes, in the layout's order."""
         self.repeat()
-        columns = [self.codes[name][:-1] for name in self.layout.members.columns]
+        columns = [self.codes[name] for name in self.layout.members.columns]
         return np.stack(columns, axis=1).astype(np.int64)
 
     def wide(self) -> IntArray:

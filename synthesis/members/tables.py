@@ -28,9 +28,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """Where one axis is read: ``attribute`` of the members at ``rows`` (-1: there is none), or ``values`` as they are.
-
-    ``bins`` sends a code to its place on the axis.
+    """Where one axis is read: ``attribute`` of the members at ``rows``; where a row is -1, or without an attribute,
+    ``values``. ``bins`` sends a code to its place on the axis.
     """
 
     attribute: str
@@ -39,7 +38,7 @@ class Reading:
     bins: IntArray
 
     def seen(self, codes: dict[str, Codes]) -> IntArray:
-        read = codes[self.attribute][self.rows] if self.attribute else self.values
+        read = np.where(self.rows < 0, self.values, codes[self.attribute][self.rows]) if self.attribute else self.values
         return np.asarray(self.bins[read], dtype=np.int64)
 
 
@@ -60,23 +59,26 @@ class Table:
 
     def _reading(self, axis: int, people: People) -> Reading:
         """One axis through all slots. What repeats the member before is read from that member itself."""
-        layout, repeats = people.layout, dict(people.layout.before)
-        name, position = layout.places[self.clique.slots[0].axes[axis].column]
+        layout, none = people.layout, np.zeros(0, dtype=np.int64)
+        first = self.clique.slots[0].axes[axis]
+        name, position = layout.places[first.column]
         size = (layout.top if position == 0 else layout.members).size(name)
-        bins = self.clique.slots[0].axes[axis].bins
-        seen = np.asarray(bins if bins else range(size))
+        bins = np.asarray(first.bins or range(size))
         if position == 0:
             values = people.top[:, layout.top.index(name)]
-            return Reading("", np.zeros(0, int), np.concatenate([values[u] for u in self._units]), seen)
-        rows = np.concatenate(
-            [people.starts[u] + layout.places[slot.axes[axis].column][1] - 1
-             for slot, u in zip(self.clique.slots, self._units, strict=True)]
-        )  # fmt: skip
-        if name in repeats:
-            return Reading(repeats[name], people.earlier[rows], np.zeros(0, int), seen)
+            return Reading("", none, np.concatenate([values[units] for units in self._units]), bins)
+        rows = np.concatenate([self._rows(axis, slot, people) for slot in range(len(self._units))])
+        repeated = {each.name: each for each in layout.before}
+        if name in repeated:
+            before = repeated[name]
+            return Reading(before.repeats, people.earlier[rows], people.starting(before)[rows], bins)
         if name in layout.given:
-            return Reading("", np.zeros(0, int), people.codes[name][rows].astype(np.int64), seen)
-        return Reading(name, rows, np.zeros(0, int), seen)
+            return Reading("", none, people.codes[name][rows].astype(np.int64), bins)
+        return Reading(name, rows, np.zeros(len(rows), dtype=np.int64), bins)
+
+    def _rows(self, axis: int, slot: int, people: People) -> IntArray:
+        _, position = people.layout.places[self.clique.slots[slot].axes[axis].column]
+        return np.asarray(people.starts[self._units[slot]] + position - 1)
 
     def cells(self, codes: dict[str, Codes], axes: Sequence[int] | None = None) -> IntArray:
         """The flat cell of every instance; of its block and the given axes alone, the others taken as 0."""
