@@ -11,9 +11,10 @@ import pandas as pd
 
 from benchmarks.kinds.declared import BadData, Table
 from benchmarks.kinds.levels import Level, of_units, rules_of
-from benchmarks.kinds.measuring import Wanted, together
+from benchmarks.kinds.measuring import together
 from privacy.layouts import Layout, among_later, first_two, with_later
 from privacy.values import Domain, IntArray
+from privacy.workloads import Wanted
 from synthesis.members import People, Rule
 
 SIZE = "members"
@@ -26,7 +27,8 @@ class Households:
     """``extra``: attributes of members, and their sizes, that come from elsewhere than the members' own table.
 
     The members' table declares ``least`` and ``most`` members of a unit, ``together`` (attributes drawn together)
-    and, where not all pairs are worth measuring, ``pairs``, ``withUnit`` and ``meetings``.
+    and, where not all tables are worth measuring, ``oneWay``, ``pairs``, ``withSize``, ``withUnit`` and ``meetings``;
+    ``matters`` weighs single attributes.
     """
 
     def __init__(self, units: Table, members: Table, extra: Mapping[str, int] | None = None) -> None:
@@ -78,7 +80,7 @@ class Households:
         layout, own, facts = self.layout, self.layout.members.columns, self.members.facts
         tops = self.layout.top.columns
         found = together(of_units(tops, ()), OF_UNITS) + together(of_units((), combinations(tops, 2)), OF_UNITS)
-        found += together([layout.each(name, roles=(0,) if independent else ROLES) for name in own], OF_MEMBERS)
+        found += self._one_ways(facts.get("oneWay", own), (0,) if independent else ROLES)
         found += together([layout.each(*pair) for pair in facts.get("pairs", combinations(own, 2))], PAIRS)
         found += together([layout.each(SIZE, name) for name in facts.get("withSize", own)], WITH_SIZE)
         if independent:
@@ -89,6 +91,10 @@ class Households:
             meeting = facts.get("meetings", own)
             found += together([layout.pairs((name, name), positions) for name in meeting], importance)
         return found
+
+    def _one_ways(self, names: Sequence[str], roles: tuple[int, ...]) -> list[Wanted]:
+        matters, each = self.members.facts.get("matters", {}), OF_MEMBERS / len(names)
+        return [Wanted(self.layout.each(name, roles=roles), each * matters.get(name, 1)) for name in names]
 
     def spelled(self, made: People, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Both tables as the input spells them, with keys of their own: 1, 2, 3 and so on."""

@@ -10,20 +10,25 @@ import numpy as np
 
 from benchmarks.fidelity import rebuild
 from benchmarks.kinds.declared import Table
-from benchmarks.kinds.measuring import Measuring, Wanted
+from benchmarks.kinds.measuring import Measuring
 from privacy.accounting import rho_down
 from privacy.dp.charging import MemoryLedger
 from privacy.layouts import Layout
-from privacy.values import Clique, HardRule, IntArray, NoisyTable, NoisyTied
+from privacy.values import Clique, HardRule, IntArray, NoisyTable, NoisyTied, TiedClique
+from privacy.workloads import Wanted, affordable
 from synthesis.loop import LoopSettings
 from synthesis.members import MemberModel, MemberSettings, People, Rule
 
 FOR_SIZES = Decimal("0.02")  # of a level's rho: how many units have how many members
+FOR_ONE_WAY = Decimal("0.4")
 
 
 @dataclass(frozen=True)
 class Level:
-    """``blocks``: attributes drawn together. ``wanted``: every table of the level, named from the declaration."""
+    """``blocks``: attributes drawn together. ``wanted``: every table of the level, named from the declaration.
+
+    Tables of one column are measured first; what they say decides how finely the others are seen.
+    """
 
     layout: Layout
     rules: Sequence[Rule]
@@ -34,7 +39,7 @@ class Level:
         """Units as many as were released, their members, and how many instances of rules these break."""
         measuring = Measuring(self.layout, real.wide(), ledger)
         sizes = measuring.sizes(rho=rho_down(rho * FOR_SIZES))
-        tables = measuring.measure(self.wanted, rho=rho_down(rho * (1 - FOR_SIZES)), units=sizes.counts.tolist())
+        tables = self._measure(measuring, rho=rho_down(rho * (1 - FOR_SIZES)), units=sizes.counts.tolist())
         release = measuring.release([sizes, *tables])
         loop, _ = rebuild(release, settings=LoopSettings(), seed=seed)
         return self._fit(People(self.layout, loop.records(loop.total)), tables, seed)
@@ -45,8 +50,28 @@ class Level:
         """Members for units that were made before, which say how many members they have."""
         measuring = Measuring(self.layout, real.wide(), ledger)
         sizes = np.bincount(units.top[:, self.layout.top.index(self.layout.size)], minlength=len(self.layout.present))
-        tables = measuring.measure(self.wanted, rho=rho, units=sizes.tolist())
-        return self._fit(units, tables, seed)
+        return self._fit(units, self._measure(measuring, rho=rho, units=sizes.tolist()), seed)
+
+    def _measure(self, measuring: Measuring, *, rho: Decimal, units: Sequence[float]) -> list[NoisyTable]:
+        first = [each for each in self.wanted if _columns(each) == 1]
+        rest = [each for each in self.wanted if _columns(each) > 1]
+        share = rho_down(rho * FOR_ONE_WAY) if rest else rho
+        found = list(measuring.measure(first, rho=share, units=units))
+        if rest:
+            left = rho_down(rho - share)
+            if measuring.ledger is not None:
+                rest = affordable(rest, self.layout, self._masses(found), rho=float(left), units=units)
+            found += measuring.measure(rest, rho=left, units=units)
+        return found
+
+    def _masses(self, tables: Sequence[NoisyTable]) -> dict[str, list[float]]:
+        """The released counts of every code of a column, in whatever block."""
+        found: dict[str, list[float]] = {}
+        for table in tables:
+            axis = (table.clique.slots[0] if isinstance(table, NoisyTied) else table.clique).axes[0]
+            counts = table.counts.reshape(-1, table.counts.shape[-1]).sum(axis=0)
+            found[self.layout.places[axis.column][0]] = counts.astype(float).tolist()
+        return found
 
     def _fit(self, people: People, tables: Iterable[NoisyTable], seed: int) -> tuple[People, int]:
         pooled = [table for table in tables if isinstance(table, NoisyTied)]
@@ -54,6 +79,10 @@ class Level:
             people, pooled, rules=self.rules, blocks=self.blocks, settings=MemberSettings(), seed=seed
         )
         return model.fit(), model.violations()
+
+
+def _columns(wanted: Wanted) -> int:
+    return len((wanted.clique.slots[0] if isinstance(wanted.clique, TiedClique) else wanted.clique).axes)
 
 
 def of_units(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[Clique]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
 
 from privacy import workloads
@@ -14,6 +13,7 @@ from privacy.dp.execution import execute
 from privacy.dp.sensitivity import VOTE
 from privacy.layouts import Layout
 from privacy.plans import MAX_CELLS, MeasurementPlan
+from privacy.workloads import Wanted
 from privacy.values import (
     AnyClique,
     Clique,
@@ -27,14 +27,6 @@ from privacy.values import (
 )
 
 NO_NOISE = 0.3  # taken for the noise of a table released without any: of a row, or of a vote
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A table and what it matters beside others."""
-
-    clique: AnyClique
-    importance: float = 1.0
 
 
 def together(cliques: Sequence[AnyClique], importance: float) -> list[Wanted]:
@@ -52,9 +44,6 @@ class Onlooker:
         return None
 
 
-Measure = Callable[[Sequence[Wanted], Decimal, Sequence[float]], tuple[NoisyTable, ...]]
-
-
 class Measuring:
     """One layout's wide rows, one a unit, under a ledger. Everything that touches them is here."""
 
@@ -70,10 +59,7 @@ class Measuring:
         plain = [each for each in wanted if isinstance(each.clique, Clique)]
         pooled = [each for each in wanted if isinstance(each.clique, TiedClique)]
         ordered = [*plain, *pooled]
-        shares = workloads.weights(
-            [each.clique for each in ordered], [each.importance for each in ordered],
-            domain=self.layout.domain, units=units,
-        )  # fmt: skip
+        shares = workloads.weights(ordered, domain=self.layout.domain, units=units)
         plan = MeasurementPlan(
             one_way_share=Decimal(0), fixed_share=Decimal(1), rounds=0, per_round=1, max_cells=MAX_CELLS,
             fixed=tuple(each.clique for each in plain if isinstance(each.clique, Clique)),

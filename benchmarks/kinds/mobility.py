@@ -20,7 +20,7 @@ from privacy.values import IntArray
 from synthesis.members import People, Rule
 
 COUNT = "trips"
-FOR_PERSONS = Decimal("0.35")  # of rho
+FOR_PERSONS = Decimal("0.2")  # of rho
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ class Mobility:
         found["transitions"] = distance(*(_following(each, purpose) for each in both))
         found["mode transitions"] = distance(*(_following(each, mode) for each in both))
         found["trips per person"] = distance(*compared(real.persons, made.persons, COUNT))
-        found["OD of 20 zones"] = distance(*compared(*both, "origin zone", chain["zone"]))
-        coarse = [[code // 4 for code in pair] for pair in compared(*both, "origin zone", chain["zone"])]
-        found["OD of 5 zones"] = distance(*coarse)
+        found["OD"] = distance(*compared(*both, "origin zone", chain["zone"]))
+        coarse = [[code // 2 for code in pair] for pair in compared(*both, "origin zone", chain["zone"])]
+        found["OD, coarse"] = distance(*coarse)
         found["time use"] = _time_use(real.trips, made.trips, purpose, hour)
         found["purpose by hour"] = distance(*compared(*both, purpose, hour))
         found["person 1-ways"] = float(np.mean([

@@ -9,14 +9,15 @@ import numpy as np
 
 from benchmarks.kinds.declared import Table
 from benchmarks.kinds.levels import Level
-from benchmarks.kinds.measuring import Wanted, together
+from benchmarks.kinds.measuring import together
 from privacy.layouts import Before, Layout
 from privacy.values import Domain, IntArray
+from privacy.workloads import Wanted
 from synthesis.members import People, Rule
 
 STAGES = 3  # the first trip of a day, those between, the last
 TOTAL, STAGE, ORIGIN = "all trips", "stage", "origin zone"
-ONE_WAY, WITHIN, CHAINS, PLACES = 3.0, 2.0, 3.0, 2.0
+ONE_WAY, WITHIN, CHAINS, PLACES = 3.0, 2.0, 4.0, 3.0
 
 
 class Trips:
@@ -71,11 +72,10 @@ class Trips:
     def _wanted(self, *, independent: bool) -> list[Wanted]:
         own = (self.purpose, self.time, self.mode, self.zone)
         found = together([self._each(name) for name in own], ONE_WAY)
-        pairs = [(self.purpose, self.time), (self.purpose, self.mode), (self.traveller, self.purpose),
-                 (STAGE, self.time)]  # fmt: skip
+        pairs = [(self.purpose, self.time), (self.purpose, self.mode), (self.traveller, self.purpose)]
         if independent:
-            return found + together([self._each(*pair) for pair in pairs[:3]], WITHIN)
-        pairs += [(self.traveller, self.mode), (_before(self.time), self.time)]
+            return found + together([self._each(*pair) for pair in pairs], WITHIN)
+        pairs += [(STAGE, self.time), (_before(self.time), self.time)]
         chains = [(_before(self.purpose), self.purpose), (_before(self.mode), self.mode)]
         found += together([self._each(*pair) for pair in pairs], WITHIN)
         found += together([self._each(*pair) for pair in chains], CHAINS)
