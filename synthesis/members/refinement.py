@@ -33,7 +33,8 @@ class Refiner:
         for _ in range(passes):
             for place in self.rng.permutation(len(self.groups)).tolist():
                 for group in self.groups[place]:
-                    _Moves(self, group).run(batches)
+                    if any(id(part.table) in self.starts for part in group.parts):
+                        _Moves(self, group).run(batches)
 
 
 class _Moves:
