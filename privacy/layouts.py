@@ -89,7 +89,7 @@ class Layout:
         return f"{name}@{position}"
 
     def each(self, *names: str, votes: int = 1, roles: Sequence[int] = (0,)) -> TiedClique:
-        """Every member is counted once; the member at a position in the block ``roles`` says, the last for all later."""
+        """Every member is counted once, in the block that ``roles`` says for its position, the last for all later."""
         slots = tuple(self._slot(names, (position,) * len(names)) for position in range(1, self.most + 1))
         blocks = tuple(roles[min(place, len(roles) - 1)] for place in range(self.most))
         return TiedClique(self.size, self.present, slots, _without_gaps(blocks), votes)

@@ -23,7 +23,7 @@ FINEST = 10_000
 """Weights are whole numbers; the largest is this."""
 LEVELS = (64, 32, 16, 8, 4)
 """At level L a code of at least 1/L of the mass stands alone, and runs of lighter ones are cut at about that."""
-WORTH = 0.5
+WORTH = 0.7
 """Of a table's mass: the expected sum of noise over its cells, beyond which it is seen more coarsely."""
 NOISE = math.sqrt(2 / math.pi)
 
@@ -48,7 +48,12 @@ def weights(wanted: Sequence[Wanted], *, domain: Domain, units: Sequence[float])
 
 
 def affordable(
-    wanted: Sequence[Wanted], layout: Layout, masses: Mapping[str, Sequence[float]], *, rho: float, units: Sequence[float]
+    wanted: Sequence[Wanted],
+    layout: Layout,
+    masses: Mapping[str, Sequence[float]],
+    *,
+    rho: float,
+    units: Sequence[float],
 ) -> list[Wanted]:
     """The tables, each as finely as its noise is worth: the noisiest becomes coarser until all are within WORTH.
 
@@ -105,7 +110,8 @@ def _noises(wanted: Sequence[Wanted], domain: Domain, *, rho: float, units: Sequ
     shares = np.array(weights(wanted, domain=domain, units=units), dtype=float)
     sigmas = 1 / np.sqrt(2 * rho * shares / shares.sum())
     noise = [_noise(each.clique, domain, units) for each in wanted]
-    return (NOISE * sigmas * np.array(noise)).tolist()
+    found: list[float] = (NOISE * sigmas * np.array(noise)).tolist()
+    return found
 
 
 def _noise(clique: AnyClique, domain: Domain, units: Sequence[float]) -> float:
@@ -136,7 +142,5 @@ def _mass(clique: AnyClique, units: Sequence[float]) -> float:
 @cache
 def _votes(present: tuple[int, ...], blocks: tuple[int, ...], votes: int) -> IntArray:
     """The votes that a unit of each size casts."""
-    cast = [
-        sum(min(blocks[:count].count(block), votes) for block in range(max(blocks) + 1)) for count in present
-    ]
+    cast = [sum(min(blocks[:count].count(block), votes) for block in range(max(blocks) + 1)) for count in present]
     return np.array(cast)

@@ -33,7 +33,7 @@ from benchmarks.kinds.population import Population
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
 
-KINDS = {"population": Population, "mobility": Mobility}
+KINDS: dict[str, Any] = {"population": Population, "mobility": Mobility}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,7 +61,8 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         "rho": float(ledger.spent) if ledger else None, "seed": asked.seed, "unit": declared.unit, "k": 1,
         "seconds": round(seconds, 1), "cpu_seconds": round(time.process_time(), 1),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "statistics": {name: round(each, 5) for name, each in kind.statistics(real, made).items()}, "rule_violations": broken,
+        "statistics": {name: round(each, 5) for name, each in kind.statistics(real, made).items()},
+        "rule_violations": broken,
     }  # fmt: skip
 
 

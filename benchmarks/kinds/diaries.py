@@ -24,7 +24,8 @@ def _chained(rows: IntArray, hours: IntArray, origins: IntArray, destinations: I
     left, done, here = rows.tolist(), [], None
     while left:
         now = [row for row in left if hours[row] == hours[left[0]]]
-        taken = next((row for row in now if here is not None and origins[row] == here), _opening(now, here, origins, destinations))
+        connecting = [row for row in now if here is not None and origins[row] == here]
+        taken = connecting[0] if connecting else _opening(now, here, origins, destinations)
         left.remove(taken)
         done.append(taken)
         here = destinations[taken]
@@ -55,8 +56,8 @@ def repaired(persons: IntArray, origins: IntArray, destinations: IntArray, homes
 def tours(trips: pd.DataFrame, *, home: str, mandatory: list[str]) -> tuple[IntArray, pd.DataFrame]:
     """Each trip's tour, numbered from 0, and a row for every tour: from home to home, named after its main trip.
 
-    ``trips`` are in order and have purpose, destination, origin, depart, trip_mode, person_id and household_id. The main
-    trip is the first with a mandatory purpose, or else the first.
+    ``trips`` are in order and have purpose, destination, origin, depart, trip_mode, person_id and household_id. The
+    main trip is the first with a mandatory purpose, or else the first.
     """
     starts = (trips["person_id"] != trips["person_id"].shift()) | (trips["purpose"].shift() == home)
     number = starts.cumsum().to_numpy() - 1

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.kinds.declared import BadData, Table
-from benchmarks.kinds.levels import Level, of_units, rules_of
+from benchmarks.kinds.levels import Level, of_units, rules_of, shares
 from benchmarks.kinds.measuring import together
 from privacy.layouts import Layout, among_later, first_two, with_later
 from privacy.values import Domain, IntArray
@@ -19,7 +19,7 @@ from synthesis.members import People, Rule
 
 SIZE = "members"
 ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 3.0, 0.5, 4.0  # what groups of tables matter
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 4.0, 0.5, 4.0  # what groups of tables matter
 MEETINGS = (4.0, 2.0, 0.5)
 
 
@@ -73,7 +73,7 @@ class Households:
     def level(self, *, independent: bool, rules: Sequence[Rule] = ()) -> Level:
         declared = (*rules_of(self.members, self.layout), *rules)
         blocks = self.members.facts.get("together", ())
-        return Level(self.layout, declared, blocks, self.wanted(independent=independent))
+        return Level(self.layout, declared, blocks, self.wanted(independent=independent), *shares(self.members.facts))
 
     def wanted(self, *, independent: bool) -> list[Wanted]:
         """Every table, by rule from the declaration. Independent members: each by itself, none with another."""

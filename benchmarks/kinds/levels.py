@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.fidelity import rebuild
 from benchmarks.kinds.declared import Table
@@ -19,8 +21,8 @@ from privacy.workloads import Wanted, affordable
 from synthesis.loop import LoopSettings
 from synthesis.members import MemberModel, MemberSettings, People, Rule
 
-FOR_SIZES = Decimal("0.02")  # of a level's rho: how many units have how many members
-FOR_ONE_WAY = Decimal("0.4")
+FOR_SIZES = "0.02"  # of a level's rho: how many units have how many members
+FOR_ONE_WAY = "0.12"  # of the rest: tables of one column
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Level:
     rules: Sequence[Rule]
     blocks: Sequence[Sequence[str]]
     wanted: Sequence[Wanted]
+    sizes_share: Decimal = Decimal(FOR_SIZES)
+    one_way_share: Decimal = Decimal(FOR_ONE_WAY)
 
     def make(self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int) -> tuple[People, int]:
         """Units as many as were released, their members, and how many instances of rules these break."""
         measuring = Measuring(self.layout, real.wide(), ledger)
-        sizes = measuring.sizes(rho=rho_down(rho * FOR_SIZES))
-        tables = self._measure(measuring, rho=rho_down(rho * (1 - FOR_SIZES)), units=sizes.counts.tolist())
+        sizes = measuring.sizes(rho=rho_down(rho * self.sizes_share))
+        tables = self._measure(measuring, rho=rho_down(rho * (1 - self.sizes_share)), units=sizes.counts.tolist())
         release = measuring.release([sizes, *tables])
         loop, _ = rebuild(release, settings=LoopSettings(), seed=seed)
         return self._fit(People(self.layout, loop.records(loop.total)), tables, seed)
@@ -55,7 +59,7 @@ class Level:
     def _measure(self, measuring: Measuring, *, rho: Decimal, units: Sequence[float]) -> list[NoisyTable]:
         first = [each for each in self.wanted if _columns(each) == 1]
         rest = [each for each in self.wanted if _columns(each) > 1]
-        share = rho_down(rho * FOR_ONE_WAY) if rest else rho
+        share = rho_down(rho * self.one_way_share) if rest else rho
         found = list(measuring.measure(first, rho=share, units=units))
         if rest:
             left = rho_down(rho - share)
@@ -75,10 +79,14 @@ class Level:
 
     def _fit(self, people: People, tables: Iterable[NoisyTable], seed: int) -> tuple[People, int]:
         pooled = [table for table in tables if isinstance(table, NoisyTied)]
-        model = MemberModel(
-            people, pooled, rules=self.rules, blocks=self.blocks, settings=MemberSettings(), seed=seed
-        )
+        model = MemberModel(people, pooled, rules=self.rules, blocks=self.blocks, settings=MemberSettings(), seed=seed)
         return model.fit(), model.violations()
+
+
+def shares(facts: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """What a table declares of its level's rho: for sizes, and for tables of one column."""
+    declared = facts.get("shares", {})
+    return Decimal(declared.get("sizes", FOR_SIZES)), Decimal(declared.get("oneWay", FOR_ONE_WAY))
 
 
 def _columns(wanted: Wanted) -> int:
@@ -94,7 +102,7 @@ def rules_of(table: Table, layout: Layout) -> list[Rule]:
     return [Rule(layout.each(*rule.clique.columns), _every_code(rule, layout)[None]) for rule in table.schema.rules]
 
 
-def _every_code(rule: HardRule, layout: Layout) -> IntArray:
+def _every_code(rule: HardRule, layout: Layout) -> NDArray[np.bool_]:
     """What the rule allows, code by code."""
     grids = np.indices([layout.members.size(name) for name in rule.clique.columns])
     seen = [

@@ -1,4 +1,4 @@
-"""Measuring wide rows through the product's own execution, against a ledger in memory; and, to compare, without noise."""
+"""Measuring wide rows through the product's own execution, against a ledger in memory; to compare, without noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from privacy.dp.execution import execute
 from privacy.dp.sensitivity import VOTE
 from privacy.layouts import Layout
 from privacy.plans import MAX_CELLS, MeasurementPlan
-from privacy.workloads import Wanted
 from privacy.values import (
     AnyClique,
     Clique,
@@ -25,6 +24,7 @@ from privacy.values import (
     Release,
     TiedClique,
 )
+from privacy.workloads import Wanted
 
 NO_NOISE = 0.3  # taken for the noise of a table released without any: of a row, or of a vote
 
@@ -65,9 +65,7 @@ class Measuring:
             fixed=tuple(each.clique for each in plain if isinstance(each.clique, Clique)),
             tied=tuple(each.clique for each in pooled if isinstance(each.clique, TiedClique)), fixed_weights=shares,
         )  # fmt: skip
-        return execute(
-            plan, counter=self._counter, charge=self.ledger, model=Onlooker(), unit=PrivacyUnit(), rho=rho
-        )
+        return execute(plan, counter=self._counter, charge=self.ledger, model=Onlooker(), unit=PrivacyUnit(), rho=rho)
 
     def sizes(self, *, rho: Decimal) -> NoisyMarginal:
         """How many units there are of each size, which says what votes the other tables will have."""

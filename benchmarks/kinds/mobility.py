@@ -20,7 +20,7 @@ from privacy.values import IntArray
 from synthesis.members import People, Rule
 
 COUNT = "trips"
-FOR_PERSONS = Decimal("0.2")  # of rho
+FOR_PERSONS = Decimal("0.3")  # of rho
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Mobility:
         rows = rows[_rank(whose[rows]) < self.most]
         counts = np.bincount(whose[rows], minlength=len(persons))
         known = self.pair.people(units, persons, {COUNT: counts})
-        place = np.full(len(persons), -1)
-        place[self.pair.kept(units, persons)[0]] = np.arange(known.members)
-        return Days(known, self._diaries(known, place[whose[rows]], codes[rows]), repaired)
+        new = np.full(len(persons), -1)
+        new[self.pair.kept(units, persons)[0]] = np.arange(known.members)
+        return Days(known, self._diaries(known, new[whose[rows]], codes[rows]), repaired)
 
     def _diaries(self, known: People, person: IntArray, codes: IntArray) -> People:
         """The trips of the persons that are kept, in their order."""

@@ -22,7 +22,7 @@ class Population:
         names = list(declared.tables)
         if len(names) != 2:
             raise BadData("a population has two tables: units, and their members")
-        self.pair = Households(*(declared.tables[name] for name in names))
+        self.pair = Households(declared.tables[names[0]], declared.tables[names[1]])
 
     def read(self, folder: Path) -> People:
         return self.pair.people(self.pair.units.read(folder), self.pair.members.read(folder))

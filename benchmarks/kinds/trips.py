@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kinds.declared import Table
-from benchmarks.kinds.levels import Level
+from benchmarks.kinds.levels import Level, shares
 from benchmarks.kinds.measuring import together
 from privacy.layouts import Before, Layout
 from privacy.values import Domain, IntArray
@@ -48,10 +48,11 @@ class Trips:
         whose, codes = whose[kept], codes[kept]
         counts = np.bincount(whose, minlength=persons.members)
         given = self._given(persons, whose, counts)
-        return People.of(self.layout, self._top(persons, counts), given | dict(zip(self.table.names, codes.T, strict=True)), whose)
+        drawn = dict(zip(self.table.names, codes.T, strict=True))
+        return People.of(self.layout, self._top(persons, counts), given | drawn, whose)
 
     def empty(self, persons: People, count: str) -> People:
-        """As many trips as the persons make; a household with more than it may make gives up its last persons' trips."""
+        """As many trips as the persons make; where a household makes too many, its last persons make none."""
         counts = persons.codes[count].astype(np.int64)
         so_far = np.cumsum(counts) - (np.cumsum(counts) - counts)[persons.starts][persons.owners]
         counts = np.where(so_far > self.layout.most, 0, counts)
@@ -67,7 +68,9 @@ class Trips:
         return np.column_stack([persons.top[:, persons.layout.top.index(self.home)], total])
 
     def level(self, *, independent: bool) -> Level:
-        return Level(self.layout, self._rules(), [(self.purpose, self.zone)], self._wanted(independent=independent))
+        blocks = [(self.purpose, self.zone)]
+        wanted = self._wanted(independent=independent)
+        return Level(self.layout, self._rules(), blocks, wanted, *shares(self.table.facts))
 
     def _wanted(self, *, independent: bool) -> list[Wanted]:
         own = (self.purpose, self.time, self.mode, self.zone)
@@ -85,10 +88,10 @@ class Trips:
         return self.layout.each(*names, votes=self.votes)
 
     def _rules(self) -> Sequence[Rule]:
-        """A day ends at home; Home is where the household lives, and not where a trip from there leads; time goes on."""
+        """A day ends at home; Home is where the household lives, and no trip leads there from there; time goes on."""
         sizes = self.layout.members.size
         home = self.table.schema.labels(self.purpose).index(self.chain["home"])
-        purposes, hours, zones = np.arange(sizes(self.purpose)), np.arange(sizes(self.time)), np.arange(sizes(self.zone))
+        purposes, hours, zones = (np.arange(sizes(name)) for name in (self.purpose, self.time, self.zone))
         ends = (purposes == home)[None] | (np.arange(STAGES)[:, None] < STAGES - 1)
         there = (purposes != home)[None, :, None] | (zones[:, None, None] == zones[None, None])
         before = np.arange(sizes(_before(self.purpose)))

@@ -113,7 +113,7 @@ class Occurrence:
         choices = len(self.flat)
         ones = sp.csr_matrix((np.ones(choices), (np.arange(choices), self.flat)), shape=(choices, self.cells_owned))
         shape = [self.table.shape[place] for place in self._order]
-        return np.asarray((rows @ ones).reshape(shape).transpose(np.argsort(self._order)))
+        return np.asarray(rows @ ones).reshape(shape).transpose(np.argsort(self._order))
 
 
 def occurrences(block: Block, tables: Sequence[Tilted]) -> list[Occurrence]:
@@ -137,7 +137,8 @@ class Group:
         self.block, self.parts, self.members = block, parts, np.flatnonzero(chosen)
         local = np.cumsum(chosen) - 1
         self.instances = [np.flatnonzero((part.rows >= 0) & chosen[part.rows]) for part in parts]
-        owner = np.concatenate([local[part.rows[i]] for part, i in zip(parts, self.instances, strict=True)] or [local[:0]])
+        owners = [local[part.rows[i]] for part, i in zip(parts, self.instances, strict=True)]
+        owner = np.concatenate([local[:0], *owners])
         self.order = np.argsort(owner, kind="stable")
         self.owner = owner[self.order]
         self.ends = np.searchsorted(self.owner, np.arange(len(self.members) + 1)).astype(np.int32)
@@ -155,11 +156,13 @@ class Group:
     def stacked(self) -> Weights:
         """The parts' tilts, in the order of ``index``'s columns."""
         width = len(self.block.choices)
-        return np.concatenate(
-            [np.zeros((0, width)), *(part.unfold(part.table.theta) for part in self.parts)]
-        ).astype(np.float32)
+        return np.concatenate([np.zeros((0, width)), *(part.unfold(part.table.theta) for part in self.parts)]).astype(
+            np.float32
+        )
 
-    def draw(self, codes: dict[str, Codes], rng: np.random.Generator, *, expect: bool) -> tuple[Codes, list[FloatArray]]:
+    def draw(
+        self, codes: dict[str, Codes], rng: np.random.Generator, *, expect: bool
+    ) -> tuple[Codes, list[FloatArray]]:
         """A choice for every member, and each part's expected table over them."""
         index, stacked = self.index(codes), self.stacked()
         drawn = np.zeros(len(self.members), dtype=np.int32)

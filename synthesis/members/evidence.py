@@ -52,7 +52,7 @@ class Evidence(Tilted):
         self._last: FloatArray = np.zeros(self.shape)
 
     def _believed(self, counts: FloatArray) -> FloatArray:
-        """The released votes, made to add up to those that the units cast; of one attribute, denoised along its codes."""
+        """The released votes, made to add up to those that units cast; of one attribute, denoised along its codes."""
         votes = np.bincount(self.blocks, weights=self.weights, minlength=self.shape[0])
         if len(self.shape) != 2:
             gaps = (votes - counts.reshape(len(votes), -1).sum(axis=1)) / counts[0].size

@@ -119,15 +119,15 @@ class MemberModel:
         for group in groups:
             drawn, expected = group.draw(self.people.codes, self.rng, expect=True)
             group.put(self.people.codes, drawn)
-            for place, table in enumerate(expected):
-                sums[place].append(table)
+            for place, each in enumerate(expected):
+                sums[place].append(each)
         parts = groups[0].parts if groups else []
         found: dict[int, tuple[Evidence, list[FloatArray]]] = {}
         for place, tables in sums.items():
             table = parts[place].table
             if isinstance(table, Evidence) and parts[place].complete:
                 found.setdefault(id(table), (table, []))[1].append(np.sum(tables, axis=0))
-        return [(table, np.mean(each, axis=0)) for table, each in found.values()]
+        return [(table, np.mean(whole, axis=0)) for table, whole in found.values()]
 
 
 def bases(people: People, evidence: Sequence[Evidence]) -> dict[str, FloatArray]:

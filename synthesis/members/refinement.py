@@ -16,6 +16,8 @@ from synthesis.loop.sampling import Codes
 from synthesis.members.blocks import Group
 from synthesis.members.evidence import Evidence
 
+ACCEPT = 0.5  # share of good moves taken: two members of a batch may fill the same gap
+
 
 class Refiner:
     """Improves ``codes`` in place. All tables' cells stand in one row, table after table."""
@@ -44,17 +46,17 @@ class _Moves:
         self.refiner, self.group = refiner, group
         self.drawn = group.draw(refiner.codes, refiner.rng, expect=False)[0]
         self.now = _choices(group, refiner.codes)
-        parts = [part for part in group.parts if id(part.table) in refiner.starts]
-        instances = [i for part, i in zip(group.parts, group.instances, strict=True) if id(part.table) in refiner.starts]
+        every = zip(group.parts, group.instances, strict=True)
+        known = [(part, chosen) for part, chosen in every if id(part.table) in refiner.starts]
         columns = []
-        for number, (part, chosen) in enumerate(zip(parts, instances, strict=True)):
+        for number, (part, chosen) in enumerate(known):
             cells = part.table.cells(refiner.codes, part.rest)[chosen] + refiner.starts[id(part.table)]
             columns.append((part.rows[chosen], cells, part.table.weights[chosen], np.full(len(chosen), number)))
         rows, cells, weights, kinds = (np.concatenate(each) for each in zip(*columns, strict=True))
         local = np.searchsorted(group.members, rows)
         order = np.argsort(local, kind="stable")
         self.local, self.cells, self.weights = local[order], cells[order], weights[order]
-        moves = np.stack([part.moves for part in parts])
+        moves = np.stack([part.moves for part, _ in known])
         self.old = self.cells + moves[kinds[order], self.now[self.local]]
         self.new = self.cells + moves[kinds[order], self.drawn[self.local]]
 
@@ -69,7 +71,8 @@ class _Moves:
         counts, old, new, weights = self.refiner.counts, self.old[part], self.new[part], self.weights[part]
         price = self._price(new, weights) + self._price(old, -weights)
         change = np.bincount(self.local[part] - first, weights=price, minlength=last - first)
-        go = (change < 0) & (self.drawn[first:last] != self.now[first:last]) & (self.refiner.rng.random(last - first) < 0.5)
+        differs = self.drawn[first:last] != self.now[first:last]
+        go = (change < 0) & differs & (self.refiner.rng.random(last - first) < ACCEPT)
         moved = go[self.local[part] - first]
         counts += np.bincount(new[moved], weights=weights[moved], minlength=len(counts))
         counts -= np.bincount(old[moved], weights=weights[moved], minlength=len(counts))
@@ -95,4 +98,4 @@ def _choices(group: Group, codes: dict[str, Codes]) -> Codes:
 
 def _starts(tables: Sequence[Evidence]) -> list[int]:
     sizes = [int(np.prod(table.shape)) for table in tables]
-    return (np.cumsum(sizes) - sizes).astype(int).tolist()
+    return [sum(sizes[:place]) for place in range(len(sizes))]

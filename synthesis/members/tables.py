@@ -82,7 +82,7 @@ class Table:
 
     def cells(self, codes: dict[str, Codes], axes: Sequence[int] | None = None) -> IntArray:
         """The flat cell of every instance; of its block and the given axes alone, the others taken as 0."""
-        found = self.blocks * self.strides[0]
+        found: IntArray = self.blocks * self.strides[0]
         for axis, reading in enumerate(self.readings):
             if axes is None or axis in axes:
                 found = found + reading.seen(codes) * self.strides[axis + 1]
@@ -91,7 +91,7 @@ class Table:
     def count(self, codes: dict[str, Codes]) -> FloatArray:
         """The members' own table, in votes."""
         flat = np.bincount(self.cells(codes), weights=self.weights, minlength=int(np.prod(self.shape)))
-        return flat.reshape(self.shape)
+        return np.asarray(flat, dtype=np.float64).reshape(self.shape)
 
 
 def _weights(clique: TiedClique, code: int) -> list[float]:

@@ -36,7 +36,8 @@ def real(units: int, seed: int = 0) -> People:
     people = People(LAYOUT, top)
     first = rng.integers(CHILD, AGES, units)[people.owners]
     near = np.clip(first + rng.integers(-1, 2, people.members), CHILD, AGES - 1)
-    age = np.where(people.position == 0, first, np.where(people.position == 1, near, rng.integers(0, CHILD, len(first))))
+    later = np.where(people.position == 1, near, rng.integers(0, CHILD, len(first)))
+    age = np.where(people.position == 0, first, later)
     job = np.where(age < CHILD, 0, rng.integers(0, 3, len(age)))
     pay = np.where(job == 0, 0, rng.integers(1, 3, len(age)))
     return People.of(LAYOUT, top, {"age": age, "job": job, "pay": pay})
@@ -45,10 +46,11 @@ def real(units: int, seed: int = 0) -> People:
 def released(people: People, cliques: list[TiedClique], *, sigma: float = 0.5, seed: int = 0) -> list[NoisyTied]:
     """Tables as a release holds them; the noise here is a test's own, of known size."""
     rng, counter = np.random.default_rng(seed), NumpyCounter(people.wide(), LAYOUT.domain)
-    return [
-        NoisyTied(clique, counts + np.rint(rng.normal(0, sigma * VOTE, counts.shape)).astype(np.int64), sigma * VOTE, "1", VOTE)
-        for clique, counts in zip(cliques, tied.tables(counter, cliques), strict=True)
-    ]  # fmt: skip
+    found = []
+    for clique, counts in zip(cliques, tied.tables(counter, cliques), strict=True):
+        noise = np.rint(rng.normal(0, sigma * VOTE, counts.shape)).astype(np.int64)
+        found.append(NoisyTied(clique, counts + noise, sigma * VOTE, "1", VOTE))
+    return found
 
 
 def rules() -> list[Rule]:
@@ -135,7 +137,9 @@ def test_noise_is_not_learnt() -> None:
     """Where nothing is left of a table but noise, members stay near those of the quiet tables alone."""
     couples = LAYOUT.pairs(("age", "age"), first_two())
     quiet, loud = released(PEOPLE, TABLES[:7]), released(PEOPLE, [couples], sigma=200.0)
-    model = MemberModel(People(LAYOUT, PEOPLE.top), [*quiet, *loud], rules=rules(), blocks=BLOCKS, settings=FAST, seed=0)
+    model = MemberModel(
+        People(LAYOUT, PEOPLE.top), [*quiet, *loud], rules=rules(), blocks=BLOCKS, settings=FAST, seed=0
+    )
     model.fit()
     noisy = np.maximum(loud[0].counts / VOTE, 0)
     fitted = Table(couples, model.people).count(model.people.codes)
