@@ -62,7 +62,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         "seconds": round(seconds, 1), "cpu_seconds": round(time.process_time(), 1),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "statistics": {name: round(each, 5) for name, each in kind.statistics(real, made).items()},
-        "rule_violations": broken,
+        "rule_violations": broken, **kind.about(real),
     }  # fmt: skip
 
 

@@ -8,34 +8,26 @@ import pandas as pd
 from privacy.values import IntArray
 
 
-def order(persons: IntArray, hours: IntArray, origins: IntArray, destinations: IntArray) -> IntArray:
-    """Rows by person and hour; within an hour each next trip starts where the last one ended, if one does.
-
-    A file's own order breaks hours, so it is not kept, except where nothing else decides.
+def order(persons: IntArray, hours: IntArray, origins: IntArray, destinations: IntArray, homes: IntArray) -> IntArray:
+    """Rows by person and hour; within an hour each next trip starts where the last one ended, if one does, and the
+    first at home. A file's own order breaks hours, so it is not kept, except where nothing else decides.
     """
     rows = np.lexsort((np.arange(len(persons)), hours, persons))
     starts = np.flatnonzero(np.diff(persons[rows], prepend=-1) != 0)
-    found = [_chained(each, hours, origins, destinations) for each in np.split(rows, starts[1:]) if len(each)]
+    found = [_chained(each, hours, origins, destinations, homes) for each in np.split(rows, starts[1:]) if len(each)]
     return np.concatenate(found) if found else rows
 
 
-def _chained(rows: IntArray, hours: IntArray, origins: IntArray, destinations: IntArray) -> IntArray:
+def _chained(rows: IntArray, hours: IntArray, origins: IntArray, destinations: IntArray, homes: IntArray) -> IntArray:
     """One person's trips: of those of the earliest hour left, one that connects, or the first."""
-    left, done, here = rows.tolist(), [], None
+    left, done, here = rows.tolist(), [], homes[rows[0]]
     while left:
         now = [row for row in left if hours[row] == hours[left[0]]]
-        connecting = [row for row in now if here is not None and origins[row] == here]
-        taken = connecting[0] if connecting else _opening(now, here, origins, destinations)
+        taken = next((row for row in now if origins[row] == here), now[0])
         left.remove(taken)
         done.append(taken)
         here = destinations[taken]
     return np.array(done)
-
-
-def _opening(now: list[int], here: int | None, origins: IntArray, destinations: IntArray) -> int:
-    """Where no trip connects: one whose origin no other trip of the hour leads to."""
-    ends = {int(destinations[row]) for row in now}
-    return next((row for row in now if here is None and int(origins[row]) not in ends), now[0])
 
 
 def repaired(persons: IntArray, origins: IntArray, destinations: IntArray, homes: IntArray) -> dict[str, int]:

@@ -16,7 +16,7 @@ from benchmarks.kinds.measuring import Measuring
 from privacy.accounting import rho_down
 from privacy.dp.charging import MemoryLedger
 from privacy.layouts import Layout
-from privacy.values import Clique, HardRule, IntArray, NoisyTable, NoisyTied, TiedClique
+from privacy.values import Clique, HardRule, NoisyTable, NoisyTied, TiedClique
 from privacy.workloads import Wanted, affordable
 from synthesis.loop import LoopSettings
 from synthesis.members import MemberModel, MemberSettings, People, Rule

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,8 +56,8 @@ class Mobility:
         codes, whose = self.table.code(trips), whose.to_numpy(dtype=np.int64)
         zones = [pd.to_numeric(trips[self.chain[end]]).to_numpy(dtype=np.int64) for end in ("origin", "zone")]
         hours = codes[:, self.table.names.index(self.chain["time"])]
-        rows = diaries.order(whose, hours, *zones)
         homes = pd.to_numeric(units[self.chain["unit"]]).to_numpy()[self.pair.owners(units, persons)]
+        rows = diaries.order(whose, hours, *zones, homes[whose])
         repaired = diaries.repaired(whose[rows], zones[0][rows], zones[1][rows], homes[whose[rows]])
         rows = rows[_rank(whose[rows]) < self.most]
         counts = np.bincount(whose[rows], minlength=len(persons))
@@ -112,6 +113,9 @@ class Mobility:
         trips["person_id"], trips["household_id"] = made.trips.groups + 1, made.trips.owners + 1
         trips[self.table.facts["key"]] = np.arange(1, len(trips) + 1)
         return trips
+
+    def about(self, real: Days) -> dict[str, Any]:
+        return {"units": len(real.persons.top), "members": real.persons.members, "repaired": real.repaired}
 
     def statistics(self, real: Days, made: Days) -> dict[str, float]:
         chain, both = self.chain, (real.trips, made.trips)

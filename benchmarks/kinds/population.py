@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class Population:
         units, members = self.pair.spelled(made, np.random.default_rng([seed, 1]))
         write(units, self.pair.units, folder)
         write(members, self.pair.members, folder)
+
+    def about(self, real: People) -> dict[str, Any]:
+        return {"units": len(real.top), "members": real.members}
 
     def statistics(self, real: People, made: People) -> dict[str, float]:
         own, tops = self.pair.members.names, self.pair.units.names
