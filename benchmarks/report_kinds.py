@@ -37,8 +37,8 @@ writes the same tables with the same columns and spelling, keys of their own, an
 
 A declaration is one JSON file (`benchmarks/schemas/`): a Table Schema for each file ([schema.md](schema.md)) with
 `key`, `parent`, `parentKey`, `number` (the order of members), `least` and `most` members, and `together` (attributes
-drawn together). `pairs`, `withSize`, `withUnit`, `meetings` and `oneWay` name the tables to measure where not all are worth
-it, `matters` and `shares` how much goes to them. Nothing in it comes from data. `--schema FILE` takes another one.
+drawn together). `pairs`, `withSize`, `withUnit`, `meetings` and `oneWay` name the tables to measure where not all are
+worth it, `matters` and `shares` how much goes to them. Nothing in it comes from data; `--schema FILE` takes another.
 """
 WORDS = {
     "population": """## Population
@@ -124,10 +124,11 @@ def _table(lines: list[Line]) -> list[str]:
 def _facts(lines: list[Line]) -> list[str]:
     own = _by_method(lines).get("ours", lines)
     seconds, memory = sum(line["cpu_seconds"] for line in own) / len(own), max(line["peak_rss_mib"] for line in own)
+    first = own[0]
     return [
-        f"Epsilon {own[0]['epsilon']:g} at delta {own[0]['delta']:g} for {own[0]['unit']}, added or removed, with all its"
-        f" members; rho spent {own[0]['rho']:.5f}. {seconds:.0f} CPU s, {memory:,} MiB at most. The number of runs is in"
-        " brackets.",
+        f"Epsilon {first['epsilon']:g} at delta {first['delta']:g} for {first['unit']}, added or removed, with all its "
+        f"members; rho spent {first['rho']:.5f}. {seconds:.0f} CPU s, {memory:,} MiB at most. The number of runs is in "
+        "brackets.",
     ]
 
 

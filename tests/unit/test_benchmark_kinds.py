@@ -41,7 +41,8 @@ def town(tmp_path: Path) -> Path:
     numbers = np.concatenate([np.arange(count) + 1 for count in counts])
     persons = pd.DataFrame({"household_id": owners, "person_number": numbers,
                             "age_band": age, "gender": rng.integers(1, 3, len(age)), "employment": job,
-                            "occupation": np.where(works, "4.0", ""), "commute": np.where(works, "auto", "")})  # fmt: skip
+                            "occupation": np.where(works, "4.0", ""),
+                            "commute": np.where(works, "auto", "")})  # fmt: skip
     folder = tmp_path / "town"
     folder.mkdir()
     households.to_csv(folder / "households.csv", index=False)
