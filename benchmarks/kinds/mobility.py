@@ -57,7 +57,7 @@ class Mobility:
         zones = [pd.to_numeric(trips[self.chain[end]]).to_numpy(dtype=np.int64) for end in ("origin", "zone")]
         hours = codes[:, self.table.names.index(self.chain["time"])]
         homes = pd.to_numeric(units[self.chain["unit"]]).to_numpy()[self.pair.owners(units, persons)]
-        rows = diaries.order(whose, hours, *zones, homes[whose])
+        rows = diaries.order(whose, hours, zones[0], zones[1], homes[whose])
         repaired = diaries.repaired(whose[rows], zones[0][rows], zones[1][rows], homes[whose[rows]])
         rows = rows[_rank(whose[rows]) < self.most]
         counts = np.bincount(whose[rows], minlength=len(persons))
