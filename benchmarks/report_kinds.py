@@ -20,8 +20,8 @@ python -m benchmarks.kinds population --data FOLDER --epsilon 1 --seed 0 --out F
 writes the same tables with the same columns and spelling, keys of their own, and prints one JSON object.
 
 Customers with invoices and their lines are not among the kinds yet. How the budget is shared among groups of tables,
-and how much noise a table may carry before it is seen more coarsely, was chosen on about twenty runs of the two data sets
-below, so data of the same kinds that nobody looked at are the better judge.
+and how much noise a table may carry before it is seen more coarsely, was chosen on about twenty runs of the two data
+sets below, so data of the same kinds that nobody looked at are the better judge.
 
 ## How it works
 
