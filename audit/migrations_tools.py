@@ -14,17 +14,20 @@ BEGIN RAISE EXCEPTION 'append-only: rows of % are never changed or deleted', TG_
 """
 
 
-# The one change a body may see: it is destroyed, whole, once, after an entry that says so.
+# The changes a body may see: it is destroyed, whole, once, after an entry that says so; or it is sealed with another
+# key, its salt unchanged, so that the hash in the log goes on telling whether it is still the same.
 _ERASURE = """
     {no} OLD.erased AND NEW.erased AND NEW.id = OLD.id AND NEW.kind = OLD.kind AND NEW.key_id = OLD.key_id
     AND length(NEW.cipher) = 0 AND length(NEW.salt) = 0 AND length(NEW.nonce) = 0
     AND EXISTS (SELECT 1 FROM audit_logentry WHERE event_id = 'erased:' || OLD.id)
+    OR {no} OLD.erased AND {no} NEW.erased AND NEW.id = OLD.id AND NEW.kind = OLD.kind AND NEW.salt = OLD.salt
+    AND NEW.key_id <> OLD.key_id
 """
 _POSTGRES_ERASURE = f"""
 CREATE OR REPLACE FUNCTION refuse_all_but_erasure() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF {_ERASURE.format(no="NOT")} THEN RETURN NEW; END IF;
-    RAISE EXCEPTION 'append-only: rows of % are erased after their entry, and never changed otherwise', TG_TABLE_NAME;
+    RAISE EXCEPTION 'append-only: rows of % change by an erasure after its entry or a new seal alone', TG_TABLE_NAME;
 END $$
 """
 

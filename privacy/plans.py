@@ -47,7 +47,7 @@ class MeasurementPlan:
 
     ``discovery_share`` and ``searches``: share of rho for finding categories, the same for each searched column.
     ``one_way_share``: share of rho for all one-way tables, divided so that a column with more codes gets
-    more (as the square root of its number of codes).
+    more (as the square root of its number of codes). It may be 0 where a fixed workload is all that is measured.
     ``fixed_share``: share of rho for tables named in advance, which are those of ``fixed`` and then those of
     ``tied`` (one table pooled over repeated slots of a row), divided by the public ``fixed_weights`` (a whole
     number a table, in that order; none given: the same rho for all). ``purpose`` says what they were named for.
@@ -71,8 +71,10 @@ class MeasurementPlan:
     max_cells: int = 2**14
 
     def __post_init__(self) -> None:
-        if not 0 < self.one_way_share <= 1 or not 0 <= self.fixed_share < 1 or self.rest < 0:
+        if not 0 <= self.one_way_share <= 1 or not 0 <= self.fixed_share <= 1 or self.rest < 0:
             raise ValueError("shares must be positive and add up to at most 1")
+        if self.one_way_share == 0 and (not self.workload or self.rounds != 0):
+            raise ValueError("shares must be positive: only a fixed workload alone needs no one-way tables beside it")
         if bool(self.workload) != (self.fixed_share > 0):
             raise ValueError("a fixed workload needs a share of rho, and a share needs a workload")
         self._check_searches()

@@ -60,7 +60,8 @@ def execute(
     """
     plan.check(counter.domain)
     run = _Run(counter=counter, charge=charge, model=model, unit=unit, spent=spent)
-    _one_way(run, rho=rho_down(rho * plan.one_way_share))
+    if plan.one_way_share:
+        _one_way(run, rho=rho_down(rho * plan.one_way_share))
     rounds, per_round = _rounds(run, plan, rho=rho)
     if plan.workload:
         _fixed(run, plan, rho=rho_down(rho * _for_planned(run, plan, chosen=rounds * per_round)))

@@ -18,6 +18,7 @@ PURE = [
     "privacy.dp.execution",
     "privacy.plans",
     "synthesis.loop",
+    "synthesis.members",
     "synthesis.llm.embedded",
     "synthesis.llm.answers",
     "synthesis.llm.openai_provider",

@@ -1,0 +1,1 @@
+"""Related tables of the kinds that the paper shows, measured and made again."""

@@ -1,0 +1,117 @@
+"""Two related tables, units and their members, as a declaration names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.kinds.declared import BadData, Table
+from benchmarks.kinds.levels import Level, of_units, rules_of, shares
+from benchmarks.kinds.measuring import together
+from privacy.layouts import Layout, among_later, first_two, with_later
+from privacy.values import Domain, IntArray
+from privacy.workloads import Wanted
+from synthesis.members import People, Rule
+
+SIZE = "members"
+ROLES = (0, 1, 2)
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 4.0, 0.5, 4.0  # what groups of tables matter
+MEETINGS = (4.0, 2.0, 0.5)
+
+
+class Households:
+    """``extra``: attributes of members, and their sizes, that come from elsewhere than the members' own table.
+
+    The members' table declares ``least`` and ``most`` members of a unit, ``together`` (attributes drawn together)
+    and, where not all tables are worth measuring, ``oneWay``, ``pairs``, ``withSize``, ``withUnit`` and ``meetings``;
+    ``matters`` weighs single attributes.
+    """
+
+    def __init__(self, units: Table, members: Table, extra: Mapping[str, int] | None = None) -> None:
+        if members.facts.get("parent") != units.name:
+            raise BadData(f"{members.name}: its parent must be {units.name}")
+        self.units, self.members, self.extra = units, members, dict(extra or {})
+        self.least, self.most = members.facts["least"], members.facts["most"]
+        present = tuple(range(self.least, self.most + 1))
+        sizes = dict(zip(units.names, units.schema.domain.sizes, strict=True)) | {SIZE: len(present)}
+        own = dict(zip(members.names, members.schema.domain.sizes, strict=True)) | self.extra
+        self.layout = Layout(Domain.from_mapping(sizes), SIZE, present, Domain.from_mapping(own))
+
+    def people(self, units: pd.DataFrame, members: pd.DataFrame, extra: Mapping[str, IntArray] | None = None) -> People:
+        """The real tables. ``extra`` has a code for each row of ``members``."""
+        rows, enough = self.kept(units, members)
+        counts = np.bincount(self.owners(units, members)[rows], minlength=len(units))
+        codes = np.column_stack([self.members.code(members), *(extra or {}).values()])[rows]
+        top = np.column_stack([self.units.code(units), counts - self.least])[enough]
+        return People.of(self.layout, top, dict(zip(self.layout.members.columns, codes.T, strict=True)))
+
+    def kept(self, units: pd.DataFrame, members: pd.DataFrame) -> tuple[IntArray, IntArray]:
+        """Which members count, unit by unit, and which units: each its first ``most`` in their order; units with too
+        few are left out.
+        """
+        owners = self.owners(units, members)
+        enough = np.bincount(owners, minlength=len(units)) >= self.least
+        order = np.lexsort((pd.to_numeric(members[self.members.facts["number"]]), owners))
+        sorted_owners = owners[order]
+        first = np.arange(len(order)) - np.searchsorted(sorted_owners, sorted_owners) < self.most
+        return order[first & enough[sorted_owners]], np.flatnonzero(enough)
+
+    def owners(self, units: pd.DataFrame, members: pd.DataFrame) -> IntArray:
+        """The row of each member's unit. BadData where keys are not keys."""
+        key, link = self.units.facts["key"], self.members.facts["parentKey"]
+        if units[key].duplicated().any():
+            raise BadData(f"{self.units.file}: {key} is not unique")
+        found = members[link].map(pd.Series(np.arange(len(units)), index=units[key]))
+        if found.isna().any():
+            raise BadData(f"{self.members.file}: {link} names no row of {self.units.file}")
+        return found.to_numpy(dtype=np.int64)
+
+    def level(self, *, independent: bool, rules: Sequence[Rule] = ()) -> Level:
+        declared = (*rules_of(self.members, self.layout), *rules)
+        blocks = self.members.facts.get("together", ())
+        return Level(self.layout, declared, blocks, self.wanted(independent=independent), *shares(self.members.facts))
+
+    def wanted(self, *, independent: bool) -> list[Wanted]:
+        """Every table, by rule from the declaration. Independent members: each by itself, none with another."""
+        layout, own, facts = self.layout, self.layout.members.columns, self.members.facts
+        tops = self.layout.top.columns
+        found = together(of_units(tops, ()), OF_UNITS) + together(of_units((), combinations(tops, 2)), OF_UNITS)
+        found += self._one_ways(facts.get("oneWay", own), (0,) if independent else ROLES)
+        found += together([layout.each(*pair) for pair in facts.get("pairs", combinations(own, 2))], PAIRS)
+        found += together([layout.each(SIZE, name) for name in facts.get("withSize", own)], WITH_SIZE)
+        if independent:
+            return found
+        every = [(top, name) for top in self.units.names for name in own]
+        found += together([layout.each(*pair) for pair in facts.get("withUnit", every)], WITH_UNIT)
+        for positions, importance in zip(self._meetings(), MEETINGS, strict=False):
+            meeting = facts.get("meetings", own)
+            found += together([layout.pairs((name, name), positions) for name in meeting], importance)
+        return found
+
+    def _one_ways(self, names: Sequence[str], roles: tuple[int, ...]) -> list[Wanted]:
+        matters, each = self.members.facts.get("matters", {}), OF_MEMBERS / len(names)
+        return [Wanted(self.layout.each(name, roles=roles), each * matters.get(name, 1)) for name in names]
+
+    def spelled(self, made: People, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Both tables as the input spells them, with keys of their own: 1, 2, 3 and so on."""
+        units = self.units.spell(made.top[:, :-1], rng)
+        units[self.units.facts["key"]] = np.arange(1, len(units) + 1)
+        members = self.members.spell(made.table()[:, : len(self.members.names)], rng)
+        members[self.members.facts["parentKey"]] = made.owners + 1
+        members[self.members.facts["number"]] = made.position + 1
+        return units, members
+
+    def _meetings(self) -> list[tuple[tuple[int, int], ...]]:
+        """Who is counted together: the first two, either of them with a later one, and later ones."""
+        pairs = (first_two(), with_later(self.most), among_later(self.most))
+        return [each for each in pairs if each and min(map(max, each)) <= self.most]
+
+
+def write(frame: pd.DataFrame, table: Table, folder: Path) -> None:
+    """The file that the declaration names, with its columns in their order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frame[list(table.columns)].to_csv(folder / table.file, index=False)

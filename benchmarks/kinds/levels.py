@@ -1,0 +1,112 @@
+"""One level of units with members: what is measured of it, and how its members are made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.fidelity import rebuild
+from benchmarks.kinds.declared import Table
+from benchmarks.kinds.measuring import Measuring
+from privacy.accounting import rho_down
+from privacy.dp.charging import MemoryLedger
+from privacy.layouts import Layout
+from privacy.values import Clique, HardRule, NoisyTable, NoisyTied, TiedClique
+from privacy.workloads import Wanted, affordable
+from synthesis.loop import LoopSettings
+from synthesis.members import MemberModel, MemberSettings, People, Rule
+
+FOR_SIZES = "0.02"  # of a level's rho: how many units have how many members
+FOR_ONE_WAY = "0.12"  # of the rest: tables of one column
+
+
+@dataclass(frozen=True)
+class Level:
+    """``blocks``: attributes drawn together. ``wanted``: every table of the level, named from the declaration.
+
+    Tables of one column are measured first; what they say decides how finely the others are seen.
+    """
+
+    layout: Layout
+    rules: Sequence[Rule]
+    blocks: Sequence[Sequence[str]]
+    wanted: Sequence[Wanted]
+    sizes_share: Decimal = Decimal(FOR_SIZES)
+    one_way_share: Decimal = Decimal(FOR_ONE_WAY)
+
+    def make(self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int) -> tuple[People, int]:
+        """Units as many as were released, their members, and how many instances of rules these break."""
+        measuring = Measuring(self.layout, real.wide(), ledger)
+        sizes = measuring.sizes(rho=rho_down(rho * self.sizes_share))
+        tables = self._measure(measuring, rho=rho_down(rho * (1 - self.sizes_share)), units=sizes.counts.tolist())
+        release = measuring.release([sizes, *tables])
+        loop, _ = rebuild(release, settings=LoopSettings(), seed=seed)
+        return self._fit(People(self.layout, loop.records(loop.total)), tables, seed)
+
+    def fill(
+        self, real: People, units: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int
+    ) -> tuple[People, int]:
+        """Members for units that were made before, which say how many members they have."""
+        measuring = Measuring(self.layout, real.wide(), ledger)
+        sizes = np.bincount(units.top[:, self.layout.top.index(self.layout.size)], minlength=len(self.layout.present))
+        return self._fit(units, self._measure(measuring, rho=rho, units=sizes.tolist()), seed)
+
+    def _measure(self, measuring: Measuring, *, rho: Decimal, units: Sequence[float]) -> list[NoisyTable]:
+        first = [each for each in self.wanted if _columns(each) == 1]
+        rest = [each for each in self.wanted if _columns(each) > 1]
+        share = rho_down(rho * self.one_way_share) if rest else rho
+        found = list(measuring.measure(first, rho=share, units=units))
+        if rest:
+            left = rho_down(rho - share)
+            if measuring.ledger is not None:
+                rest = affordable(rest, self.layout, self._masses(found), rho=float(left), units=units)
+            found += measuring.measure(rest, rho=left, units=units)
+        return found
+
+    def _masses(self, tables: Sequence[NoisyTable]) -> dict[str, list[float]]:
+        """The released counts of every code of a column, in whatever block."""
+        found: dict[str, list[float]] = {}
+        for table in tables:
+            axis = (table.clique.slots[0] if isinstance(table, NoisyTied) else table.clique).axes[0]
+            counts = table.counts.reshape(-1, table.counts.shape[-1]).sum(axis=0)
+            found[self.layout.places[axis.column][0]] = counts.astype(float).tolist()
+        return found
+
+    def _fit(self, people: People, tables: Iterable[NoisyTable], seed: int) -> tuple[People, int]:
+        pooled = [table for table in tables if isinstance(table, NoisyTied)]
+        model = MemberModel(people, pooled, rules=self.rules, blocks=self.blocks, settings=MemberSettings(), seed=seed)
+        return model.fit(), model.violations()
+
+
+def shares(facts: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """What a table declares of its level's rho: for sizes, and for tables of one column."""
+    declared = facts.get("shares", {})
+    return Decimal(declared.get("sizes", FOR_SIZES)), Decimal(declared.get("oneWay", FOR_ONE_WAY))
+
+
+def _columns(wanted: Wanted) -> int:
+    return len((wanted.clique.slots[0] if isinstance(wanted.clique, TiedClique) else wanted.clique).axes)
+
+
+def of_units(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[Clique]:
+    return [Clique.of(name) for name in names] + [Clique.of(*pair) for pair in pairs]
+
+
+def rules_of(table: Table, layout: Layout) -> list[Rule]:
+    """The declared rules of one record, as rules of every member."""
+    return [Rule(layout.each(*rule.clique.columns), _every_code(rule, layout)[None]) for rule in table.schema.rules]
+
+
+def _every_code(rule: HardRule, layout: Layout) -> NDArray[np.bool_]:
+    """What the rule allows, code by code."""
+    grids = np.indices([layout.members.size(name) for name in rule.clique.columns])
+    seen = [
+        np.asarray(axis.bins or range(layout.members.size(axis.column)))[grid]
+        for axis, grid in zip(rule.clique.axes, grids, strict=True)
+    ]
+    return np.asarray(rule.allowed[tuple(seen)])

@@ -1,0 +1,61 @@
+"""Households with persons: what is measured, how it is made again, and how near it comes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.kinds.declared import BadData, Declaration
+from benchmarks.kinds.figures import all_pairs, compared, distance, mean, meeting
+from benchmarks.kinds.households import SIZE, Households, write
+from privacy.dp.charging import MemoryLedger
+from synthesis.members import People
+
+
+class Population:
+    """A declaration of two tables: households, and their persons."""
+
+    def __init__(self, declared: Declaration) -> None:
+        names = list(declared.tables)
+        if len(names) != 2:
+            raise BadData("a population has two tables: units, and their members")
+        self.pair = Households(declared.tables[names[0]], declared.tables[names[1]])
+
+    def read(self, folder: Path) -> People:
+        return self.pair.people(self.pair.units.read(folder), self.pair.members.read(folder))
+
+    def make(
+        self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int, independent: bool = False
+    ) -> tuple[People, int]:
+        """Synthetic households, and how many instances of rules they break."""
+        return self.pair.level(independent=independent).make(real, ledger, rho=rho, seed=seed)
+
+    def write(self, made: People, folder: Path, *, seed: int) -> None:
+        units, members = self.pair.spelled(made, np.random.default_rng([seed, 1]))
+        write(units, self.pair.units, folder)
+        write(members, self.pair.members, folder)
+
+    def about(self, real: People) -> dict[str, Any]:
+        return {"units": len(real.top), "members": real.members}
+
+    def statistics(self, real: People, made: People) -> dict[str, float]:
+        own, tops = self.pair.members.names, self.pair.units.names
+        found = {
+            "household 1-ways": mean(distance(*compared(real, made, name, of_units=True)) for name in tops),
+            "household pairs": mean(
+                distance(*compared(real, made, *pair, of_units=True)) for pair in combinations(tops, 2)
+            ),
+            "size": distance(*compared(real, made, SIZE, of_units=True)),
+            "person 1-ways": mean(distance(*compared(real, made, name)) for name in own),
+            "person pairs": mean(distance(*compared(real, made, *pair)) for pair in combinations(own, 2)),
+            "household x person": mean(distance(*compared(real, made, t, name)) for t in tops for name in own),
+        }
+        for name in own:
+            found[f"{name} of persons 1 and 2"] = distance(meeting(real, name), meeting(made, name))
+        for name in own:
+            found[f"{name} of all pairs in a household"] = distance(all_pairs(real, name), all_pairs(made, name))
+        return found

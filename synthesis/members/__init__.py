@@ -1,0 +1,8 @@
+"""Members of units made from released tables: persons of households, trips of a day, lines of an invoice."""
+
+from synthesis.members.model import MemberModel
+from synthesis.members.people import People
+from synthesis.members.settings import MemberSettings
+from synthesis.members.tables import Rule
+
+__all__ = ["MemberModel", "MemberSettings", "People", "Rule"]

@@ -1,0 +1,82 @@
+"""Released tables and rules as tilts: what pulls members towards the evidence, and when it lets go.
+
+A tilt is as large as the table is still away from the release, in units of its noise: theta = (y - mu) / (a sigma^2).
+How much of the noise is believed, a, follows from how well the table is explained; how fast a tilt moves, from
+whether its last steps went the same way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from privacy.values import NoisyTied
+from synthesis.loop.denoising import FloatArray, denoise
+from synthesis.members.people import People
+from synthesis.members.settings import MemberSettings
+from synthesis.members.tables import FORBIDDEN, Rule, Table
+
+LARGEST_STEP = 0.7
+TURNED, AHEAD = -0.2, 0.3  # correlation of successive steps: below, a step was too long; above, too short
+EXPLAINED = 0.8  # of the noise: what residuals of a fitted table keep
+
+
+class Tilted(Table):
+    """A table whose cells have tilts."""
+
+    def __init__(self, table_of: NoisyTied | Rule, people: People) -> None:
+        super().__init__(table_of.clique, people)
+        self.theta: FloatArray = np.zeros(self.shape)
+
+
+class Forbidding(Tilted):
+    """A rule's cells: nothing is learnt, and every instance counts in full."""
+
+    def __init__(self, rule: Rule, people: People) -> None:
+        super().__init__(rule, people)
+        if rule.allowed.shape != self.shape:
+            raise ValueError("a rule says of every cell of its clique whether it is allowed")
+        self.weights = np.ones(len(self.weights))
+        self.theta = np.where(rule.allowed, 0.0, FORBIDDEN)
+
+
+class Evidence(Tilted):
+    """A released table. ``scale``: released units for each unit of the pool."""
+
+    def __init__(self, released: NoisyTied, people: People, settings: MemberSettings, *, scale: float) -> None:
+        super().__init__(released, people)
+        self.sigma = np.full(self.shape, released.sigma / released.parts / scale)
+        self.target = self._believed(released.counts / released.parts / scale)
+        self.settings, self.weight, self.gain = settings, settings.weight, settings.step
+        self.spread = float((self.weights**2).sum() / max(self.weights.sum(), 1e-9))  # votes of an instance
+        self.averaged: FloatArray = np.zeros(self.shape)
+        self._last: FloatArray = np.zeros(self.shape)
+
+    def _believed(self, counts: FloatArray) -> FloatArray:
+        """The released votes, made to add up to those that units cast; of one attribute, denoised along its codes."""
+        votes = np.bincount(self.blocks, weights=self.weights, minlength=self.shape[0])
+        if len(self.shape) != 2:
+            gaps = (votes - counts.reshape(len(votes), -1).sum(axis=1)) / counts[0].size
+            return np.asarray(counts + gaps.reshape(-1, *[1] * (counts.ndim - 1)))
+        found = np.empty(self.shape)
+        for block, total in enumerate(votes.tolist()):
+            estimate = denoise(counts[block], sigma=float(self.sigma[block, 0]), total=max(total, 1.0))
+            found[block], self.sigma[block] = estimate.mean, estimate.sd
+        return found
+
+    def learn(self, expected: FloatArray) -> None:
+        """A damped Newton step of every cell's tilt towards the release."""
+        variance, rest = self.sigma**2, self.target - expected
+        slope = rest - self.weight * variance * self.theta
+        self._adapt(slope / np.sqrt(variance + expected))
+        newton = slope / (np.maximum(expected * self.spread, 1) + self.weight * variance)
+        self.theta += np.clip(self.gain * newton, -LARGEST_STEP, LARGEST_STEP)
+        surprise = float((rest**2 / (variance + (expected * self.spread).mean())).mean())
+        self.weight *= float(np.clip(surprise / EXPLAINED, 0.5, 2) ** -0.2)
+        self.weight = min(max(self.weight, self.settings.least_weight), 3.0)
+
+    def _adapt(self, slope: FloatArray) -> None:
+        size = float(np.sqrt((slope**2).sum() * (self._last**2).sum()))
+        same = float((slope * self._last).sum()) / size if size > 0 else 0.0
+        self.gain *= 0.6 if same < TURNED else 1.1 if same > AHEAD else 0.97
+        self.gain = min(max(self.gain, self.settings.least_step), 1.0)
+        self._last = slope

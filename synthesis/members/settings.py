@@ -1,0 +1,25 @@
+"""How members are learnt: everything, beside the released tables and the seed, that decides the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSettings:
+    """None of these numbers comes from data."""
+
+    sweeps: int = 40  # passes over all attributes while learning
+    settle_sweeps: int = 15  # further passes whose expected tables are averaged
+    step: float = 0.2  # the first step of every table; each then finds its own
+    least_step: float = 0.01
+    weight: float = 0.3  # how much of the noise the base is believed against, at first
+    least_weight: float = 0.0005
+    refinement_passes: int = 2
+    batches: int = 40  # members that move together while refining: a fraction, so that counts are fresh
+
+    def __post_init__(self) -> None:
+        if min(self.sweeps, self.settle_sweeps, self.batches) < 1 or self.refinement_passes < 0:
+            raise ValueError("sweeps, settle_sweeps and batches must be at least 1, refinement_passes at least 0")
+        if not 0 < self.least_step <= self.step <= 1 or not 0 < self.least_weight <= self.weight:
+            raise ValueError("steps and weights must be above 0, and not below their least")
