@@ -68,6 +68,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:prompt:outcome": ("intent", "token", "sent", "answer", "error", "usage"),
     "audit:prompt:in_doubt": ("intent",),
     "audit:export:made": ("reason",),
+    # parts of what the desk shows, taken as files; size is how many entries the log had
+    "audit:list_export:made": ("reason", "format", "filters", "size"),
+    "audit:statement_export:made": ("reason", "format", "filters", "size"),
 }
 
 # Entries that carry the time of the entry before them: their own would tell how long the exact step before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from audit import events
+from audit import checking, events
 from audit import log as audit_log
 from privacy import retention
 from synthesis import jobs, running
@@ -24,6 +24,11 @@ def synthesise(request_id: str) -> None:
     running.synthesise(request_id)
 
 
+@shared_task(name="llmsynthor_site.tasks.check_log")
+def check_log(check: int) -> None:
+    checking.carry_out(check)
+
+
 @shared_task(name="llmsynthor_site.tasks.sweep")
 def sweep() -> None:
     """Bring the outbox into the log and anchor it, end what is over its time, kick jobs whose worker fell silent."""
@@ -31,3 +36,5 @@ def sweep() -> None:
     audit_log.checkpoint()
     retention.destroy_expired()
     jobs.sweep()
+    for check in checking.waiting():
+        checking.kick(check)
