@@ -87,7 +87,7 @@ def step(filters: Filters = Filters(), *, before: int | None = None, after: int 
     low, high = _bounds(filters, size)
     low, high = max(low, 0 if after is None else after + 1), min(high, size if before is None else before)
     near, far = _stretch(filters, low, high, up=after is not None)
-    found = _within(filters, near, far)
+    found = _within(filters, near, far, size)
     shown = [leaf_of(one) for one in found.order_by("index" if after is not None else "-index")[: SHOWN + 1]]
     more, shown = len(shown) > SHOWN, shown[:SHOWN]
     if after is not None:
@@ -123,7 +123,7 @@ def every(filters: Filters, *, size: int) -> Iterator[LogEntry]:
     """Everything that fits among the first ``size`` entries, oldest first, read in stretches."""
     low, high = _bounds(filters, size)
     for start in range(low, high, SEARCHED):
-        found = _within(filters, start, min(high, start + SEARCHED))
+        found = _within(filters, start, min(high, start + SEARCHED), high + 1)
         yield from found.order_by("index").iterator(chunk_size=AT_ONCE)
 
 
@@ -187,10 +187,15 @@ def inclusion(entry: LogEntry, checkpoint: Checkpoint, signed: SignedCheckpoint)
     return Inclusion(signed, bytes(checkpoint.note), tuple(path), holds)
 
 
-def _within(filters: Filters, low: int, high: int) -> QuerySet[LogEntry]:
-    found = LogEntry.objects.filter(index__gte=low, index__lt=high)
+def _within(filters: Filters, low: int, high: int, size: int) -> QuerySet[LogEntry]:
+    found = LogEntry.objects.all()
+    if low > 0:
+        found = found.filter(index__gte=low)
+    if high < size:  # a bound that bounds nothing would lead a database away from the index it should take
+        found = found.filter(index__lt=high)
     if filters.action:
-        found = found.filter(Q(action=filters.action) | Q(action__startswith=f"{filters.action}:"))
+        meant = _meant(filters.action)
+        found = found.filter(action=meant[0]) if len(meant) == 1 else found.filter(action__in=meant)
     if filters.by:
         found = found.filter(by=filters.by)
     if filters.subject:
@@ -199,6 +204,11 @@ def _within(filters: Filters, low: int, high: int) -> QuerySet[LogEntry]:
         quoted = canonical.dumps(text).decode()[1:-1]
         found = found.alias(**{f"text{number}": _Text(F("leaf"))}).filter(**{f"text{number}__icontains": quoted})
     return found
+
+
+def _meant(action: str) -> list[str]:
+    """The actions that occur and are this one, or begin with it and a colon."""
+    return [name for name in actions() if name == action or name.startswith(f"{action}:")]
 
 
 def _bounds(filters: Filters, size: int) -> tuple[int, int]:

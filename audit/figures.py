@@ -64,17 +64,18 @@ def of(record: PromptRecord) -> PromptFigures:
 
 def catch_up(limit: int = AT_ONCE) -> int:
     """Count recorded prompts that have no figures yet, at most ``limit``; return how many are still without."""
-    missing = _uncounted().select_related(None)
-    for record in missing[:limit]:
+    missing = list(_uncounted()[:limit])
+    for record in missing:
         PromptFigures.objects.bulk_create([of(record)], ignore_conflicts=True)
-    return _uncounted().count()
+    return _uncounted().count() if len(missing) == limit else 0
 
 
 def differing() -> Iterator[tuple[PromptRecord, PromptFigures]]:
     """Every prompt whose stored figures are not those of its bodies, with the right ones; erased ones are left out."""
     names = ("total", "values", "answer", *KINDS)
     for record in PromptRecord.objects.exclude(intent_index=None).select_related("figures").iterator(chunk_size=500):
-        right, stored = of(record), getattr(record, "figures", None)
+        stored = getattr(record, "figures", None)  # read before the right ones take its place
+        right = of(record)
         if right.readable and any(getattr(right, name) != getattr(stored, name, None) for name in names):
             yield record, right
 

@@ -71,7 +71,10 @@ class LogFilter(PeriodForm):
     words = forms.CharField(required=False, max_length=200, label="Words in the entry")
     by = forms.CharField(required=False, max_length=200, label="By")
     subject = forms.CharField(required=False, max_length=200, label="About")
-    mentions = forms.UUIDField(required=False, label="Names request or dataset")
+    mentions = forms.UUIDField(
+        required=False, label="Names request or dataset",
+        error_messages={"invalid": "This is not the id of a request or dataset."},
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

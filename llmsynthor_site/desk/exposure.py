@@ -60,7 +60,7 @@ def statement(scope: Scope) -> dict[str, Any]:
         "rho": [rho_line(one) for one in overviews.behind(values)],
         "by_request": by_request(sent),
         "in_doubt": in_doubt(found),
-        "unreadable": found.filter(readable=False, record__state__in=SENT).count(),
+        "unreadable": sum(one["unreadable"] for one in sent),
         "uncounted": uncounted,
         "log": {"size": log.size(), "checkpoint": bytes(checkpoint.note).decode() if checkpoint else ""},
     }
@@ -82,7 +82,8 @@ def grouped(found: QuerySet[PromptFigures]) -> list[dict[str, Any]]:
     """Sums by run, endpoint and state, in one query."""
     sums = {f"sum_{name}": Sum(name) for name in SUMMED}
     groups = found.values("record__run", "record__endpoint", "record__state")
-    return [dict(one) for one in groups.annotate(calls=Count("pk"), **sums).order_by("record__run")]
+    gone = Count("pk", filter=Q(readable=False))
+    return [dict(one) for one in groups.annotate(calls=Count("pk"), unreadable=gone, **sums).order_by("record__run")]
 
 
 def calls(groups: list[dict[str, Any]]) -> dict[str, int]:
@@ -156,7 +157,7 @@ def is_id(name: str) -> bool:
 
 def in_doubt(found: QuerySet[PromptFigures]) -> list[dict[str, str]]:
     """Calls of which nobody knows whether they arrived; they are counted as sent."""
-    rows = found.filter(Q(record__state=State.IN_DOUBT)).select_related("record").order_by("at")
+    rows = found.filter(record__state=State.IN_DOUBT).select_related("record").order_by("at")
     return [
         {"intent": one.record.intent_id, "run": one.record.run, "endpoint": one.record.endpoint,
          "sequence": f"{one.record.sequence}.{one.record.attempt}", "recorded": time_text(one.at)}

@@ -25,7 +25,7 @@ class LedgerFilter(OfDataset):
     field_order = ("population", "dataset", "kind", "request", "since", "until", "zone")
     population = forms.ModelChoiceField(queryset=Population.objects.order_by("name"), required=False, empty_label="Any")
     kind = forms.ChoiceField(required=False, choices=[("", "Any"), *LedgerEntry.Kind.choices])
-    request = forms.UUIDField(required=False)
+    request = forms.UUIDField(required=False, error_messages={"invalid": "This is not the id of a request."})
 
 
 class ExposureForm(OfDataset):

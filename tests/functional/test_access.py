@@ -10,7 +10,8 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from audit.models import PromptRecord
+from audit import events
+from audit.models import LogEntry, PromptRecord
 from llmsynthor_site.models import User
 from privacy.models import MeasurementRecord
 from synthesis import delivery
@@ -59,6 +60,10 @@ EXPECTED = {
     "log": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "log prompt": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
 }
+AUDITORS_ALONE = (
+    "desk", "desk-exposure", "desk-exposure-export", "desk-ledger", "desk-ledger-export", "desk-duties", "desk-access",
+    "desk-grants", "desk-people", "audit-check", "audit-list-export",
+)  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "log"])
@@ -86,6 +91,23 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         for page, address in addresses.items()
     }
     assert found == EXPECTED
+
+
+def test_the_desk_is_the_auditors_alone(small: request_site.Site, enter: Enter) -> None:
+    """Reading, asking for a file and asking for a check: refused to everybody else, and nothing of it is logged."""
+    events.append(action="test:thing:done", by="system", subject="thing:1", facts={})
+    entry = LogEntry.objects.earliest("index").index
+    places = [reverse(name) for name in AUDITORS_ALONE]
+    places += [reverse(name, args=[entry]) for name in ("audit-entry", "audit-entry-bytes", "audit-entry-proof")]
+    for person, user in everyone(small).items():
+        client = enter(user)
+        for place in places:
+            assert client.get(place).status_code == (200 if person == "amir" else 403), (person, place)
+            if person != "amir":
+                asked = client.post(place, {"reason": "a review", "form": "csv"}).status_code
+                assert asked in (403, 405), (person, place)
+    assert enter(small.amir).get(reverse("audit-entry", args=[10**18])).status_code == 404
+    assert not LogEntry.objects.filter(action__startswith="audit:").exists()
 
 
 def test_nobody_sees_anything_before_signing_in(client: Client) -> None:

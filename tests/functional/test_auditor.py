@@ -45,7 +45,9 @@ def ask_again(request: SynthesisRequest) -> None:
     before = prompts.load_prompt(last)
     *first, told = before.messages
     changed = Synthetic(7, "settings:proposals")
-    segments = [changed if isinstance(one, Synthetic) and one.origin == changed.origin else one for one in told.segments]
+    segments = [
+        changed if isinstance(one, Synthetic) and one.origin == changed.origin else one for one in told.segments
+    ]
     again = replace(before, messages=(*first, replace(told, segments=tuple(segments))))
     intent = prompts.record_intent(
         run=last.run, sequence=last.sequence + 1, attempt=1, endpoint=last.endpoint, prompt=again, by="system"

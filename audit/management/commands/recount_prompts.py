@@ -19,7 +19,9 @@ class Command(BaseCommand):
         wrong = 0
         for record, right in figures.differing():
             wrong += 1
-            self.stderr.write(f"{record} (intent {record.intent_id}): its body holds {right.total} bytes, and other figures")
+            self.stderr.write(
+                f"{record} (intent {record.intent_id}): its body holds {right.total} bytes, and other figures"
+            )
         counted = PromptFigures.objects.filter(readable=True).count()
         gone = PromptFigures.objects.filter(readable=False).count()
         if wrong:
