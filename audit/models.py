@@ -22,6 +22,10 @@ class LogEntry(models.Model):
 
     class Meta:
         ordering = ("index",)
+        indexes = [  # so that the newest of a common action, or by a busy person, are found without sorting all of them
+            models.Index(fields=("action", "index"), name="audit_newest_of_action"),
+            models.Index(fields=("by", "index"), name="audit_newest_by"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.index} {self.action}"

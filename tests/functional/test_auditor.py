@@ -93,7 +93,7 @@ def check_the_log(page: Page) -> None:
     page.get_by_role("link", name="Audit log", exact=True).first.click()
     expect(page.get_by_text("Not checked yet.")).to_be_visible()
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_text("the log holds")).to_be_visible()
+    expect(page.get_by_text("entries checked: the log holds.")).to_be_visible()
     expect(page.locator(".badge-good")).to_contain_text("all there are")
 
 
@@ -136,15 +136,14 @@ def pages(site: request_site.Site) -> Iterator[tuple[str, str]]:
     request = downloaded(site)
     second = PromptRecord.objects.filter(run=str(request.run.pk)).latest("sequence")
     yield "desk", "/desk/"
-    yield "desk-log", "/log/"
     yield "desk-entry", "/log/entries/5/"
+    yield "desk-prompt", f"/log/prompts/{second.intent_id}/"
     yield "desk-changes", f"/log/prompts/{second.intent_id}/?show=changes"
     yield "desk-exposure", "/desk/exposure/"
     yield "desk-ledger", "/desk/ledger/"
     yield "desk-duties", "/desk/duties/"
     yield "desk-access", "/desk/access/"
     yield "desk-people", "/desk/access/people/"
-    yield "desk-grants", "/desk/access/grants/"
     yield "desk-export", "/log/export/?by=system"
     yield "desk-check", "/log/check/"
     yield "desk-wrong-filter", "/log/?since=2026-13-45&mentions=x"

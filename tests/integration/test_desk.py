@@ -237,6 +237,7 @@ def test_a_vote_of_the_requester_is_named_though_the_database_refuses_it(small: 
     assert "rosa asked for it and voted on it" in reported()[0].conflicts
 
 
+@whole_way
 def test_how_somebody_voted_stays_hidden_while_the_gate_is_open(small: request_site.Site) -> None:
     request = small.submitted()
     small.vote(request, small.stella)
@@ -247,6 +248,7 @@ def test_how_somebody_voted_stays_hidden_while_the_gate_is_open(small: request_s
     assert "(approve" in amir(small).get("/desk/duties/").content.decode()
 
 
+@whole_way
 def test_people_with_their_roles_and_the_last_thing_they_did(small: request_site.Site) -> None:
     small.submitted()
     RoleGrant.objects.create(user=small.ada, role="steward")  # beside every rule
