@@ -24,6 +24,8 @@ PURE = [
     "synthesis.prompts",
     "audit.segments",
     "audit.rendering",
+    "audit.comparing",
+    "audit.sheets",
     "audit.merkle",
     "audit.notes",
     "audit.workflow",
