@@ -39,8 +39,12 @@ class Line:
         return [(gate.label, [self._told(vote) for vote in votes]) for gate, votes in shown if votes]
 
     def _told(self, vote: Vote) -> dict[str, Any]:
-        blind = vote.round == self.request.round and policies.open_gate(self.request) == vote.gate
+        blind = self.is_blind(vote.gate, vote.round)
         return {"vote": vote, "how": "voted, still blind" if blind else vote.get_decision_display()}
+
+    def is_blind(self, gate: str, number: int) -> bool:
+        """Whether votes of this gate and round are still hidden."""
+        return number == self.request.round and policies.open_gate(self.request) == gate
 
     @property
     def downloaders(self) -> list[tuple[User, int]]:
@@ -124,10 +128,11 @@ def compare_with_log(lines: Iterable[Line]) -> None:
         logged[str(UUID(facts["request"]))][facts["gate"], facts["round"], facts["voter"], facts["decision"]] += 1
     for pk, line in shown.items():
         stored = Counter((vote.gate, vote.round, actor(vote.voter), vote.decision) for vote in line.votes)
-        line.conflicts += [f"{_words(vote)} stands in the table, not in the log" for vote in stored - logged[pk]]
-        line.conflicts += [f"{_words(vote)} stands in the log, not in the table" for vote in logged[pk] - stored]
+        line.conflicts += [f"{_words(vote, line)} stands in the table, not in the log" for vote in stored - logged[pk]]
+        line.conflicts += [f"{_words(vote, line)} stands in the log, not in the table" for vote in logged[pk] - stored]
 
 
-def _words(vote: tuple[Any, ...]) -> str:
+def _words(vote: tuple[Any, ...], line: Line) -> str:
     gate, number, voter, decision = vote
-    return f"a vote of {voter} at gate {gate} in round {number} ({decision})"
+    how = "" if line.is_blind(gate, number) else f" ({decision})"
+    return f"a vote of {voter} at gate {gate} in round {number}{how}"

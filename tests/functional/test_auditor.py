@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Page, expect
 
-from audit import log, prompts
+from audit import events, log, prompts
 from audit.models import LogEntry, PromptRecord
 from audit.segments import Synthetic
 from synthesis import delivery
-from synthesis.models import SynthesisRequest
+from synthesis.models import SynthesisRequest, Vote
 from tests import request_site
+from tests.append_only import triggers_lifted
 from tests.functional.looking import look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
@@ -174,3 +176,29 @@ def test_a_desk_with_nothing_on_it_says_so(small: request_site.Site, sign_in: An
         expect(page.get_by_text(says)).to_be_visible()
         assert page.locator(".badge-good").count() == 0
     assert not look(page, "desk-check-empty", screenshots)
+
+
+def test_what_is_wrong_stands_out(small: request_site.Site, sign_in: Any, screenshots: Path) -> None:
+    """A vote moved to the dataset's owner behind the site's back, and an entry changed: both pages say so, in red."""
+    request = small.submitted(title="A first look at pay")
+    vote = small.vote(request, small.stella)
+    Vote.objects.filter(pk=vote.pk).update(voter=small.owner)
+    for number in range(60):
+        events.append(action="test:thing:done", by="system", subject="thing:1", facts={"number": number})
+    entry = LogEntry.objects.latest("index")
+    with triggers_lifted(connections["log"]):
+        LogEntry.objects.filter(pk=entry.pk).update(leaf=bytes(entry.leaf).replace(b"59", b"58"))
+    page = sign_in("amir", reduced_motion="reduce")
+    page.goto("/desk/duties/?only=conflicts")
+    expect(page.get_by_text("Olivia owns the dataset and voted on it")).to_be_visible()
+    wrong = look(page, "desk-conflict", screenshots)
+    page.goto("/log/check/")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator(".badge-bad")).to_contain_text("Does not hold.")
+    expect(page.get_by_role("region", name="Findings")).to_contain_text(f"entry {entry.index}")
+    wrong += look(page, "desk-broken", screenshots)
+    page.goto("/log/")
+    page.get_by_role("link", name="Older entries").click()
+    expect(page.get_by_role("link", name="Newer entries")).to_be_visible()
+    wrong += look(page, "desk-older", screenshots)
+    assert not wrong, "\n".join(wrong)

@@ -244,6 +244,11 @@ def test_how_somebody_voted_stays_hidden_while_the_gate_is_open(small: request_s
     shown = " ".join(amir(small).get("/desk/duties/").content.decode().split())
     assert "voted, still blind" in shown
     assert "(approve" not in shown
+    past_the_rules(Vote.objects.get(), voter=small.owner)
+    moved = amir(small).get("/desk/duties/").content.decode()
+    assert "A vote of user:stella at gate measure in round 1 stands in the log, not in the table" in moved
+    assert "(approve" not in moved
+    past_the_rules(Vote.objects.get(), voter=small.stella)
     small.vote(request, small.stefan)
     assert "(approve" in amir(small).get("/desk/duties/").content.decode()
 
