@@ -77,12 +77,11 @@ def ledger_export(http: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def duties_page(http: HttpRequest) -> HttpResponse:
     form = DutiesFilter(http.GET, zone=zone_of(http.COOKIES))
     lines = duties.report(person=form.asked.get("person", ""), **form.moments())
-    conflicting = [line for line in lines if line.conflicts]
-    only = form.asked.get("only") == "conflicts"
-    page = Paginator(conflicting if only else lines, PAGE).get_page(http.GET.get("page"))
-    duties.compare_with_log(page.object_list)
-    context = {"form": form, "filtered": bool(form.asked), "page": page, "conflicting": len(conflicting),
-               "requests": len(lines)}  # fmt: skip
+    shown = [line for line in lines if line.conflicts] if form.asked.get("only") else lines
+    page = Paginator(shown, PAGE).get_page(http.GET.get("page"))
+    duties.compare_with_log(page.object_list)  # what it finds on this page is counted too
+    context = {"form": form, "filtered": bool(form.asked), "page": page, "requests": len(lines),
+               "conflicting": sum(bool(line.conflicts) for line in lines)}  # fmt: skip
     return render(http, "desk/duties.html", context)
 
 

@@ -215,6 +215,7 @@ def test_each_planted_conflict_is_named(small: request_site.Site, door: Any) -> 
     assert "a vote of user:stella at gate output in round 1 (approve) stands in the log, not in the table" in found
     Vote.objects.filter(pk=votes[0].pk).update(voter=small.stella, decision="reject")
     assert "(reject) stands in the table, not in the log" in conflicts()
+    assert "1 of 1 request with a conflict" in amir(small).get("/desk/duties/").content.decode()
     Vote.objects.filter(pk=votes[0].pk).update(decision="approve")
     assert conflicts() == ""
     Receipt.objects.filter(pk=receipt.pk).update(user=small.stefan)
