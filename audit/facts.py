@@ -92,6 +92,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     # once when a witness begins to fail, once when it answers again
     "audit:witness:failed": ("witness", "problem"),
     "audit:witness:answered": ("witness",),
+    # parts of what the desk shows, taken as files; size is how many entries the log had
+    "audit:list_export:made": ("reason", "format", "filters", "size"),
+    "audit:statement_export:made": ("reason", "format", "filters", "size"),
 }
 
 # What is kept encrypted beside an entry, by action and fact: the fact itself holds the body's id and salted hash.

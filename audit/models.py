@@ -23,6 +23,10 @@ class LogEntry(models.Model):
 
     class Meta:
         ordering = ("index",)
+        indexes = [  # so that the newest of a common action, or by a busy person, are found without sorting all of them
+            models.Index(fields=("action", "index"), name="audit_newest_of_action"),
+            models.Index(fields=("by", "index"), name="audit_newest_by"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.index} {self.action}"
@@ -152,3 +156,53 @@ class PromptRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run} prompt {self.sequence}.{self.attempt}"
+
+
+class PromptFigures(models.Model):
+    """What one recorded prompt holds, in numbers, kept so that a statement over many opens no body.
+
+    The bytes of each kind of text as they were sent; ``total`` is the whole request, so that what is left are
+    the model's name, parameters, the answer's schema and the syntax around them.
+    """
+
+    record = models.OneToOneField(PromptRecord, on_delete=models.CASCADE, primary_key=True, related_name="figures")
+    at = models.DateTimeField(db_index=True, help_text="Of the intent's entry in the log")
+    readable = models.BooleanField(default=True, help_text="False where the body was gone before it was counted")
+    total = models.PositiveIntegerField(default=0)
+    template = models.PositiveIntegerField(default=0)
+    declared = models.PositiveIntegerField(default=0)
+    dpvalue = models.PositiveIntegerField(default=0)
+    synthetic = models.PositiveIntegerField(default=0)
+    freetext = models.PositiveIntegerField(default=0)
+    values = models.JSONField(default=dict, help_text="The distinct released cells in it, by measurement")
+    answer = models.PositiveIntegerField(null=True, help_text="Bytes that came back")
+
+    def __str__(self) -> str:
+        return f"figures of {self.record_id}"
+
+
+class LogCheck(models.Model):
+    """One check of the whole log, asked for by a person and carried out at once or by a worker."""
+
+    class Verdict(models.TextChoices):
+        NONE = "", "not finished"
+        HOLDS = "holds", "holds"
+        BROKEN = "broken", "broken"
+        UNUSABLE = "unusable", "could not be made"
+
+    by = models.CharField(max_length=200)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, db_index=True)
+    verdict = models.CharField(max_length=16, choices=Verdict, blank=True)
+    size = models.BigIntegerField(null=True, help_text="How many entries were checked")
+    root = models.CharField(max_length=64, blank=True)
+    counts = models.JSONField(default=dict)
+    findings = models.JSONField(default=list, help_text="The first of what did not hold: check, place, message")
+    found = models.PositiveIntegerField(default=0, help_text="How much did not hold")
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"check {self.pk}: {self.verdict or 'open'}"

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit import bodies, events, log, rendering, witnessing
+from audit import bodies, events, figures, log, rendering, witnessing
 from audit.errors import AlreadySending, AuditError, BodyBroken, PromptExists, StaleToken
 from audit.leaves import time_text
 from audit.models import PromptRecord
@@ -35,7 +35,8 @@ def record_intent(*, run: str, sequence: int, attempt: int, endpoint: str, promp
 
     Must not run inside a transaction. Raises PromptExists, UnfitSegment or LogUnavailable.
     """
-    body, body_hash = bodies.sealed(rendering.render(prompt), kind="prompt")
+    rendered = rendering.render(prompt)
+    body, body_hash = bodies.sealed(rendered, kind="prompt")
     segments, map_hash = bodies.sealed(rendering.to_map(prompt), kind="map")
     row = PromptRecord(
         intent_id=uuid.uuid4().hex, run=run, sequence=sequence, attempt=attempt, endpoint=endpoint, by=by,
@@ -50,6 +51,7 @@ def record_intent(*, run: str, sequence: int, attempt: int, endpoint: str, promp
     row.intent_index = _append(row, "intent", by, facts, [body, segments])
     row.state = State.INTENT
     row.save(update_fields=["intent_index", "state"])
+    figures.keep(row, prompt, total=len(rendered))
     return row
 
 
@@ -118,6 +120,8 @@ def finish(
         outcome = {"token": token, "sent": sent, "answer": facts, "error": row.error, "usage": row.usage}
         state = State.ANSWERED if body else State.FAILED if sent else State.LAPSED
         _close(row, "outcome", outcome, state, [body] if body else [])
+        if answer is not None:
+            figures.answered(row, len(answer))
     return row
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit import bodies, canonical, log, selectors
+from audit import bodies, canonical, entries, log
 from audit.errors import BodyBroken, BodyErased
 from audit.leaves import Leaf
 
@@ -37,7 +37,7 @@ class Attempt:
 def attempts(run: str) -> list[Attempt]:
     """Every attempt of a run, by sequence and attempt."""
     intents, outcomes = dict[str, Leaf](), dict[str, Leaf]()
-    for leaf in selectors.about(f"run:{run}"):
+    for leaf in entries.about(f"run:{run}"):
         kept = {"audit:prompt:intent": intents, "audit:prompt:outcome": outcomes}.get(leaf.action)
         if kept is not None:
             kept[str(leaf.facts["intent"])] = leaf
@@ -47,7 +47,7 @@ def attempts(run: str) -> list[Attempt]:
 
 def started(run: str) -> Leaf | None:
     """The entry of a run's latest start, which tells its environment."""
-    found = [leaf for leaf in selectors.about(f"run:{run}") if leaf.action == "synthesis:run:started"]
+    found = [leaf for leaf in entries.about(f"run:{run}") if leaf.action == "synthesis:run:started"]
     return found[-1] if found else None
 
 
@@ -63,7 +63,7 @@ def released(release: str) -> tuple[Leaf, dict[str, Any]]:
 
 def charges(population: str) -> dict[str, int]:
     """The charges of a population: ledger entry to index in the log."""
-    story = selectors.about(f"population:{population}")
+    story = entries.about(f"population:{population}")
     return {str(leaf.facts["entry"]): leaf.index for leaf in story if leaf.action == "privacy:ledger:commit"}
 
 

@@ -1,31 +1,23 @@
-"""Reading the log and the prompts, for pages. Nothing here writes."""
+"""Reading prompts, for pages: every piece marked, the run around it, and what changed since the call before.
+
+Nothing here writes. The log's entries are read in audit/entries.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
-from audit import canonical, log, prompts, receipts, rendering, witnesses
+from audit import canonical, comparing, log, prompts, receipts, rendering, witnesses
 from audit.errors import BodyBroken, BodyErased
 from audit.leaves import Leaf, time_of
-from audit.models import Checkpoint, LogEntry, PromptRecord
+from audit.models import PromptRecord
 from audit.segments import Declared, DPValue, FreeText, Prompt, Segment, Synthetic, Template
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What to show: an action or the beginning of one, exact person and subject, and a span of time."""
-
-    action: str = ""
-    by: str = ""
-    subject: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +36,32 @@ class MessageView:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Pieces that stayed, went or came together; ``folded`` ones are told by their length alone."""
+
+    change: comparing.Change
+    parts: tuple[Part, ...]
+    folded: bool
+    letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMessage:
+    role: str
+    pieces: tuple[Changed, ...]
+    gone: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One recorded call in the tree of its run, and the page it is read on."""
+
+    record: PromptRecord
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromptView:
     """A prompt as it left and what came back; ``notice`` says why a part cannot be shown, if one cannot."""
 
@@ -54,6 +72,12 @@ class PromptView:
     answer: str
     entries: tuple[Leaf, ...]
     notice: str
+
+    @property
+    def numbers(self) -> tuple[Part, ...]:
+        """Every released or synthetic number in it, in the order of the text."""
+        parts = (part for message in self.messages for part in message.parts)
+        return tuple(part for part in parts if part.type in ("DPVALUE", "SYNTHETIC"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +91,6 @@ class WitnessView:
     behind: int
     problem: str
     since: datetime | None
-
-
-def entries(filters: Filters = Filters(), *, page: int = 1, per_page: int = 50) -> Page[LogEntry]:
-    """One page of the log, newest first; a page number out of range gives the nearest page."""
-    found = _matching(filters).order_by("-index").defer("leaf_hash")
-    return Paginator(found, per_page).get_page(page)
-
-
-def leaf_of(entry: LogEntry) -> Leaf:
-    """The entry as it was signed, read from its bytes and not from the columns beside it."""
-    return Leaf.from_bytes(bytes(entry.leaf))
-
-
-def actions() -> list[str]:
-    """The actions that occur in the log, for a filter's list."""
-    return sorted(LogEntry.objects.order_by().values_list("action", flat=True).distinct())
-
-
-def about(subject: str) -> list[Leaf]:
-    """Everything that happened to one subject (``request:7``), oldest first."""
-    return [leaf_of(found) for found in LogEntry.objects.filter(subject=subject).order_by("index")]
 
 
 def prompts_of(run: str) -> QuerySet[PromptRecord]:
@@ -108,12 +111,42 @@ def prompt_view(record: PromptRecord) -> PromptView:
     return PromptView(record, model, parameters, messages, answer, _story(record), notice)
 
 
+def run_tree(run: str, *, address: Callable[[PromptRecord], str]) -> list[tuple[int, list[Attempt]]]:
+    """Every prompt of a run by the iteration it belongs to, attempts in order."""
+    attempts = [Attempt(one, address(one)) for one in prompts_of(run)]
+    return [(number, list(found)) for number, found in groupby(attempts, key=lambda one: one.record.sequence)]
+
+
+def viewer(record: PromptRecord, tree: list[tuple[int, list[Attempt]]], *, compared: bool) -> dict[str, Any]:
+    """All that the page of one prompt shows; with ``compared`` what changed, in the place of the whole text."""
+    calls = [attempt for _, found in tree for attempt in found]
+    place = next((at for at, attempt in enumerate(calls) if attempt.record == record), 0)
+    previous = calls[place - 1] if place else None
+    return {
+        "view": prompt_view(record),
+        "tree": tree,
+        "previous": previous,
+        "following": calls[place + 1] if place + 1 < len(calls) else None,
+        **(changes(previous.record, record) if compared and previous else {"changes": None}),
+    }
+
+
+def changes(before: PromptRecord, now: PromptRecord) -> dict[str, Any]:
+    """What changed between two calls, or why that cannot be told."""
+    try:
+        found = comparing.compare(prompts.load_prompt(before), prompts.load_prompt(now))
+    except (BodyErased, BodyBroken) as error:
+        return {"changes": (), "untold": str(error)}
+    return {"changes": tuple(_changed_message(one) for one in found)}
+
+
+def _changed_message(one: comparing.Difference) -> ChangedMessage:
+    pieces = (Changed(piece.change, _parts(piece.segments), piece.folded, piece.letters) for piece in one.pieces)
+    return ChangedMessage(one.role, tuple(pieces), one.gone, one.new)
+
+
 def message_views(prompt: Prompt) -> tuple[MessageView, ...]:
     return tuple(_message_view(message) for message in prompt.messages)
-
-
-def newest_checkpoint() -> Checkpoint | None:
-    return Checkpoint.objects.order_by("-size").first()
 
 
 def witnesses_seen() -> list[WitnessView]:
@@ -127,23 +160,12 @@ def _witness_view(name: str, kind: str, size: int) -> WitnessView:
     return WitnessView(name, kind, seen.size, at, size - seen.size, seen.problem, since)
 
 
-def _matching(filters: Filters) -> QuerySet[LogEntry]:
-    found = LogEntry.objects.all()
-    if filters.action:
-        found = found.filter(action__startswith=filters.action)
-    if filters.by:
-        found = found.filter(by=filters.by)
-    if filters.subject:
-        found = found.filter(subject=filters.subject)
-    if filters.since:
-        found = found.filter(at__gte=filters.since)
-    return found.filter(at__lte=filters.until) if filters.until else found
-
-
 def _message_view(message: Any) -> MessageView:
-    text = rendering.message_text(message)
-    parts = [Part(text[span.start : span.end], span.type, _facts(span.segment)) for span in rendering.spans(message)]
-    return MessageView(message.role, tuple(parts))
+    return MessageView(message.role, _parts(message.segments))
+
+
+def _parts(segments: tuple[Segment, ...]) -> tuple[Part, ...]:
+    return tuple(Part(rendering.text_of(one), one.type, _facts(one)) for one in segments)
 
 
 def _facts(segment: Segment) -> dict[str, str]:

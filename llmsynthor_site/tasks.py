@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from audit import events, witnessing
+from audit import checking, events, witnessing
 from audit import log as audit_log
 from privacy import retention
 from synthesis import jobs, reconciling, running
@@ -29,6 +29,11 @@ def synthesise(request_id: str) -> None:
     running.synthesise(request_id)
 
 
+@shared_task(name="llmsynthor_site.tasks.check_log")
+def check_log(check: int) -> None:
+    checking.carry_out(check)
+
+
 @shared_task(name="llmsynthor_site.tasks.sweep")
 def sweep() -> None:
     """Bring the outbox into the log and anchor it, end what is over its time, kick jobs whose worker fell silent."""
@@ -36,6 +41,8 @@ def sweep() -> None:
     audit_log.checkpoint()
     retention.destroy_expired()
     jobs.sweep()
+    for check in checking.waiting():
+        checking.kick(check)
 
 
 @shared_task(name="llmsynthor_site.tasks.reconcile")

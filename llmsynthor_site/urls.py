@@ -15,4 +15,5 @@ urlpatterns = [
     path("", include("privacy.urls")),
     path("", include("synthesis.urls")),
     path("", include("audit.urls")),
+    path("desk/", include("llmsynthor_site.desk.urls")),
 ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import Any
 
+from audit import sheets
 from privacy import selectors
 from privacy.models import LedgerEntry, Population
 
@@ -17,14 +16,14 @@ COLUMNS = (
 
 def lines(population: Population) -> list[dict[str, Any]]:
     """Every line of one population's ledger as plain JSON."""
-    return [_line(entry, population) for entry in selectors.ledger_entries(population)]
+    return [line_of(entry) for entry in selectors.ledger_entries(population)]
 
 
-def _line(entry: LedgerEntry, population: Population) -> dict[str, Any]:
+def line_of(entry: LedgerEntry) -> dict[str, Any]:
     return {
         "entry": entry.pk,
         "at": entry.at.isoformat(timespec="seconds"),
-        "population": str(population.pk),
+        "population": str(entry.population_id),
         "dataset": None if entry.dataset_id is None else str(entry.dataset_id),
         "kind": entry.kind,
         "rho": f"{entry.rho:f}",
@@ -52,14 +51,4 @@ def as_json(population: Population) -> str:
 
 def as_csv(population: Population) -> str:
     """The same lines for a spreadsheet; texts that one would run as a formula are written behind a quote."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS)
-    writer.writeheader()
-    for line in lines(population):
-        line["facts"] = json.dumps(line["facts"], sort_keys=True, ensure_ascii=False)
-        writer.writerow({name: _guarded(value) for name, value in line.items()})
-    return out.getvalue()
-
-
-def _guarded(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    return "".join(sheets.csv_lines(COLUMNS, lines(population)))

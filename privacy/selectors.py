@@ -213,13 +213,13 @@ def budget(population_id: UUID | str) -> Budget:
     """Sums of the ledger, added as decimals: the database would add binary fractions."""
     population = Population.objects.get(pk=population_id)
     lines = list(population.entries.order_by("id").values_list("kind", "rho", "delta"))
-    rho = _account([(kind, rho) for kind, rho, _ in lines])
-    delta = _account([(kind, delta) for kind, _, delta in lines])
+    rho = account([(kind, rho) for kind, rho, _ in lines])
+    delta = account([(kind, delta) for kind, _, delta in lines])
     return Budget(*rho, population.delta, *delta)
 
 
-def _account(lines: list[tuple[str, Decimal]]) -> tuple[Decimal, Decimal, Decimal]:
-    """Cap, reserved and spent of one quantity."""
+def account(lines: list[tuple[str, Decimal]]) -> tuple[Decimal, Decimal, Decimal]:
+    """Cap, reserved and spent of one quantity, from lines of one population in order."""
     caps = [amount for kind, amount in lines if kind in (Kind.CAP_SET, Kind.CAP_RAISE)]
     spent = _sum(lines, Kind.COMMIT, Kind.FORFEIT)
     reserved = _sum(lines, Kind.RESERVE) - spent - _sum(lines, Kind.RELEASE_RESERVE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from audit import recorded, selectors
+from audit import entries, recorded
 from audit.segments import DPValue, Prompt
 from privacy import selectors as privacy
 from privacy.values import IntArray
@@ -75,7 +75,7 @@ def inputs(run: Run, tables: ReleasedTables) -> Iterator[Difference]:
 def _frozen(request: SynthesisRequest) -> list[tuple[str, Any, Any]]:
     """(what, as it was logged or voted on, as it is held now)."""
     shown = request.snapshot
-    story = selectors.about(f"request:{request.pk}")
+    story = entries.about(f"request:{request.pk}")
     submitted = [leaf.facts["content_hash"] for leaf in story if leaf.action == "synthesis:request:submitted"]
     approved = [leaf.facts.get("content_hash") for leaf in story if leaf.action == "synthesis:request:synthesising"]
     return [
@@ -90,7 +90,7 @@ def _packaged(run: Run) -> list[tuple[str, Any, Any]]:
     package = Package.objects.filter(run=run).first()
     if package is None:
         return []
-    story = [leaf for leaf in selectors.about(f"run:{run.pk}") if leaf.action == "synthesis:package:built"]
+    story = [leaf for leaf in entries.about(f"run:{run.pk}") if leaf.action == "synthesis:package:built"]
     logged, held = story[-1].facts if story else {}, package.manifest
     return [
         ("the package's manifest", logged.get("sha256"), package.content_hash),

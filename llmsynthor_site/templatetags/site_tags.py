@@ -21,9 +21,29 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Datasets", "dataset-list", ("privacy.view_dataset", "privacy.browse_catalogue")),
     ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
     ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
+    ("Audit desk", "desk", ("audit.view_log",)),
     ("Audit log", "audit-log", ("audit.view_log",)),
     ("Help", "help", ()),
 )
+
+
+DESK: tuple[tuple[str, str], ...] = (
+    ("Overview", "desk"),
+    ("Log", "audit-log"),
+    ("LLM exposure", "desk-exposure"),
+    ("Ledger", "desk-ledger"),
+    ("Duties", "desk-duties"),
+    ("Access", "desk-access"),
+    ("Verification", "audit-check"),
+)
+
+
+@register.inclusion_tag("components/desk_nav.html", takes_context=True)
+def desk_navigation(context: Context) -> dict[str, Any]:
+    """The auditor's pages, the current one marked."""
+    here = context["request"].path
+    links = [{"label": label, "url": reverse(name), "here": here == reverse(name)} for label, name in DESK]
+    return {"links": links}
 
 
 @register.inclusion_tag("components/navigation.html", takes_context=True)
@@ -106,3 +126,12 @@ TONES = {
 def state_tag(request: Any) -> dict[str, str]:
     """Where a request stands, in words; the colour only repeats them."""
     return {"text": request.get_state_display(), "tone": TONES.get(request.state, "")}
+
+
+PROMPT_TONES = {"answered": "good", "failed": "bad", "in_doubt": "bad", "sending": "info", "intent": "info"}
+
+
+@register.inclusion_tag("components/tag.html")
+def prompt_tag(record: Any) -> dict[str, str]:
+    """How far one recorded call got, in words; the colour only repeats them."""
+    return {"text": record.get_state_display(), "tone": PROMPT_TONES.get(record.state, "")}

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from audit import approvals
 from privacy import discoveries, manifesting, policies, selectors
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord
 from privacy.schema import Schema
@@ -29,6 +30,7 @@ def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
         "unit": PrivacyUnit(**found.facts["unit"]).in_words(),
         "epsilon": selectors.budget(found.population_id).epsilon(found.rho),
         "table": shown(found.dataset, table) if found.dataset and table else None,
+        "approved": approvals.of_request(found.request),
         "search": discoveries.keys_of(found) if found.facts["kind"] == "discovery" else None,
     })  # fmt: skip
 

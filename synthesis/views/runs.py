@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -67,4 +68,6 @@ def prompt_page(http: HttpRequest, pk: UUID, intent: str) -> HttpResponse:
     """One prompt of this run, every number of it marked with where it came from."""
     request = run_with_prompts(http, pk)
     record = get_object_or_404(audit.prompts_of(str(request.run.pk)), intent_id=intent)
-    return render(http, "synthesis/prompt.html", {"request_": request, "view": audit.prompt_view(record)})
+    steps = audit.run_tree(record.run, address=lambda one: reverse("request-prompt", args=[pk, one.intent_id]))
+    shown = audit.viewer(record, steps, compared=http.GET.get("show") == "changes")
+    return render(http, "synthesis/prompt.html", {"request_": request, **shown})

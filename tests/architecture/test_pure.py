@@ -28,6 +28,8 @@ PURE = [
     "audit.bundling",
     "audit.segments",
     "audit.rendering",
+    "audit.comparing",
+    "audit.sheets",
     "audit.merkle",
     "audit.notes",
     "audit.workflow",

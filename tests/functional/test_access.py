@@ -10,7 +10,8 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from audit.models import PromptRecord
+from audit import events
+from audit.models import LogEntry, PromptRecord
 from llmsynthor_site.models import User
 from privacy.models import MeasurementRecord
 from synthesis import delivery
@@ -63,6 +64,10 @@ EXPECTED = {
     "period evidence": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "log prompt": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
 }
+AUDITORS_ALONE = (
+    "desk", "desk-exposure", "desk-exposure-export", "desk-ledger", "desk-ledger-export", "desk-duties", "desk-access",
+    "desk-grants", "desk-people", "audit-check", "audit-list-export",
+)  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "log"])
@@ -96,11 +101,28 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
     assert found == EXPECTED
 
 
+def test_the_desk_is_the_auditors_alone(small: request_site.Site, enter: Enter) -> None:
+    """Reading, asking for a file and asking for a check: refused to everybody else, and nothing of it is logged."""
+    events.append(action="test:thing:done", by="system", subject="thing:1", facts={})
+    entry = LogEntry.objects.earliest("index").index
+    places = [reverse(name) for name in AUDITORS_ALONE]
+    places += [reverse(name, args=[entry]) for name in ("audit-entry", "audit-entry-bytes", "audit-entry-proof")]
+    for person, user in everyone(small).items():
+        client = enter(user)
+        for place in places:
+            assert client.get(place).status_code == (200 if person == "amir" else 403), (person, place)
+            if person != "amir":
+                asked = client.post(place, {"reason": "a review", "form": "csv"}).status_code
+                assert asked in (403, 405), (person, place)
+    assert enter(small.amir).get(reverse("audit-entry", args=[10**18])).status_code == 404
+    assert not LogEntry.objects.filter(action__startswith="audit:").exists()
+
+
 def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     """Every address of the site but sign-in leads there first."""
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
-    samples |= {"file_name": "data.csv", "token": "t"}
+    samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing}
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
         needed = {field: samples[field] for field in possible[0][1]}

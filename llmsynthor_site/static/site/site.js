@@ -1,4 +1,5 @@
-// The whole of the site's own script: the theme choice, one submission per form, and where focus goes.
+// The whole of the site's own script: the theme choice, the reader's time zone, one submission per form, and where
+// focus goes.
 "use strict";
 
 const root = document.documentElement;
@@ -7,12 +8,16 @@ function chosenTheme() {
   return root.dataset.bsTheme || "";
 }
 
+function keepCookie(name, value) {
+  const age = value ? 31536000 : 0;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `${name}=${value}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+}
+
 function keepTheme(theme) {
   if (theme) root.dataset.bsTheme = theme;
   else delete root.dataset.bsTheme;
-  const age = theme ? 31536000 : 0;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `theme=${theme}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+  keepCookie("theme", theme);
   showTheme();
 }
 
@@ -55,5 +60,6 @@ document.addEventListener("click", (event) => {
 
 for (const group of document.querySelectorAll("[data-needs-script]")) group.hidden = false;
 showTheme();
+keepCookie("zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "");  // days that people type begin where they are
 const summary = document.querySelector("[data-error-summary]");
 if (summary) summary.focus();

@@ -1,0 +1,1 @@
+"""Pages of the log, for those who may read all of it."""

@@ -1,0 +1,138 @@
+"""Separation of duties: for each request who asked, who voted, who downloaded, and where one person did too much."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from audit.actors import actor
+from audit.approvals import VOTE
+from audit.entries import leaf_of
+from audit.models import LogEntry
+from llmsynthor_site.models import RoleGrant, User
+from synthesis import policies
+from synthesis.models import Receipt, SynthesisRequest, Vote
+from synthesis.states import Gate, RequestState
+
+SLACK = timedelta(seconds=5)
+"""A role is written a moment before what it allows; so much later it came after."""
+Roles = dict[tuple[int, str], datetime]
+
+
+@dataclass(slots=True)
+class Line:
+    """One request and everybody who had a part in it; ``conflicts`` say in words what should not be."""
+
+    request: SynthesisRequest
+    votes: list[Vote] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+
+    @property
+    def gates(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Who voted at each gate, in order of time; at a gate that is open, not how."""
+        shown = [(gate, [vote for vote in self.votes if vote.gate == gate]) for gate in Gate]
+        return [(gate.label, [self._told(vote) for vote in votes]) for gate, votes in shown if votes]
+
+    def _told(self, vote: Vote) -> dict[str, Any]:
+        blind = self.is_blind(vote.gate, vote.round)
+        return {"vote": vote, "how": "voted, still blind" if blind else vote.get_decision_display()}
+
+    def is_blind(self, gate: str, number: int) -> bool:
+        """Whether votes of this gate and round are still hidden."""
+        return number == self.request.round and policies.open_gate(self.request) == gate
+
+    @property
+    def downloaders(self) -> list[tuple[User, int]]:
+        """Who downloaded files of it, and how many times."""
+        counted = Counter(receipt.user_id for receipt in self.receipts)
+        people = {receipt.user_id: receipt.user for receipt in self.receipts}
+        return [(people[pk], number) for pk, number in counted.items()]
+
+
+def report(*, person: str = "", since: datetime | None = None, until: datetime | None = None) -> list[Line]:
+    """Every submitted request, newest first, with its conflicts; the number of queries does not grow with them."""
+    found = SynthesisRequest.objects.exclude(state=RequestState.DRAFT).select_related("dataset__owner", "requester")
+    dated = {"created_at__gte": since, "created_at__lte": until}
+    found = found.filter(**{name: value for name, value in dated.items() if value}).defer("snapshot", "purpose")
+    lines = {request.pk: Line(request) for request in found.order_by("-created_at")}
+    for vote in Vote.objects.select_related("voter").defer("comment").order_by("cast_at"):
+        if vote.request_id in lines:
+            lines[vote.request_id].votes.append(vote)
+    receipts = Receipt.objects.select_related("user", "grant__package__run").order_by("at")
+    for receipt in receipts.defer("grant__package__manifest", "grant__package__run__report"):
+        if (of := receipt.grant.package.run.request_id) in lines:
+            lines[of].receipts.append(receipt)
+    roles = held_since()
+    for line in lines.values():
+        line.conflicts = list(conflicts(line, roles))
+    return [line for line in lines.values() if not person or person in people_of(line)]
+
+
+def held_since() -> Roles:
+    """Since when each person holds each role."""
+    return {(one.user_id, one.role): one.granted_at for one in RoleGrant.objects.all()}
+
+
+def people_of(line: Line) -> set[str]:
+    voters = {vote.voter.username for vote in line.votes}
+    downloaders = {receipt.user.username for receipt in line.receipts}
+    return {line.request.requester.username, line.request.dataset.owner.username} | voters | downloaders
+
+
+def conflicts(line: Line, roles: Roles) -> Iterator[str]:
+    """Each duty that met another in one person, or was done without the role for it."""
+    request, owner = line.request, line.request.dataset.owner
+    voters = {vote.voter_id: vote.voter for vote in line.votes}
+    if owner.pk == request.requester_id:
+        yield f"{owner} owns the dataset and asked for it"
+    for voter in voters.values():
+        if voter.pk == request.requester_id:
+            yield f"{voter} asked for it and voted on it"
+        if voter.pk == owner.pk:
+            yield f"{voter} owns the dataset and voted on it"
+    for person, _ in line.downloaders:
+        if person.pk in voters:
+            yield f"{person} voted on it and downloaded it"
+        if person.pk != request.requester_id:
+            yield f"{person} downloaded it and had not asked for it"
+    yield from _without_role(line, roles)
+
+
+def _without_role(line: Line, roles: Roles) -> Iterator[str]:
+    for name in dict.fromkeys(_late(vote.voter, "steward", vote.cast_at, roles, "voted") for vote in line.votes):
+        if name:
+            yield name
+    asked = _late(line.request.requester, "researcher", line.request.created_at, roles, "asked")
+    if asked:
+        yield asked
+
+
+def _late(person: User, role: str, at: datetime, roles: Roles, did: str) -> str:
+    since = roles.get((person.pk, role))
+    if since is None:
+        return f"{person} {did} and does not hold the role {role} today"
+    return f"{person} {did} before the role {role} was granted" if since > at + SLACK else ""
+
+
+def compare_with_log(lines: Iterable[Line]) -> None:
+    """Add to these lines every vote that log and table do not tell alike; one query for all of them."""
+    shown = {str(line.request.pk): line for line in lines}
+    logged: dict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
+    entries = LogEntry.objects.filter(action=VOTE, subject__in=[f"request:{pk}" for pk in shown])
+    for facts in (leaf_of(entry).facts for entry in entries):
+        logged[str(UUID(facts["request"]))][facts["gate"], facts["round"], facts["voter"], facts["decision"]] += 1
+    for pk, line in shown.items():
+        stored = Counter((vote.gate, vote.round, actor(vote.voter), vote.decision) for vote in line.votes)
+        line.conflicts += [f"{_words(vote, line)} stands in the table, not in the log" for vote in stored - logged[pk]]
+        line.conflicts += [f"{_words(vote, line)} stands in the log, not in the table" for vote in logged[pk] - stored]
+
+
+def _words(vote: tuple[Any, ...], line: Line) -> str:
+    gate, number, voter, decision = vote
+    how = "" if line.is_blind(gate, number) else f" ({decision})"
+    return f"a vote of {voter} at gate {gate} in round {number}{how}"

@@ -1,0 +1,51 @@
+"""Filters of the desk, kept in the address."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+
+from audit.forms import PeriodForm
+from audit.models import PromptRecord
+from privacy.models import Dataset, LedgerEntry, Population
+
+
+def offer(form: forms.Form, name: str, choices: Any) -> None:
+    cast("forms.ChoiceField", form.fields[name]).choices = [("", "Any"), *choices]
+
+
+class OfDataset(PeriodForm):
+    """A period and a dataset."""
+
+    dataset = forms.ModelChoiceField(queryset=Dataset.objects.all(), required=False, empty_label="Any")
+
+
+class LedgerFilter(OfDataset):
+    field_order = ("population", "dataset", "kind", "request", "since", "until", "zone")
+    population = forms.ModelChoiceField(queryset=Population.objects.order_by("name"), required=False, empty_label="Any")
+    kind = forms.ChoiceField(required=False, choices=[("", "Any"), *LedgerEntry.Kind.choices])
+    request = forms.UUIDField(required=False, error_messages={"invalid": "This is not the id of a request."})
+
+
+class ExposureForm(OfDataset):
+    field_order = ("endpoint", "dataset", "since", "until", "zone")
+    endpoint = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = PromptRecord.objects.order_by("endpoint").values_list("endpoint", flat=True).distinct()
+        offer(self, "endpoint", [(name, name) for name in names])
+
+
+class DutiesFilter(PeriodForm):
+    field_order = ("only", "person", "since", "until", "zone")
+    only = forms.ChoiceField(
+        required=False, choices=[("", "All requests"), ("conflicts", "Requests with a conflict")], label="Show"
+    )
+    person = forms.CharField(required=False, max_length=150, label="Username")
+
+
+class AccessFilter(OfDataset):
+    field_order = ("person", "dataset", "since", "until", "zone")
+    person = forms.CharField(required=False, max_length=150, label="Username")
