@@ -72,7 +72,8 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
     which case nothing may be sent; the intent then waits again, or is closed by the sweeper. Where cosignatures
     are required (WITNESSES_REQUIRED), too few of them are such a case.
     """
-    events.flush()
+    if events.pending():
+        events.flush()
     token, deadline = secrets.token_hex(16), timezone.now() + timedelta(seconds=lease_seconds)
     claimed = PromptRecord.objects.filter(intent_id=intent_id, state=State.INTENT, deadline__gt=timezone.now()).update(
         state=State.SENDING, token=token, deadline=deadline

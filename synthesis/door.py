@@ -13,11 +13,12 @@ import json
 import logging
 import math
 import socketserver
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from audit import prompts
 from audit.errors import AuditError
@@ -29,6 +30,7 @@ from synthesis.models import Endpoint, Run
 from synthesis.states import EMBEDDED
 
 log = logging.getLogger(__name__)
+CALLS_AT_ONCE = 16
 
 
 Reply = dict[str, str]
@@ -131,12 +133,29 @@ class Caller(socketserver.StreamRequestHandler):
 
 
 class Door(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
+    """A fixed number of threads works the calls, so that each can keep its connections to the databases."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), Caller)
+        self.pool = ThreadPoolExecutor(CALLS_AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.pool.submit(self.process_request_thread, request, client_address)
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def keep_connections(seconds: int) -> None:
+    """Keep database connections between calls, each tried before it is used again: for a process of its own."""
+    for alias in connections:
+        connections.settings[alias] |= {"CONN_MAX_AGE": seconds, "CONN_HEALTH_CHECKS": True}
 
 
 def serve(path: Path) -> Door:
     """A door listening on a socket that only this account may open."""
     path.unlink(missing_ok=True)
-    door = Door(str(path), Caller)
+    door = Door(path)
     path.chmod(0o600)
     return door

@@ -22,6 +22,6 @@ urlpatterns = [
     path("downloads/<str:token>/", downloads.download_file, name="download-file"),
     path("door/", door.door_page, name="door"),
     path("door/stop/", door.switch_set, name="switch-set"),
-    path("door/switches/<int:pk>/lift/", door.switch_lift, name="switch-lift"),
-    path("door/findings/<int:pk>/close/", door.finding_close, name="finding-close"),
+    path("door/switches/<int:number>/lift/", door.switch_lift, name="switch-lift"),
+    path("door/findings/<int:number>/close/", door.finding_close, name="finding-close"),
 ]

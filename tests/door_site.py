@@ -78,7 +78,8 @@ def house() -> Any:
     from tests.request_site import Site
 
     names = ("olivia", "stella", "stefan", "rosa", "amir", "ada")
-    return Site(*(User.objects.get(username=name) for name in names), Dataset.objects.get())
+    owner, stella, stefan, rosa, amir, ada = (User.objects.get(username=name) for name in names)
+    return Site(owner, stella, stefan, rosa, amir, ada, Dataset.objects.get())
 
 
 def wished(proposer: str = "openai", epsilon: str = "0.3") -> Any:

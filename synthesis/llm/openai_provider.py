@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import lru_cache
 
 import httpx2
 from openai import OpenAI, OpenAIError
@@ -36,15 +37,18 @@ class OneCall(httpx2.BaseTransport):
         self.used = True
         return self.inner.handle_request(bare(request, body))
 
-    def close(self) -> None:
-        self.inner.close()
-
 
 def bare(request: httpx2.Request, body: bytes) -> httpx2.Request:
     """The same request with the recorded bytes and no header that is not needed."""
     headers = {name: request.headers[name] for name in NEEDED if name in request.headers}
     headers |= {"User-Agent": "llmsynthor", "Accept-Encoding": "identity"}
     return httpx2.Request("POST", request.url, headers=headers, content=body, extensions=request.extensions)
+
+
+@lru_cache(maxsize=32)
+def line_to(base_url: str) -> httpx2.HTTPTransport:
+    """The connections to one endpoint: making their certificates' context takes longer than all else in a call."""
+    return httpx2.HTTPTransport(trust_env=False, limits=httpx2.Limits(keepalive_expiry=5))
 
 
 class OpenAIProvider:
@@ -55,7 +59,7 @@ class OpenAIProvider:
 
     def __init__(self, *, base_url: str, api_key: str, timeout: float, expected: str) -> None:
         url = f"{base_url.rstrip('/')}/chat/completions"
-        self.wire = OneCall(httpx2.HTTPTransport(trust_env=False), url=url, expected=expected)
+        self.wire = OneCall(line_to(base_url), url=url, expected=expected)
         self.http = httpx2.Client(transport=self.wire, timeout=timeout, trust_env=False, follow_redirects=False)
         self.client = OpenAI(base_url=base_url, api_key=api_key, max_retries=0, http_client=self.http)
 
@@ -67,8 +71,6 @@ class OpenAIProvider:
         except OpenAIError as problem:
             refused = problem.__cause__
             raise refused if isinstance(refused, ProviderError) else ProviderError(type(problem).__name__) from problem
-        finally:
-            self.http.close()
         return Completion(
             body=reply.to_json(indent=None).encode(), usage=usage_of(reply), seconds=time.monotonic() - began
         )

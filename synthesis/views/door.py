@@ -61,9 +61,9 @@ def switch_set(http: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def switch_lift(http: HttpRequest, pk: int) -> HttpResponse:
+def switch_lift(http: HttpRequest, number: int) -> HttpResponse:
     may_see(http)
-    switch = get_object_or_404(KillSwitch, pk=pk)
+    switch = get_object_or_404(KillSwitch, pk=number)
     if denial := switches.why_not_lift(switch, http.user):
         raise PermissionDenied(denial)
     form = ReasonForm(http.POST or None)
@@ -78,10 +78,10 @@ def switch_lift(http: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def finding_close(http: HttpRequest, pk: int) -> HttpResponse:
+def finding_close(http: HttpRequest, number: int) -> HttpResponse:
     if not http.user.has_perm(reconciling.CLOSE):
         raise PermissionDenied("Findings are closed by stewards and administrators.")
-    finding = get_object_or_404(CallFinding, pk=pk)
+    finding = get_object_or_404(CallFinding, pk=number)
     form = ReasonForm(http.POST or None)
     if http.method == "POST" and form.is_valid():
         try:

@@ -122,7 +122,7 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     """Every address of the site but sign-in leads there first."""
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
-    samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing}
+    samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1}
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
         needed = {field: samples[field] for field in possible[0][1]}

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from audit.models import PromptRecord
+from llmsynthor_site.models import User
 from privacy import services as datasets
 from privacy.models import MeasurementRecord
-from synthesis import running
+from synthesis import running, switches
+from synthesis.models import CallFinding
 from synthesis.states import Gate
 from tests import privacy_site, request_site
 from tests.functional.looking import look, violations
@@ -80,6 +83,27 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
     yield "amir", "request-auditor", of(released)
     yield "amir", "evidence-request", f"{of(released)}evidence/"
+    yield from door_pages(ds)
+
+
+def door_pages(ds: str) -> Iterator[tuple[str, str, str]]:
+    """The door's page with a switch that stands, one that was lifted, and a finding of each kind."""
+    stella, stefan = (User.objects.get(username=name) for name in ("stella", "stefan"))
+    old = switches.set_switch(by=stella, target="all", reason="The model's maker reports a fault.")
+    switches.lift(by=stefan, switch=old, reason="The fault is mended.")
+    standing = switches.set_switch(by=stefan, target=f"dataset:{ds.split('/')[2]}", reason="The owner has a question.")
+    facts = {"detail": "the log holds a call that the door did not count"}
+    found = CallFinding.objects.create(kind="uncounted call", subject=f"intent:{'a' * 32}", **facts)
+    CallFinding.objects.create(
+        kind="endpoint differs", subject="endpoint:far", detail="calls: the log holds 4; the endpoint reports 5",
+        closed_by="user:stella", closed_at=timezone.now(), close_reason="A call of another system.",
+    )  # fmt: skip
+    yield "stella", "door-steward", "/door/"
+    yield "amir", "door-auditor", "/door/"
+    yield "ada", "door-admin", "/door/"
+    yield "stella", "switch-set", "/door/stop/"
+    yield "stella", "switch-lift", f"/door/switches/{standing.pk}/lift/"
+    yield "stella", "finding-close", f"/door/findings/{found.pk}/close/"
 
 
 def test_every_page_in_both_themes_at_every_width(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from audit import prompts
+from audit import keys, prompts, verify
+from audit.export import export
 from audit.models import LogEntry, PromptRecord
 from privacy import services as datasets
 from synthesis import halts, running, switches, tally
@@ -71,7 +73,7 @@ def test_a_switch_for_something_else_stops_nothing_here(house: Site) -> None:
 
 
 def test_a_switch_set_while_the_lease_is_taken_still_stops_the_prompt(
-    house: Site, monkeypatch: pytest.MonkeyPatch
+    house: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """After intent, checkpoint and lease, in the last moment: nothing leaves, and the log says that nothing did."""
     request, honest = approved(house), prompts.start_sending
@@ -91,6 +93,9 @@ def test_a_switch_set_while_the_lease_is_taken_still_stops_the_prompt(
     outcome = prompts.log.find(f"{record.intent_id}:closed")
     assert outcome.facts["sent"] is False
     assert tally.read() == {}, "the door counted nothing, since nothing left"
+    export(tmp_path / "export", by="user:amir", reason="To see whether the verifier follows.")
+    report = verify.verify(tmp_path / "export", key=str(keys.public()))
+    assert [one for one in report.findings if one["check"] == "prompts"] == []
 
 
 def test_a_door_that_cannot_count_sends_nothing(house: Site, monkeypatch: pytest.MonkeyPatch) -> None:
