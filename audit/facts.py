@@ -68,6 +68,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:prompt:outcome": ("intent", "token", "sent", "answer", "error", "usage"),
     "audit:prompt:in_doubt": ("intent",),
     "audit:export:made": ("reason",),
+    # an older log had been restored: how many entries it held, and how many there were again after an export of them
+    "audit:log:reconciled": ("kept", "entries", "reason", "proposed_by", "confirmed_by"),
 }
 
 # Entries that carry the time of the entry before them: their own would tell how long the exact step before

@@ -136,7 +136,9 @@ def test_an_entry_is_waited_for_whatever_the_session_says(owned):
 
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=20)
-facts = st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53) + 1, 2**53 - 1), st.booleans(), st.none()), max_size=4)
+facts = st.dictionaries(
+    texts, st.one_of(texts, st.integers(-(2**53) + 1, 2**53 - 1), st.booleans(), st.none()), max_size=4
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -163,7 +165,11 @@ def test_the_database_writes_the_very_bytes_that_python_writes(owned, events):
 
 
 def test_a_role_that_could_take_its_rights_back_is_refused(owned, server, settings):
-    for role, rule in {"postgres": "superuser", "nobody_here": "there is no role", "heir": "owns the log's tables"}.items():
+    for role, rule in {
+        "postgres": "superuser",
+        "nobody_here": "there is no role",
+        "heir": "owns the log's tables",
+    }.items():
         if role == "heir":
             server.sql("CREATE ROLE keeper", "CREATE ROLE heir IN ROLE keeper")
             server.sql("ALTER TABLE audit_logentry OWNER TO keeper", database="log_roles")
