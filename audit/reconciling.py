@@ -1,7 +1,7 @@
 """After an older log was restored: the lost entries are entered again, byte for byte, from a verified export.
 
-Nothing else makes the log usable again, so no entry, and no spent privacy budget, is ever forgotten by a restore. Run by the
-owner of the log's database: the application itself has no right to do this.
+Nothing else makes the log usable again, so no entry, and no spent privacy budget, is ever forgotten by a restore.
+Run by the owner of the log's database: the application itself has no right to do this.
 """
 
 from __future__ import annotations
