@@ -186,6 +186,29 @@ def test_a_role_that_could_take_its_rights_back_is_refused(owned, server, settin
     server.sql("ALTER TABLE audit_logentry OWNER TO postgres", database="log_roles")
 
 
+@pytest.mark.long_sizes
+@pytest.mark.parametrize("fault", ["database down", "lock held"])
+def test_what_postgresql_cannot_take_stops_the_log_until_it_can(server, owned, app, is_long, repeats, note, fault):
+    """Row A5. An append that is refused leaves nothing behind that would enter later."""
+    server.sql("ALTER ROLE app SET lock_timeout = '300ms'")
+    for times in repeats(5 if is_long else 1):
+        before = app.ask("check")["events"]
+        with psycopg.connect(owned.url) as holder:
+            if fault == "lock held":
+                holder.execute("SELECT * FROM audit_loghead FOR UPDATE")
+            else:
+                server.stop("fast")
+            refused = app.ask("append", f"{fault}-{times}", 1)
+        if fault == "database down":
+            server.start()
+        assert refused.startswith("refused: ")
+        assert ("another one keeps the log locked" in refused) == (fault == "lock held")
+        assert server.sql("SELECT count(*) FROM audit_waiting", database="log_roles") == [(0,)]
+        assert app.ask("append", f"after-{fault}-{times}", 1) == "done"
+        assert app.ask("check") == {"found": [], "events": [*before, f"after-{fault}-{times}-0"]}
+    note("A5", f"postgresql: {fault}", f"{times + 1} times", "refused, recovered each time", "0 entered")
+
+
 def test_sqlite_has_no_roles():
     with pytest.raises(AuditError, match="roles are PostgreSQL's"):
         log_roles.statements("app")
