@@ -20,12 +20,15 @@ from audit.models import Body
 
 def sealed(data: bytes, *, kind: str) -> tuple[Body, str]:
     """An unsaved body and the hash that belongs into the log."""
-    salt, nonce = secrets.token_bytes(32), secrets.token_bytes(12)
-    key_id, key = list(keys.body_keys().items())[-1]
-    name = uuid.uuid4().hex
+    salt = secrets.token_bytes(32)
+    return resealed(uuid.uuid4().hex, data, kind=kind, salt=salt), commitment(salt, data)
+
+
+def resealed(name: str, data: bytes, *, kind: str, salt: bytes) -> Body:
+    """An unsaved body of this name and salt, under the newest key."""
+    nonce, (key_id, key) = secrets.token_bytes(12), list(keys.body_keys().items())[-1]
     cipher = AESGCM(key).encrypt(nonce, data, name.encode())
-    body = Body(id=name, kind=kind, key_id=key_id, nonce=nonce, salt=salt, cipher=cipher)
-    return body, commitment(salt, data)
+    return Body(id=name, kind=kind, key_id=key_id, nonce=nonce, salt=salt, cipher=cipher)
 
 
 def opened(name: str, *, expected: str) -> bytes:

@@ -14,8 +14,8 @@ LARGEST = 2**53 - 1
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _simple = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-"""Ten times as fast as ``dumps``, and the same for what was parsed from ASCII without floats or long numbers: there keys
-are texts whose order in UTF-16 is that of their characters."""
+"""Ten times as fast as ``dumps``, and the same for what was parsed from ASCII without floats or long numbers: there
+keys are texts whose order in UTF-16 is that of their characters."""
 _LONG_NUMBER = re.compile(rb"[0-9]{16}")
 """Nothing shorter is beyond ``LARGEST``."""
 

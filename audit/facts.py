@@ -95,6 +95,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     # parts of what the desk shows, taken as files; size is how many entries the log had
     "audit:list_export:made": ("reason", "format", "filters", "size"),
     "audit:statement_export:made": ("reason", "format", "filters", "size"),
+    # an older log had been restored: how many entries it held, and how many there were again after an export of them
+    "audit:log:reconciled": ("kept", "entries", "reason", "proposed_by", "confirmed_by"),
 }
 
 # What is kept encrypted beside an entry, by action and fact: the fact itself holds the body's id and salted hash.

@@ -57,7 +57,7 @@ def erase_body(alias: str, name: str) -> bool:
 def _call(alias: str, function: str, *values: Any) -> Any:
     places = ", ".join(["%s"] * len(values))
     with _refusals(), _alone(alias), connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT {function}({places})", values)  # noqa: S608  (a name of this file)
+        cursor.execute(f"SELECT {function}({places})", values)
         return cursor.fetchone()[0]
 
 

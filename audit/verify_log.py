@@ -23,6 +23,7 @@ def check(archive: Archive, outside: Iterable[Checkpoint], findings: Findings) -
         signed.append(("manifest", archive.final))
     root = _roots(archive.lines, signed, findings)
     _bodies(archive, findings)
+    _reconciled(archive.leaves, findings)
     findings.counts.update(entries=len(archive.leaves), checkpoints=len(signed))
     return root
 
@@ -38,6 +39,17 @@ def _order(leaves: list[Leaf], findings: Findings) -> None:
     for leaf in leaves:
         findings.expect(leaf.event not in events, "order", f"entry {leaf.index}", "its event is in the log twice")
         events.add(leaf.event)
+
+
+def _reconciled(leaves: list[Leaf], findings: Findings) -> None:
+    """Entries lost by a restore were entered again, by two people and before anything else was."""
+    for leaf in leaves:
+        if leaf.action == "audit:log:reconciled":
+            people = {leaf.facts.get("proposed_by"), leaf.facts.get("confirmed_by")}
+            place = f"entry {leaf.index}"
+            findings.expect(len(people) == 2, "order", place, "one person alone reconciled a restored log")
+            findings.expect(leaf.facts.get("entries") == leaf.index, "order", place, "came after other new entries")
+            findings.counts["restores reconciled"] += 1
 
 
 def _end(archive: Archive, final: Checkpoint, findings: Findings) -> None:

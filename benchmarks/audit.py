@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-audit-") as folder:
         appends = {**_postgres(asked, Path(folder)), **_trials("sqlite", asked, Path(folder), "")}
         verifying = [audit_export.verified(Path(folder), entries) for entries in asked.entries]
-    figures = {"appends": appends, "verifying": verifying}
+    figures: dict[str, Any] = {"appends": appends, "verifying": verifying}
     if len(verifying) > 1:
         figures["growth"] = audit_export.growth(verifying)
     print(json.dumps(figures))

@@ -1,6 +1,6 @@
 """An export of many entries, like those of a running site, and how long ``python -m audit.verify`` takes for it.
 
-Request after request: votes, a reservation, charges, a release, two prompts with a checkpoint each, a grant, a download.
+Request after request: votes, a reservation, charges, a release, two prompts with a checkpoint each, a download.
 """
 
 from __future__ import annotations

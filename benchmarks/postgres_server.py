@@ -25,7 +25,7 @@ def statement(url: str, text: str) -> list[tuple[object, ...]]:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(text)  # type: ignore[call-overload]
+        cursor = connection.execute(text)
         return cursor.fetchall() if cursor.description else []
 
 

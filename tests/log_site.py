@@ -180,7 +180,15 @@ def fork(path: str, act: list[Any]) -> int:
     return child
 
 
-ACTS: dict[str, Any] = {"fork": fork, "command": command, "make": make, "append": append, "anchor": anchor, "read": read, "check": check}
+ACTS: dict[str, Any] = {
+    "fork": fork,
+    "command": command,
+    "make": make,
+    "append": append,
+    "anchor": anchor,
+    "read": read,
+    "check": check,
+}
 
 
 def told(act: list[Any]) -> None:

@@ -66,13 +66,12 @@ FAULTS = {
 
 def nothing_moves(rule):
     """Nothing can be logged, anchored, decided or sent while this rule is broken; the log is as it was."""
-    row = PromptRecord.objects.get()
     before = LogEntry.objects.count(), PromptRecord.objects.values_list("state", "token").get()
     for attempt in (
         append,
         log.checkpoint,
         lambda: events.record(action="test:a:b", facts={}, **ABOUT),
-        lambda: prompts.start_sending(row.intent_id, lease_seconds=60),
+        send,
     ):
         with pytest.raises(LogUnavailable, match=rule):
             attempt()
@@ -80,11 +79,15 @@ def nothing_moves(rule):
     assert Outbox.objects.count() == 0
 
 
+def send():
+    return prompts.start_sending(PromptRecord.objects.get().intent_id, lease_seconds=60)
+
+
 def all_moves():
     """After the repair the same prompt can be sent."""
     size = log.size()
     assert append(2) == size
-    assert prompts.start_sending(PromptRecord.objects.get().intent_id, lease_seconds=60)
+    assert send()
 
 
 def begin(turn):
@@ -153,7 +156,12 @@ def locked():
     connections["log"].cursor().execute("PRAGMA busy_timeout = 100")
     other = sqlite3.connect(connections["log"].settings_dict["NAME"], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    return lambda: (other.rollback(), other.close(), connections["log"].close())
+
+    def repair():
+        other.close()  # what it began is rolled back
+        connections["log"].close()
+
+    return repair
 
 
 def full():
@@ -183,8 +191,7 @@ def test_what_sqlite_cannot_write_is_not_sent(fault, is_long, repeats, note):
         begin(times)
         repair = cause()
         try:
-            for attempt in (lambda: append(7, blob="x" * 20_000),
-                            lambda: prompts.start_sending(PromptRecord.objects.get().intent_id, lease_seconds=60)):  # fmt: skip
+            for attempt in (lambda: append(7, blob="x" * 20_000), send):
                 with pytest.raises(LogUnavailable, match=rule):
                     attempt()
         finally:

@@ -108,7 +108,7 @@ def unforced(server, name):
 @pytest.mark.long_sizes
 def test_a_log_that_does_not_wait_for_the_disk_loses_entries_and_is_caught(server, tmp_path, is_long, repeats, note):
     """Control of row A3: one line of the functions planted."""
-    lost = []
+    lost: list[int] = []
     for turn in repeats(5):
         if lost and lost[-1] and not is_long:
             break  # a stop may come just after the server wrote of its own accord: one in a few loses nothing

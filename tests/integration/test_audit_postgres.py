@@ -60,12 +60,14 @@ FORBIDDEN = [
     "UPDATE audit_loghead SET size = 0", "UPDATE audit_body SET erased = true",
     "DELETE FROM audit_logentry", "DELETE FROM audit_checkpoint", "DELETE FROM audit_loghead", "DELETE FROM audit_body",
     "TRUNCATE audit_logentry", "TRUNCATE audit_checkpoint", "TRUNCATE audit_loghead",
-    "SELECT * FROM audit_loghead FOR UPDATE", "DELETE FROM audit_waiting", "INSERT INTO audit_waiting VALUES ('x', '[]')",
+    "SELECT * FROM audit_loghead FOR UPDATE", "DELETE FROM audit_waiting",
+    "INSERT INTO audit_waiting VALUES ('x', '[]')",
     "ALTER TABLE audit_logentry DISABLE TRIGGER ALL", "ALTER TABLE audit_logentry DISABLE TRIGGER USER",
     "DROP TRIGGER audit_logentry_no_update ON audit_logentry", "DROP TABLE audit_logentry",
     "SET session_replication_role TO replica", "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger "
     "LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'", "CREATE FUNCTION sha256(text) RETURNS bytea LANGUAGE sql AS ''''''",
-    "SELECT audit_enter(audit_locked_head(), '[]', now())", "ALTER FUNCTION audit_append OWNER TO app", "SET ROLE postgres",
+    "SELECT audit_enter(audit_locked_head(), '[]', now())", "ALTER FUNCTION audit_append OWNER TO app",
+    "SET ROLE postgres",
 ]  # fmt: skip
 
 
@@ -84,6 +86,12 @@ def test_triggers_stop_the_owner(owned, app, statement):
         connection.execute(statement)
 
 
+def row(connection, query, values=()):
+    found = connection.execute(query, values).fetchone()
+    assert found is not None
+    return found
+
+
 CALL = "SELECT audit_append('t', %s::json, %s, %s, %s)"
 EVENT = {"event": "e", "action": "a:b:c", "by": "u", "subject": "s", "facts": "{}", "untimed": False, "bodies": []}
 MOMENT = datetime(2031, 1, 1, tzinfo=UTC)
@@ -91,9 +99,9 @@ MOMENT = datetime(2031, 1, 1, tzinfo=UTC)
 
 def called(url, *, told=(), moment=MOMENT, anchor=None):
     with psycopg.connect(url, autocommit=True) as connection:
-        size, root = anchor or connection.execute("SELECT size, NULL::bytea FROM audit_loghead").fetchone()
-        root = root or connection.execute("SELECT audit_root(frontier) FROM audit_loghead").fetchone()[0]
-        return connection.execute(CALL, [json.dumps(list(told)), moment, size, root]).fetchone()[0]
+        size, root = anchor or row(connection, "SELECT size, NULL::bytea FROM audit_loghead")
+        root = root or row(connection, "SELECT audit_root(frontier) FROM audit_loghead")[0]
+        return row(connection, CALL, [json.dumps(list(told)), moment, size, root])[0]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +124,7 @@ def test_the_function_refuses_what_would_not_be_an_entry(owned, app, how, rule):
 
 def test_the_function_refuses_another_history_and_a_checkpoint_of_what_is_not_there(owned):
     with psycopg.connect(owned.url, autocommit=True) as connection:
-        size = connection.execute("SELECT size FROM audit_loghead").fetchone()[0]
+        size = row(connection, "SELECT size FROM audit_loghead")[0]
         with pytest.raises(psycopg.Error, match="different histories"):
             connection.execute(CALL, [json.dumps([EVENT]), MOMENT, size, bytes(32)])
         with pytest.raises(psycopg.Error, match="the anchor is gone"):
@@ -129,14 +137,16 @@ def test_an_entry_is_waited_for_whatever_the_session_says(owned):
     """The server, the role and the session all say off; while the entry is made, it is on."""
     with psycopg.connect(owned.url) as connection:
         connection.execute("SET synchronous_commit TO off")
-        size, root = connection.execute("SELECT size, audit_root(frontier) FROM audit_loghead").fetchone()
+        size, root = row(connection, "SELECT size, audit_root(frontier) FROM audit_loghead")
         connection.execute(CALL, [json.dumps([EVENT]), MOMENT, size, root])
-        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+        assert row(connection, "SHOW synchronous_commit") == ("on",)
         connection.rollback()
 
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=20)
-facts = st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53) + 1, 2**53 - 1), st.booleans(), st.none()), max_size=4)
+facts = st.dictionaries(
+    texts, st.one_of(texts, st.integers(-(2**53) + 1, 2**53 - 1), st.booleans(), st.none()), max_size=4
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -144,15 +154,16 @@ facts = st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53) + 1, 2**53 
 def test_the_database_writes_the_very_bytes_that_python_writes(owned, events):
     """Python, psycopg and PostgreSQL each quote strings in their own way; an entry may not depend on which did."""
     told = [
-        EVENT | {"event": f"e{at}", "action": action, "by": by, "subject": subject, "facts": canonical.dumps(known).decode()}
+        EVENT | {"event": f"e{at}", "action": action, "by": by, "subject": subject,
+                 "facts": canonical.dumps(known).decode()}
         for at, (action, by, subject, known) in enumerate(events)
     ]  # fmt: skip
     with psycopg.connect(owned.url) as connection:
-        head = connection.execute("SELECT size, frontier, audit_root(frontier) FROM audit_loghead").fetchone()
-        first = connection.execute(CALL, [json.dumps(told), MOMENT, head[0], head[2]]).fetchone()[0][0]
+        head = row(connection, "SELECT size, frontier, audit_root(frontier) FROM audit_loghead")
+        first = row(connection, CALL, [json.dumps(told), MOMENT, head[0], head[2]])[0][0]
         query = "SELECT leaf, leaf_hash FROM audit_logentry WHERE index >= %s ORDER BY index"
         written = connection.execute(query, [first]).fetchall()
-        grown = connection.execute("SELECT frontier FROM audit_loghead").fetchone()[0]
+        grown = row(connection, "SELECT frontier FROM audit_loghead")[0]
         connection.rollback()
     tree = Frontier.from_bytes(head[0], head[1])
     for at, (action, by, subject, known) in enumerate(events):
@@ -163,12 +174,39 @@ def test_the_database_writes_the_very_bytes_that_python_writes(owned, events):
 
 
 def test_a_role_that_could_take_its_rights_back_is_refused(owned, server, settings):
-    for role, rule in {"postgres": "superuser", "nobody_here": "there is no role", "heir": "owns the log's tables"}.items():
+    for role, rule in {
+        "postgres": "superuser",
+        "nobody_here": "there is no role",
+        "heir": "owns the log's tables",
+    }.items():
         if role == "heir":
             server.sql("CREATE ROLE keeper", "CREATE ROLE heir IN ROLE keeper")
             server.sql("ALTER TABLE audit_logentry OWNER TO keeper", database="log_roles")
         assert rule in owned.ask("command", "grant_log_role", role)
     server.sql("ALTER TABLE audit_logentry OWNER TO postgres", database="log_roles")
+
+
+@pytest.mark.long_sizes
+@pytest.mark.parametrize("fault", ["database down", "lock held"])
+def test_what_postgresql_cannot_take_stops_the_log_until_it_can(server, owned, app, is_long, repeats, note, fault):
+    """Row A5. An append that is refused leaves nothing behind that would enter later."""
+    server.sql("ALTER ROLE app SET lock_timeout = '300ms'")
+    for times in repeats(5 if is_long else 1):
+        before = app.ask("check")["events"]
+        with psycopg.connect(owned.url) as holder:
+            if fault == "lock held":
+                holder.execute("SELECT * FROM audit_loghead FOR UPDATE")
+            else:
+                server.stop("fast")
+            refused = app.ask("append", f"{fault}-{times}", 1)
+        if fault == "database down":
+            server.start()
+        assert refused.startswith("refused: ")
+        assert ("another one keeps the log locked" in refused) == (fault == "lock held")
+        assert server.sql("SELECT count(*) FROM audit_waiting", database="log_roles") == [(0,)]
+        assert app.ask("append", f"after-{fault}-{times}", 1) == "done"
+        assert app.ask("check") == {"found": [], "events": [*before, f"after-{fault}-{times}-0"]}
+    note("A5", f"postgresql: {fault}", f"{times + 1} times", "refused, recovered each time", "0 entered")
 
 
 def test_sqlite_has_no_roles():

@@ -147,7 +147,7 @@ CLASSES = {
     "facts": field("facts", {"number": -1}),
     "who": field("by", "user:eve"),
     "what": field("action", "test:thing:refused"),
-    "about what": field("subject", "request:2"),
+    "about what": field("subject", "request:99"),
     "an event's id": field("event", "another"),
     "a column beside the entry": raw("by", "user:eve"),
     "an entry removed": remove_one,
