@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from audit.facts import ATTACHMENTS, FACTS
@@ -23,8 +24,13 @@ SOURCES = {
 }
 
 
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    return tuple(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call | ast.Assign))
+
+
 def calls(source: str, *names: str) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in names:
             yield node
 
@@ -52,9 +58,9 @@ def in_calls(sources: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def names_in(expression: ast.expr, scope: ast.AST) -> Iterator[str]:
+def names_in(expression: ast.expr, source: str) -> Iterator[str]:
     """The actions an ``action=name`` may stand for: what is assigned to that name in the same file."""
-    for node in ast.walk(scope):
+    for node in nodes(source):
         if isinstance(node, ast.Assign) and isinstance(expression, ast.Name):
             targets = [getattr(target, "id", "") for target in node.targets]
             if expression.id in targets and (action := told_as(node.value)):
@@ -77,10 +83,9 @@ def written(sources: Mapping[str, str]) -> set[str]:
     """Every action the code writes, with the filled-in parts written out."""
     found = set(in_calls(sources))
     for source in sources.values():
-        scope = ast.parse(source)
         for call in calls(source, *WRITERS):
             if (given := keyword(call, "action")) is not None:
-                found |= set(names_in(given, scope))
+                found |= set(names_in(given, source))
     found |= {row.event for row in REQUEST.transitions}
     spelled = {action for action in found if "*" not in action}
     for pattern in found - spelled:

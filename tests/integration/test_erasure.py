@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,7 @@ from synthesis.models import SynthesisRequest
 from tests import request_site
 from tests.request_site import Site, open_door
 
+ROOT = Path(verify.__file__).parent.parent
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
 
@@ -174,20 +179,58 @@ def refused(body: Body, **values: Any) -> None:
         Body.objects.filter(pk=body.pk).update(**values)
 
 
-def test_a_crash_after_the_entry_is_found_and_completed_by_confirming_again(
-    house: Site, made: SynthesisRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dies(name: str) -> None:
-        raise RuntimeError("planted")
+SITE = """
+import sys, django
+django.setup()
+from django.core.management import call_command
+from audit import erasure, prompts
+from audit.models import Body, ErasureProposal
+from llmsynthor_site.models import User
+"""
+MAKE = """
+from audit import keys
+for alias in ("default", "log"):
+    call_command("migrate", database=alias, verbosity=0, skip_checks=True)
+keys.make()
+from tests import privacy_site
+from tests.audit_story import PROMPT
+stella, stefan = (privacy_site.person(name, "steward") for name in ("stella", "stefan"))
+row = prompts.record_intent(run="u1", sequence=1, attempt=1, endpoint="e", prompt=PROMPT, by="system")
+token = prompts.start_sending(row.intent_id, lease_seconds=60)
+row = prompts.finish(row.intent_id, token=token, answer=b"an answer", error="", usage={})
+erasure.propose(by=stella, body=row.answer_id, reason="Asked for.")
+"""
+CONFIRM = """
+erasure.confirm(by=User.objects.get(username="stefan"), proposal=ErasureProposal.objects.get(done_at=None))
+"""
+KILLED = """
+import os, signal
+erasure._destroy = lambda name: os.kill(os.getpid(), signal.SIGKILL)
+""" + CONFIRM  # fmt: skip
+EXPORT = 'call_command("export_audit", out=__import__("pathlib").Path(sys.argv[1]), skip_checks=True)'
 
-    proposal = erasure.propose(by=house.stella, body=prompt(1).answer_id, reason="Asked for.")
-    with monkeypatch.context() as planted, pytest.raises(RuntimeError):
-        planted.setattr(erasure, "_destroy", dies)
-        erasure.confirm(by=house.stefan, proposal=proposal)
-    found = verified(tmp_path / "between").findings
-    assert [(one["check"], "which it is not" in one["message"]) for one in found] == [("erasures", True)]
-    erasure.confirm(by=house.stefan, proposal=proposal)
-    assert verified(tmp_path / "after").findings == []
+
+def test_a_process_killed_after_the_entry_is_found_and_completed_by_confirming_again(tmp_path: Path) -> None:
+    site = tmp_path / "other"
+    site.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
+    kept |= {"SITE_DIR": str(site), "DJANGO_SETTINGS_MODULE": "llmsynthor_site.settings"}
+
+    def run(code: str, *arguments: object) -> int:
+        command = [sys.executable, "-c", SITE + code, *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, check=False).returncode
+
+    def erasures(name: str) -> list[str]:
+        assert run(EXPORT, tmp_path / name) == 0
+        found = verify.verify(tmp_path / name, key=str(site / "keys" / "log.pub")).findings
+        return [one["message"] for one in found if one["check"] == "erasures"]
+
+    assert run(MAKE) == 0
+    assert run(KILLED) == -signal.SIGKILL
+    assert [message.endswith("is erased, which it is not") for message in erasures("between")] == [True]
+    assert run(CONFIRM) == 0
+    assert erasures("after") == []
+    assert run(CONFIRM) == 1, "nothing is left to confirm"
 
 
 # --- the command and the page
