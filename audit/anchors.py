@@ -16,7 +16,7 @@ from django.conf import settings
 
 from audit import durable, keys
 from audit.errors import LogUnavailable
-from audit.notes import Checkpoint, NoteError, PublicKey
+from audit.notes import Checkpoint, NoteError
 
 LATEST = "latest.note"
 
