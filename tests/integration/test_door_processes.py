@@ -76,8 +76,9 @@ def test_no_prompt_arrives_unlogged_whoever_dies(
 def test_a_door_that_logs_after_sending_is_caught(
     act: Act, request_: str, is_long: bool, repeats: Repeats, note: Note
 ) -> None:
-    arrived = [intent for turn in repeats(25 if is_long else 1) for intent in act("late", request_, turn)["arrived"]]
-    assert arrived
+    turns = list(repeats(25 if is_long else 1))
+    arrived = [intent for turn in turns for intent in act("late", request_, 5000 + turn)["arrived"]]
+    assert len(arrived) == len(turns)
     assert set(arrived) == {""}
     size, figure = f"{len(arrived)} arrivals", f"{len(arrived)} unlogged"
     note("B1", "control: a door that logs after sending", size, figure, "caught: above 0")
