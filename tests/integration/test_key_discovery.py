@@ -29,7 +29,7 @@ from privacy.models import Dataset, LedgerEntry, ReleaseRecord
 from privacy.values import Clique, Domain, IntArray, NoisyMarginal
 from synthesis.models import SynthesisRequest
 from tests import privacy_site, request_site
-from tests.integration.test_canaries import everything_kept
+from tests.canaries import hits, sinks
 from tests.request_site import Site, open_door
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
@@ -89,15 +89,13 @@ def test_found_codes_go_the_whole_way_and_rare_ones_nowhere(house: Site, tmp_pat
     release = ReleaseRecord.objects.get(pk=request.release_key)
     assert release.discovered == {"code": list(COMMON)}
     assert selectors.released(release.pk).domain.sizes == (2, 11, 5)
-    kept = everything_kept(house)
+    found = sinks(house, request, console="", left=tmp_path / "nothing")
     made = pd.read_csv(Path(settings.SITE_DIR) / "packages" / str(request.run.package.pk) / "data.csv")
     assert set(made["code"].dropna()) <= {*COMMON, "another code"}
     assert (made["code"] == COMMON[0]).mean() == pytest.approx(0.48, abs=0.06)
     assert (made[made["sex"] == "m"]["code"] == COMMON[0]).mean() > 0.8, "how codes go with sex was measured"
-    prompts = [content for name, content in kept.items() if name.startswith("prompt ")]
-    assert any(COMMON[0].encode() in content for content in prompts), "found labels may be told"
-    for secret in (RARE, LONG):
-        assert [name for name, content in kept.items() if secret.encode() in content] == []
+    assert any(COMMON[0].encode() in content for content in found["prompts"].values()), "found labels may be told"
+    assert hits(found, {"a rare code": RARE.encode(), "a long code": LONG.encode()}) == []
     assert_it_verifies(tmp_path)
 
 
