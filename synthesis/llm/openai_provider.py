@@ -65,9 +65,7 @@ class OpenAIProvider:
     def post(self, body: bytes) -> Reply:
         options: Any = {"headers": {"Content-Type": "application/json", **PLAIN}}
         with _reasons() as got:
-            got.append(
-                self.client.post("/chat/completions", content=body, cast_to=httpx2.Response, options=options)
-            )
+            got.append(self.client.post("/chat/completions", content=body, cast_to=httpx2.Response, options=options))
         return _reply(got[0])
 
     def models(self) -> Reply:

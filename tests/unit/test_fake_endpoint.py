@@ -112,7 +112,7 @@ def test_a_truncated_answer_says_so() -> None:
     with OpenAIServer(plain.truncated) as server:
         choice = client(server).chat.completions.create(**REQUEST).choices[0]
     assert choice.finish_reason == "length"
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(choice.message.content or "")
 
 
@@ -154,7 +154,9 @@ def test_it_runs_as_a_command_of_its_own(tmp_path: Path) -> None:
     public.write_text("a,b\n" + "0,1\n1,2\n" * 50)
     command = [sys.executable, "-m", "tests.fakes.openai_server", "--behaviour", "informed", "--public", str(public),
                "--port", "0", "--context", "4096"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as run:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    ) as run:
         try:
             assert run.stdout is not None
             address = run.stdout.readline().split()[-1]

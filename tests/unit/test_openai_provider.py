@@ -72,7 +72,10 @@ def test_other_bytes_than_the_recorded_ones_never_leave() -> None:
         (faults.short_context, "the prompt is longer than the model's context (status 400)"),
         (faults.unsupported, "the endpoint does not accept the request (status 400)"),
         (lambda body: Reply(403, b"[" * 100_000), "the key may not be used for this (status 403)"),
-        (lambda body: Reply(429, b"{}", {"Retry-After": "<script>"}), "the endpoint is over its rate limit (status 429)"),
+        (
+            lambda body: Reply(429, b"{}", {"Retry-After": "<script>"}),
+            "the endpoint is over its rate limit (status 429)",
+        ),
         (lambda body: Reply(418, b'{"error": {"code": "odd"}}'), "the endpoint gave no answer (status 418)"),
         (lambda body: Reply(204), "the endpoint gave no answer (status 204)"),
         (faults.dropping, "the connection to the endpoint failed"),
@@ -140,7 +143,10 @@ def test_a_huge_answer_does_not_fill_memory() -> None:
 
 
 def test_redirects_are_not_followed() -> None:
-    with OpenAIServer() as elsewhere, OpenAIServer(faults.redirecting(f"{elsewhere.base_url}/chat/completions")) as server:
+    with (
+        OpenAIServer() as elsewhere,
+        OpenAIServer(faults.redirecting(f"{elsewhere.base_url}/chat/completions")) as server,
+    ):
         with pytest.raises(ProviderError, match="points to another address"):
             provider(server).complete(BODY)
         assert elsewhere.bodies == []
