@@ -64,7 +64,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:finding:opened": ("kind", "subject", "detail"),
     "synthesis:finding:closed": ("kind", "subject", "reason"),
     # environment: what the loop's numbers depend on beside its inputs (synthesis/environment.py)
-    "synthesis:run:started": ("request", "run", "content_hash", "environment"),
+    "synthesis:run:started": ("request", "run", "environment"),
     # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
     "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),

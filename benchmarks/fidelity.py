@@ -28,7 +28,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +49,7 @@ from synthesis.llm import answers
 from synthesis.llm.embedded import EmbeddedProvider
 from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan, mixtures
 from synthesis.loop.reports import NOISE
-from synthesis.prompts import PromptBuilder
+from synthesis.prompts import Columns, PromptBuilder
 
 MOST_ITERATIONS = 12
 DISCREPANCIES, PROPOSALS = 12, 5
@@ -70,6 +70,14 @@ class Codes:
 
     def is_public(self, column: str) -> bool:
         return False
+
+
+Ask = Callable[[bytes], bytes]
+"""A rendered prompt to a chat completion."""
+
+
+def embedded(prompt: bytes) -> bytes:
+    return EmbeddedProvider().complete(prompt).body
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -140,25 +148,27 @@ def rebuild(
     seed: int,
     rules: Sequence[HardRule] = (),
     supposed: ProposalPlan | None = None,
+    columns: Columns | None = None,
+    ask: Ask = embedded,
 ) -> tuple[Loop, list[Iteration]]:
-    """The loop over a release, with the embedded proposer, until every table is within its noise."""
+    """The loop over a release, with whoever answers (the embedded proposer), until every table is within its noise."""
     loop = Loop.from_release(release, settings=settings, seed=seed, rules=rules, supposed=supposed)
     done: list[Iteration] = []
+    known = columns or Codes(release.domain)
     while len(done) < MOST_ITERATIONS and not (done and loop.converged()):
-        done.append(loop.iterate(propose(loop, release, number=len(done) + 1)))
+        done.append(loop.iterate(propose(loop, release, known, number=len(done) + 1, ask=ask)))
     return loop, done
 
 
-def propose(loop: Loop, release: Release, *, number: int) -> ProposalPlan:
-    """Ask the embedded proposer as the product does: rendered prompt, completion, validated plan."""
+def propose(loop: Loop, release: Release, columns: Columns, *, number: int, ask: Ask) -> ProposalPlan:
+    """Ask a proposer as the product does: rendered prompt, completion, validated plan."""
     found = loop.discrepancies(DISCREPANCIES)
     if not found:
         return ProposalPlan()
     missing = sum(max(each.target - each.now, 0) for each in found) or 1
-    builder = PromptBuilder(Codes(release.domain), release=release.id, source="benchmark", model="embedded")
+    builder = PromptBuilder(columns, release=release.id, source="benchmark", model="benchmark")
     prompt = builder.build(found, iteration=number, proposals=PROPOSALS, records=missing)
-    answer = EmbeddedProvider().complete(render(prompt))
-    return answers.parse_completion(answer.body, release.domain)[0]
+    return answers.parse_completion(ask(render(prompt)), release.domain)[0]
 
 
 def _distance(records: IntArray, release: Release, *, columns: int) -> dict[str, float]:

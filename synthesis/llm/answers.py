@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from privacy.values import Domain
@@ -18,7 +19,8 @@ from synthesis.llm.base import Proposal, ProposalPlan
 MOST_PROPOSALS = 50
 MOST_RECORDS = 10**9
 REASON_CHARS = 300
-EMPTY = re.compile(r'"proposals"\s*:\s*\[\s*\]')  # a proposer may have nothing to say, and that is no fault
+START = re.compile(r'"proposals"\s*:\s*\[')
+MOST_STARTS = 5  # of these the last that can be read counts: a model that thinks aloud drafts before it answers
 KEYS = {"values", "records", "reason"}
 
 
@@ -45,9 +47,9 @@ def parse_completion(body: bytes, domain: Domain) -> tuple[ProposalPlan, tuple[s
 
 def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     """Every valid proposal of the answer's text, and one reason for each that is not."""
-    found = list(_objects(content))
-    if not found:
-        return ProposalPlan(), () if EMPTY.search(content) else ("the answer holds no proposal",)
+    found = _members(content)
+    if found is None:
+        return ProposalPlan(), ("the answer holds no proposal",)
     accepted, rejected = [], []
     for number, each in enumerate(found[:MOST_PROPOSALS], start=1):
         try:
@@ -59,15 +61,20 @@ def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     return ProposalPlan(tuple(accepted)), tuple(rejected)
 
 
-def _objects(content: str) -> Iterator[Any]:
-    """The complete members of the "proposals" array, wherever it stands in the text and however it ends."""
+def _members(content: str) -> list[Any] | None:
+    """The members of the last readable "proposals" array, one more than are read at most; None where there is none."""
+    starts = [match.end() for match in START.finditer(content)][-MOST_STARTS:]
+    for start in reversed(starts):
+        found = list(islice(_objects(content, start), MOST_PROPOSALS + 1))
+        if found or content.startswith("]", _skip(content, start)):  # to have nothing to say is no fault
+            return found
+    return None
+
+
+def _objects(content: str, at: int) -> Iterator[Any]:
+    """The complete objects from here on, however the array ends."""
     decoder = json.JSONDecoder()
-    start = content.find('"proposals"')
-    at = content.find("[", start) + 1
-    while start >= 0 and at > 0:
-        at = _skip(content, at)
-        if not content.startswith("{", at):
-            return
+    while content.startswith("{", at := _skip(content, at)):
         try:
             value, at = decoder.raw_decode(content, at)
         except (ValueError, RecursionError):

@@ -1,76 +1,69 @@
-"""A stand-in for an OpenAI-compatible endpoint, over real HTTP on the loopback.
+"""A stand-in for an OpenAI-compatible endpoint, over real HTTP.
+
+    python -m tests.fakes.openai_server [--behaviour NAME] [--port 8900] [--public P.csv] [--context TOKENS]
 
 `with OpenAIServer(behaviour) as server:` serves at `server.base_url`, keeps every body it received, and
-answers as the behaviour says. The answer's shape is checked against the openai package's own types in
-tests/unit/test_openai_provider.py.
+answers as the behaviour says; a request the behaviour cannot read gets status 400, as an endpoint's would. What it
+sends is checked against the openai package's own types in tests/unit/test_fake_endpoint.py.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-Behaviour = Callable[[bytes], tuple[int, bytes]]
+from tests.fakes.behaviours import BEHAVIOURS, first_cells, informed
+from tests.fakes.faults import broken, rate_limited
+from tests.fakes.plain import prose
+from tests.fakes.protocol import Behaviour, Reply, completion, error, guidance_of, models
 
-
-def completion(content: str, *, model: str = "stand-in", finish_reason: str = "stop") -> bytes:
-    """The bytes of a chat completion with this content."""
-    message = {"role": "assistant", "content": content, "refusal": None}
-    reply: dict[str, Any] = {
-        "id": "chatcmpl-1", "object": "chat.completion", "created": int(time.time()), "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": None}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-    }  # fmt: skip
-    return json.dumps(reply).encode()
-
-
-def guidance_of(body: bytes) -> dict[str, Any]:
-    """The guidance JSON inside the last user message."""
-    return dict(json.loads(json.loads(body)["messages"][-1]["content"]))
-
-
-def first_cells(body: bytes) -> tuple[int, bytes]:
-    """A useful answer: one proposal for each under-represented cell, every other column free."""
-    guidance = guidance_of(body)
-    proposals = [
-        {
-            "values": [
-                {"column": column["name"], "allow": found["where"].get(column["name"], column["values"])}
-                for column in guidance["columns"]
-            ],
-            "records": found["target"] - found["now"],
-            "reason": "There are too few of these.",
-        }
-        for found in guidance["discrepancies"]
-        if found["target"] > found["now"]
-    ]
-    return 200, completion(json.dumps({"proposals": proposals[: guidance["proposals"]]}))
-
-
-def prose(body: bytes) -> tuple[int, bytes]:
-    return 200, completion("I would rather talk about something else.")
-
-
-def broken(body: bytes) -> tuple[int, bytes]:
-    return 500, b'{"error": {"message": "out of order", "type": "server_error"}}'
-
-
-def rate_limited(body: bytes) -> tuple[int, bytes]:
-    return 429, b'{"error": {"message": "slow down", "type": "rate_limit"}}'
+__all__ = [
+    "Behaviour", "OpenAIServer", "broken", "completion", "first_cells", "guidance_of", "prose", "rate_limited",
+]  # fmt: skip
 
 
 class OpenAIServer:
-    def __init__(self, behaviour: Behaviour = first_cells, on_arrival: Callable[[bytes], None] | None = None) -> None:
-        self.behaviour, self.on_arrival = behaviour, on_arrival
+    """``models``: the body of GET /models, or None where it is not served. ``gets`` counts those calls."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour = first_cells,
+        on_arrival: Callable[[bytes], None] | None = None,
+        *,
+        port: int = 0,
+        models: bytes | None = models("stand-in"),
+    ) -> None:
+        self.behaviour, self.on_arrival, self.models = behaviour, on_arrival, models
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.redirect = ""
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
+        self.gets = 0
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), self.handler())
+        self.http.daemon_threads = True
+        self.http.block_on_close = False  # a slow answer nobody waits for any more does not hold up a test's end
         self.base_url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+
+    def answer(self, path: str, body: bytes) -> Reply:
+        if path != "/v1/chat/completions":
+            return Reply(404, error("Unknown request URL", kind="invalid_request_error", code="unknown_url"))
+        try:
+            made = self.behaviour(body)
+        except (ValueError, LookupError, TypeError):
+            return Reply(400, error("The request cannot be read", kind="invalid_request_error"))
+        return made if isinstance(made, Reply) else Reply(*made)
+
+    def listed(self, path: str) -> Reply:
+        self.gets += 1
+        if path != "/v1/models" or self.models is None:
+            return Reply(404, error("Unknown request URL", kind="invalid_request_error", code="unknown_url"))
+        return Reply(200, self.models)
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -79,17 +72,14 @@ class OpenAIServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 server.bodies.append(body)
-                server.headers.append(dict(self.headers.items()))
+                server.headers.append({name.lower(): value for name, value in self.headers.items()})
                 if server.on_arrival:
                     server.on_arrival(body)
-                status, reply = server.behaviour(body) if self.path == "/v1/chat/completions" else (404, b"{}")
-                self.send_response(307 if server.redirect else status)
-                if server.redirect:
-                    self.send_header("Location", server.redirect)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(reply)))
-                self.end_headers()
-                self.wfile.write(reply)
+                moved = Reply(307, b"{}", {"Location": server.redirect}) if server.redirect else None
+                put(self, moved or server.answer(self.path, body))
+
+            def do_GET(self) -> None:
+                put(self, server.listed(self.path))
 
             def log_message(self, *args: Any) -> None:
                 """Say nothing on the terminal of the tests."""
@@ -97,9 +87,73 @@ class OpenAIServer:
         return Handler
 
     def __enter__(self) -> OpenAIServer:
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=partial(self.http.serve_forever, poll_interval=0.02), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.http.shutdown()
         self.http.server_close()
+
+
+def put(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    """Write the reply to the wire, with its faults; a caller who hangs up is no error here."""
+    time.sleep(reply.wait)
+    handler.close_connection = True
+    if reply.status == 0:
+        return
+    with contextlib.suppress(OSError):
+        handler.send_response(reply.status)
+        for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+            handler.send_header(name, value)
+        if reply.chunks is None:
+            handler.send_header("Content-Length", str(len(reply.body) if reply.declared is None else reply.declared))
+        handler.end_headers()
+        for part in reply.chunks() if reply.chunks else parts(reply):
+            handler.wfile.write(part)
+
+
+def parts(reply: Reply) -> Any:
+    if not reply.drip:
+        yield reply.body
+        return
+    for place in range(len(reply.body)):
+        yield reply.body[place : place + 1]
+        time.sleep(reply.drip)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until Ctrl-C, and say for each request how long it was."""
+    asked = _arguments(arguments)
+    behaviour = informed(_codes(asked.public)) if asked.behaviour == "informed" else BEHAVIOURS[asked.behaviour]
+    facts = {"max_model_len": asked.context} if asked.context else {}
+
+    def told(body: bytes) -> None:
+        print(f"{len(body):,} bytes received", flush=True)
+
+    with OpenAIServer(behaviour, told, port=asked.port, models=models("stand-in", **facts)) as server:
+        print(f"{asked.behaviour} at {server.base_url}", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+def _codes(path: Path) -> Any:
+    """The public table: a CSV of codes 0, 1, ... whose columns stand in the order of the declaration."""
+    import pandas as pd
+
+    return pd.read_csv(path).to_numpy(dtype=int)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--behaviour", choices=sorted([*BEHAVIOURS, "informed"]), default="obliging")
+    parser.add_argument("--port", type=int, default=8900)
+    parser.add_argument("--public", type=Path, help="for informed: a CSV of codes in the declaration's order")
+    parser.add_argument("--context", type=int, help="tell this context length in the list of models, as vLLM does")
+    asked = parser.parse_args(arguments)
+    if (asked.behaviour == "informed") != (asked.public is not None):
+        parser.error("--behaviour informed and --public belong together")
+    return asked
+
+
+if __name__ == "__main__":
+    main()

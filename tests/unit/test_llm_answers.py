@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -119,6 +120,21 @@ def test_an_endless_answer_is_read_to_a_limit() -> None:
     plan, rejected = answers.parse(text(*[proposal()] * 80), DOMAIN)
     assert len(plan.proposals) == answers.MOST_PROPOSALS
     assert "first 50" in rejected[-1]
+
+
+def test_of_a_model_that_thinks_aloud_the_last_word_counts() -> None:
+    draft, final = text(proposal(records=1)), text(proposal(records=2))
+    assert answers.parse(f"<think>Perhaps {draft}? No.</think>{final}", DOMAIN)[0].proposals[0].weight == 2
+    assert answers.parse(f'The "proposals" [see below]: {final}', DOMAIN)[0].proposals[0].weight == 2
+    assert answers.parse(f'{draft} On second thought: {{"proposals": []}}', DOMAIN) == (ProposalPlan(), ())
+    assert answers.parse(f'{draft} {{"proposals": [{{"val', DOMAIN)[0].proposals[0].weight == 1, "the last was cut off"
+
+
+def test_text_made_to_be_slow_is_not() -> None:
+    began = time.process_time()
+    for wicked in ('"proposals":[{', '"proposals":[{}', '"proposals":[', '{"proposals":' + "[" * 900):
+        answers.parse(wicked * (2**21 // len(wicked)), DOMAIN)
+    assert time.process_time() - began < 10
 
 
 def completion(message: Any, finish: str = "stop") -> bytes:
