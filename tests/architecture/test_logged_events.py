@@ -73,9 +73,17 @@ def prompt_steps() -> set[str]:
     return {str(call.args[1].value) for call in steps if isinstance(call.args[1], ast.Constant)}
 
 
+def told(file: str, function: str, place: int) -> set[str]:
+    """The constants that calls of a function in one file hand over at one place."""
+    given = (call.args[place] for call in calls(SOURCES[file], function) if len(call.args) > place)
+    return {str(one.value) for one in given if isinstance(one, ast.Constant)}
+
+
 FILLED = {
     "privacy:ledger:*": {kind.lower() for kind in LedgerEntry.Kind.values},
     "audit:prompt:*": prompt_steps(),
+    "audit:witness:*": told("audit/witnessing.py", "_tell", 0),
+    "synthesis:kill_switch:*": told("synthesis/switches.py", "tell", 1),
 }
 
 
