@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 from django.conf import settings
 
@@ -22,7 +24,7 @@ from synthesis import envelope, jobs, running
 from synthesis.llm import answers
 from synthesis.llm.openai_provider import OpenAIProvider
 from synthesis.loop import LoopSettings
-from synthesis.models import Endpoint, Run, SynthesisRequest, Vote
+from synthesis.models import CallReservation, Endpoint, Run, SynthesisRequest, Vote
 from synthesis.states import Gate, JobKind, Proposer
 from synthesis.states import RequestState as S
 from tests import request_site
@@ -66,6 +68,7 @@ class Trial:
         for run in Run.objects.filter(request=self.request):
             if hasattr(run, "package"):
                 run.package.delete()
+            CallReservation.objects.filter(run=run).delete()
             run.delete()
         SynthesisRequest.objects.filter(pk=self.request.pk).update(state=S.SYNTHESISING, seed=seed)
         Run.objects.create(request=self.request, settings={**asdict(SMALL), "rules": []})
@@ -155,7 +158,10 @@ def plant(defect: str, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> Behavio
 
         def eager(provider: OpenAIProvider, **values: Any) -> None:
             honest(provider, **values)
-            provider.client.max_retries = 1
+            unbounded = httpx2.Client(trust_env=False)  # the wire would let the first request out and no second
+            provider.client = openai.OpenAI(
+                base_url=values["base_url"], api_key="none", max_retries=1, http_client=unbounded
+            )
 
         monkeypatch.setattr(OpenAIProvider, "__init__", eager)
         return faults.broken
