@@ -226,7 +226,7 @@ def leaks(house: request_site.Site, request: SynthesisRequest, left: Path, monke
 
     logging.getLogger("privacy.inbox").warning("cannot read %s", word)
     app.send_task("llmsynthor_site.tasks.measure", args=[word])
-    events.append(action="site:role:granted", by="console", subject="user:1", facts={"note": word})
+    events.append(action="site:role:granted", by="console", subject="user:1", facts={"user": "ada", "role": word})
     parts = Message("user", (FreeText(word, "somebody"),))
     prompt = Prompt(Declared("m", "x"), Declared("{}", "x"), None, (parts,))
     record = prompts.record_intent(run="x", sequence=1, attempt=1, endpoint="e", prompt=prompt, by="system")

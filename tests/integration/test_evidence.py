@@ -129,7 +129,7 @@ def test_a_broken_log_is_said_on_the_page(asked: Two, tmp_path: Path) -> None:
     """The pack is made all the same: it is evidence of that, too."""
     events.append(
         action="synthesis:download:served", by="user:rosa", subject="package:x",
-        facts={"grant": "none", "user": "user:rosa", "sha256": "x"},
+        facts={"grant": "none", "user": "user:rosa", "sha256": "x", "licence": "1"},
     )  # fmt: skip
     bag = pack_of(Scope("request", str(asked.ours.pk)), tmp_path)
     assert any("a download nobody granted" in one for one in findings(bag))

@@ -108,7 +108,7 @@ def test_with_times_of_their_own_the_charges_would_tell(
 ) -> None:
     """The planted defect: charges that say when they were made."""
     monkeypatch.setattr(ledger, "_moment", lambda reservation, kind: {"at": timezone.now()})
-    monkeypatch.setattr("audit.log.UNTIMED", frozenset())
+    monkeypatch.setattr("audit.entering.UNTIMED", frozenset())
     found = [moments_of(dataset, clock, monkeypatch, 10**9, seconds) for seconds in (0.0, 1.7)]
     assert found[0]["release"] == found[1]["release"]
     assert found[0]["ledger"] != found[1]["ledger"]

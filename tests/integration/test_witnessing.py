@@ -12,12 +12,13 @@ from io import StringIO
 import pytest
 from django.core import mail
 from django.core.management import call_command
+from django.db import connections
 from django.utils import timezone
 
 from audit import anchors, events, keys, log, notes, prompts, receipts, selectors, verify, witnessing
 from audit.cosignatures import WitnessKey
 from audit.errors import LogUnavailable
-from audit.models import LogEntry, LogHead
+from audit.models import Checkpoint, LogEntry, LogHead
 from audit.notes import PrivateKey
 from llmsynthor_site.tasks import submit_checkpoints, sweep
 from tests import witness_process
@@ -140,9 +141,9 @@ def test_another_history_shown_to_the_witness_is_noticed(settings, witness):
     append(2)
     log.checkpoint()
     witnessing.submit_newest()
-    with triggers_lifted(log.connections["log"]):
+    with triggers_lifted(connections["log"]):
         LogEntry.objects.all().delete()
-        log.Checkpoint.objects.all().delete()
+        Checkpoint.objects.all().delete()
         LogHead.objects.all().delete()
     (anchors.folder() / anchors.LATEST).unlink()
     append(7)
