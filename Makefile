@@ -38,7 +38,7 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(PY)
 	@touch $(VENV)/.installed $@
 
 test: setup-dev ## every quick test; browser tests too when Chromium is there
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 test-long: setup-dev ## the privacy claim's tests at full size; writes docs/reliability.md (hours; MINUTES=5 caps each test)
 	$(PY) -m pytest -m long_sizes --sizes long $(if $(MINUTES),--minutes $(MINUTES))
