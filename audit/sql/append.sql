@@ -239,6 +239,7 @@ BEGIN
     IF signed_size > (SELECT max(size) FROM audit_loghead) THEN
         PERFORM audit_refuse('a checkpoint over entries that are not here');
     END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);  -- lost in a crash it is made anew from the anchors
     INSERT INTO audit_checkpoint (size, note, at) VALUES (signed_size, signed_note, date_trunc('second', now()))
     ON CONFLICT DO NOTHING;
 END $$;
