@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -15,6 +18,14 @@ pytest_plugins = ["tests.append_only", "tests.sizes"]
 def _no_waiting_for_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release would show itself only after many seconds; the tests of the tick bring a clock of their own."""
     monkeypatch.setattr("privacy.pacing.Tick.wait", lambda tick, beat: beat())
+
+
+@pytest.fixture(autouse=True)
+def _own_field_limit() -> Iterator[None]:
+    """Reading a table sets a limit of the whole process, which is a process of its own but in tests."""
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
 
 
 @pytest.fixture(scope="session", autouse=True)
