@@ -6,6 +6,7 @@ an entry without its erasure, which the verifier reports; confirming once more c
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -21,6 +22,8 @@ from audit.models import Body, ErasureProposal, PromptRecord
 from audit.prompts import open_prompts
 
 PERMISSION = "audit.erase_body"
+SCRUB_PAUSES = (0.05, 0.2, 1.0)
+"""Seconds between tries: while another process moves the journal itself, SQLite refuses at once instead of waiting."""
 
 
 def parts(record: PromptRecord) -> dict[str, list[str]]:
@@ -72,7 +75,8 @@ def confirm(*, by: Any, proposal: ErasureProposal) -> list[str]:
     for name in proposal.bodies:
         _tell(proposal, name)
         _destroy(name)
-    _scrub()
+    if not _scrubbed():
+        raise ErasureRefused("erased, but a process that reads the log still holds copies; confirm once more later")
     ErasureProposal.objects.filter(pk=proposal.pk).update(done_at=timezone.now())
     return list(proposal.bodies)
 
@@ -116,10 +120,27 @@ def _destroy(name: str) -> None:
     left.update(erased=True, cipher=b"", salt=b"", nonce=b"")
 
 
-def _scrub() -> None:
-    """Let go of the copies a database keeps of changed rows: SQLite's journal, PostgreSQL's dead rows."""
+def _scrubbed() -> bool:
+    """Let go of the copies a database keeps of changed rows: SQLite's journal, PostgreSQL's dead rows.
+
+    SQLite says whether it could: a reader elsewhere may need the journal for a moment, or for long.
+    """
     connection = connections[log.ALIAS]
     if connection.in_atomic_block:
-        return
+        return True
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM audit_body")
+        return True
+    for pause in SCRUB_PAUSES:
+        if _truncated(connection):
+            return True
+        time.sleep(pause)
+    return False
+
+
+def _truncated(connection: Any) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)" if connection.vendor == "sqlite" else "VACUUM audit_body")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy, *_ = cursor.fetchone()
+    return busy == 0

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from audit import bodies, canonical, log
+from audit import bodies, canonical, log, restored
 from audit import facts as fact_table
 from audit.errors import LogUnavailable, UnfitEvent
 from audit.models import Outbox
@@ -31,11 +31,13 @@ def record(*, action: str, by: str, subject: str, facts: Mapping[str, Any]) -> s
     """Write an event beside a state change, in the same transaction, and return its id.
 
     ``by`` and ``subject`` are references such as ``user:ada`` and ``request:7``. Raises UnfitEvent, and
-    LogUnavailable while the log is not whole, so that the state does not move when nothing can be logged.
+    LogUnavailable while the log is not whole, or knows more than this database, so that the state does not
+    move when nothing can be logged.
     """
     packed = _packed(action, by, subject, facts)
     log.check_whole()
-    event_id = uuid.uuid4().hex
+    restored.check()
+    event_id = restored.RECORDED + uuid.uuid4().hex
     Outbox.objects.create(event_id=event_id, action=action, by=by, subject=subject, facts=packed)
     transaction.on_commit(flush)
     return event_id

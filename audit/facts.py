@@ -96,6 +96,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:list_export:made": ("reason", "format", "filters", "size"),
     "audit:statement_export:made": ("reason", "format", "filters", "size"),
     # an older log had been restored: how many entries it held, and how many there were again after an export of them
+    "audit:site:reconciled": ("forgotten", "actions", "lines", "populations", "reason", "proposed_by", "confirmed_by"),
     "audit:log:reconciled": ("kept", "entries", "reason", "proposed_by", "confirmed_by"),
 }
 

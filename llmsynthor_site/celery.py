@@ -19,11 +19,12 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 @worker_init.connect
 def stop_without_a_whole_log(**_: object) -> None:
     """A worker that could not log what it does, or whose keys others may read, must not start."""
-    from audit import keys, log
+    from audit import keys, log, restored
     from audit.errors import LogUnavailable
 
     try:
         log.check_whole()
+        restored.check()
     except LogUnavailable as problem:  # Celery swallows ordinary exceptions of its signals
         raise SystemExit(f"the audit log is not available: {problem}") from problem
     if exposed := keys.exposed():

@@ -213,6 +213,8 @@ def _write(*, by: Any, facts: dict[str, Any] | None = None, **line: Any) -> Ledg
         "delta": f"{entry.delta:f}",
         **entry.facts,
     }
+    if entry.dataset_id is not None:
+        told["dataset"] = str(entry.dataset_id)
     if entry.reservation_id is not None:
         told["reservation"] = str(entry.reservation_id)
     action = f"privacy:ledger:{entry.kind.lower()}"

@@ -92,7 +92,7 @@ def test_found_codes_go_the_whole_way_and_rare_ones_nowhere(house: Site, tmp_pat
     found = sinks(house, request, console="", left=tmp_path / "nothing")
     made = pd.read_csv(Path(settings.SITE_DIR) / "packages" / str(request.run.package.pk) / "data.csv")
     assert set(made["code"].dropna()) <= {*COMMON, "another code"}
-    assert (made["code"] == COMMON[0]).mean() == pytest.approx(0.48, abs=0.06)
+    assert (made["code"] == COMMON[0]).mean() == pytest.approx(0.5, abs=0.1), "within five standard deviations"
     assert (made[made["sex"] == "m"]["code"] == COMMON[0]).mean() > 0.8, "how codes go with sex was measured"
     assert any(COMMON[0].encode() in content for content in found["prompts"].values()), "found labels may be told"
     del found["temporary files"]  # those of the whole machine: other sites' tests leave theirs there

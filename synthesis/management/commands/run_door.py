@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from audit import log, prompts
+from audit import log, prompts, restored
 from synthesis.door import keep_connections, serve
 
 SWEEP_SECONDS = 15
@@ -20,6 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         log.check_whole()  # a door beside a log that is not whole would only refuse: say so at once
+        restored.check()
         keep_connections(seconds=600)
         door = serve(settings.DOOR_SOCKET)
         stopped = threading.Event()
