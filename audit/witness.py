@@ -67,6 +67,7 @@ class Caller(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # with the usual five, logs that submit at the same moment are turned away unheard
 
     def server_bind(self) -> None:  # without the look-up of the host's name, which may wait for a network
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -166,13 +166,21 @@ def locked():
 
 def full():
     """No page more than it has, and those filled up: what SQLite says of a full disk."""
-    cursor = connections["log"].cursor()
-    pages = cursor.execute("PRAGMA page_count").fetchone()[0]
-    cursor.execute(f"PRAGMA max_page_count = {pages}")
+    limit(pragma("page_count"))
     with pytest.raises(LogUnavailable, match="full"):
         for number in range(1000):
             append(number)
-    return lambda: cursor.execute("PRAGMA max_page_count = 1000000000")
+    return lambda: limit(1_000_000_000)
+
+
+def limit(pages):
+    pragma(f"max_page_count = {pages}")
+
+
+def pragma(text):
+    """Its answer; with the cursor closed, since an answer half read keeps the journal from being emptied."""
+    with connections["log"].cursor() as cursor:
+        return cursor.execute(f"PRAGMA {text}").fetchone()[0]
 
 
 SQLITE_FAULTS = {
