@@ -32,10 +32,10 @@ def write(size: int, note: bytes) -> None:
     """
     folder().mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone():
-        durable.replace(folder() / f"{size:012d}.note", note)
-        newest = latest()
+        path, newest = folder() / f"{size:012d}.note", latest()
+        durable.replace(path, note)
         if newest is None or newest.size <= size:
-            durable.replace(folder() / LATEST, note)
+            durable.name_too(path, folder() / LATEST)
         durable.sync(folder())
 
 

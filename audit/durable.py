@@ -17,6 +17,17 @@ def replace(path: Path, data: bytes) -> None:
     beside.replace(path)
 
 
+def name_too(path: Path, other: Path) -> None:
+    """Give a file that is on the disk another name, or its bytes where there are no links. Raises OSError."""
+    beside = other.with_name(f".{other.name}.{secrets.token_hex(4)}")
+    try:
+        beside.hardlink_to(path)
+    except OSError:
+        replace(other, path.read_bytes())
+    else:
+        beside.replace(other)
+
+
 def sync(folder: Path) -> None:
     """Make the names in a folder last. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)

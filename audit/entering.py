@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
-from django.db.models import Subquery
+from django.db.models import Q
 from django.utils import timezone
 
 from audit import anchors, canonical, postgres
@@ -42,6 +42,14 @@ class Event:
     bodies: Sequence[Body] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A signed checkpoint over the log at one size, as text."""
+
+    size: int
+    text: bytes
+
+
 @contextmanager
 def unavailable() -> Iterator[None]:
     """What the database or the file system refuses, as LogUnavailable."""
@@ -53,25 +61,35 @@ def unavailable() -> Iterator[None]:
         raise LogUnavailable(f"the log's files cannot be used: {error.strerror}") from error
 
 
-def enter(told: Sequence[Event]) -> list[int]:
-    """Enter events durably, all of them or none, each event id once; their numbers."""
+def enter(told: Sequence[Event], note: Note | None = None) -> list[int]:
+    """Enter events durably, all of them or none, each event id once; their numbers. A note is copied with them."""
     _check_file()
     if _is_postgres():
+        if note is not None:
+            keep_checkpoint(note)
         anchor = _anchor()
         return postgres.append(ALIAS, [_packed(event) for event in told], _second(), anchor)
     with transaction.atomic(using=ALIAS, durable=True):
         head = whole()
+        if note is not None:
+            _copy(note)
         indexes = [_entered(head, event) for event in told]
         head.save()
     return indexes
+
+
+HEAD = """
+    SELECT id, size, frontier, (SELECT "index" FROM audit_logentry ORDER BY "index" DESC LIMIT 1) AS last
+    FROM audit_loghead WHERE id = 1
+"""
+"""One statement, so that all of it is of one moment; as text, since every entry and every prompt asks it."""
 
 
 def whole() -> LogHead:
     """The head, of a log that is whole and not behind its anchor. LogUnavailable names the rule that it breaks."""
     _check_file()
     anchor = anchors.latest()  # read first: others may append and anchor meanwhile, but never shrink the log
-    last = LogEntry.objects.order_by("-index").values("index")[:1]
-    head = LogHead.objects.annotate(last=Subquery(last)).first() or LogHead()  # one statement: of one moment
+    head = next(iter(LogHead.objects.raw(HEAD)), None) or LogHead()
     _check_head(head, anchor)
     return head
 
@@ -83,13 +101,19 @@ def frontier(head: LogHead) -> Frontier:
         raise LogUnavailable(f"the log's head is damaged: {error}") from error
 
 
-def keep_checkpoint(size: int, note: bytes) -> None:
+def keep_checkpoint(note: Note) -> None:
     """Keep a copy of a signed checkpoint, for exports."""
     if _is_postgres():
-        postgres.keep_checkpoint(ALIAS, size, note)
+        postgres.keep_checkpoint(ALIAS, note.size, note.text)
     else:
         with transaction.atomic(using=ALIAS, durable=True):
-            Checkpoint.objects.get_or_create(size=size, defaults={"note": note, "at": timezone.now()})
+            _copy(note)
+
+
+def _copy(note: Note) -> None:
+    """Once for each size, in the caller's transaction, which holds the log's write lock."""
+    if not Checkpoint.objects.filter(size=note.size).exists():
+        Checkpoint(size=note.size, note=note.text, at=timezone.now()).save(force_insert=True)
 
 
 def _is_postgres() -> bool:
@@ -120,10 +144,12 @@ def _packed(event: Event) -> dict[str, Any]:
 
 def _entered(head: LogHead, event: Event) -> int:
     """The entry's index, in the caller's transaction, which saves the head."""
-    known = LogEntry.objects.filter(event_id=event.event_id).values_list("index", flat=True).first()
-    if known is not None:
-        return int(known)
-    last = LogEntry.objects.filter(index=head.size - 1).values_list("at", flat=True).first()
+    near = LogEntry.objects.filter(Q(event_id=event.event_id) | Q(index=head.size - 1))
+    last = None
+    for index, event_id, at in near.values_list("index", "event_id", "at"):
+        if event_id == event.event_id:
+            return index
+        last = at
     moment = last if last is not None and event.action in UNTIMED else _now(last)
     leaf = Leaf(
         head.size, time_text(moment), event.event_id, event.action, event.by, event.subject, event.facts

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit import anchors, entering, keys
-from audit.entering import ALIAS, Event, frontier, unavailable
+from audit.entering import ALIAS, Event, Note, frontier, unavailable
 from audit.errors import LogUnavailable
 from audit.leaves import Leaf
 from audit.models import Body, LogEntry, LogHead
 from audit.notes import Checkpoint as SignedCheckpoint
 
 __all__ = [
-    "ALIAS", "Event", "append", "append_all", "check_whole", "checkpoint", "entry", "find", "root", "size",
+    "ALIAS", "Event", "Note", "anchor", "append", "append_all", "check_whole", "checkpoint", "entry", "find", "root",
+    "size",
 ]  # fmt: skip
 
 
@@ -29,12 +30,16 @@ def append(
     subject: str,
     facts: Mapping[str, Any],
     bodies: Sequence[Body] = (),
+    note: Note | None = None,
 ) -> int:
     """Append one entry and its bodies, durably, and return its index; an event id is appended once.
 
-    Raises LogUnavailable when the entry might not last, or when the log is not whole.
+    ``note`` is a checkpoint from ``anchor``, copied into the database with it. Raises LogUnavailable when the entry
+    might not last, or when the log is not whole.
     """
-    return append_all([Event(event_id, action, by, subject, facts, bodies)])[0]
+    told = Event(event_id, action, by, subject, facts, bodies)
+    with unavailable():
+        return entering.enter([told], note)[0]
 
 
 def append_all(told: Sequence[Event]) -> list[int]:
@@ -44,21 +49,30 @@ def append_all(told: Sequence[Event]) -> list[int]:
 
 
 def checkpoint() -> SignedCheckpoint | None:
-    """Sign the log as it stands and anchor the note outside the database; None for an empty log.
+    """Sign the log as it stands and anchor the note outside the database; None for an empty log."""
+    signed, note = anchor()
+    if note is not None:
+        with unavailable():
+            entering.keep_checkpoint(note)
+    return signed
+
+
+def anchor() -> tuple[SignedCheckpoint | None, Note | None]:
+    """As ``checkpoint``, but for the copy in the database; None for the note where it was anchored before.
 
     What can be read in the log is on the disk, so an anchor never speaks of entries that a crash takes back.
     """
     with unavailable():
         head = entering.whole()
         if head.size == 0:
-            return None
+            return None, None
         key = keys.signing()
         signed = SignedCheckpoint(key.name, head.size, frontier(head).root())
-        if signed != anchors.latest():
-            note = signed.signed(key)
-            anchors.write(signed.size, note)
-            entering.keep_checkpoint(signed.size, note)
-        return signed
+        if signed == anchors.latest():
+            return signed, None
+        note = Note(signed.size, signed.signed(key))
+        anchors.write(note.size, note.text)
+        return signed, note
 
 
 def size() -> int:

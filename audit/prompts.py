@@ -81,9 +81,9 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
     if not claimed:
         raise AlreadySending(f"intent {intent_id} is not waiting to be sent")
     try:
-        log.checkpoint()
+        _, note = log.anchor()
         witnessing.require()
-        _log_sending(_get(intent_id), token)
+        _log_sending(_get(intent_id), token, note)
     except Exception:
         _unclaim(intent_id, token)
         raise
@@ -175,11 +175,13 @@ def _prepare(row: PromptRecord) -> None:
         raise PromptExists(f"{row} was recorded before; a new attempt needs a new number") from error
 
 
-def _append(row: PromptRecord, tag: str, by: str, facts: Mapping[str, Any], kept: list[Any]) -> int:
+def _append(
+    row: PromptRecord, tag: str, by: str, facts: Mapping[str, Any], kept: list[Any], note: log.Note | None = None
+) -> int:
     step = "closed" if tag in ("outcome", "in_doubt") else tag  # one entry of each step, whatever is retried
     return log.append(
         event_id=f"{row.intent_id}:{step}", action=f"audit:prompt:{tag}",
-        by=by, subject=f"run:{row.run}", facts=facts, bodies=kept,
+        by=by, subject=f"run:{row.run}", facts=facts, bodies=kept, note=note,
     )  # fmt: skip
 
 
@@ -190,9 +192,9 @@ def _hash(record: PromptRecord, name: str) -> str:
     return str(found.facts[name]["hash"])
 
 
-def _log_sending(row: PromptRecord, token: str) -> None:
+def _log_sending(row: PromptRecord, token: str, note: log.Note | None) -> None:
     facts = {"intent": row.intent_id, "token": token, "deadline": time_text(row.deadline)}
-    _append(row, "sending", "system:door", facts, [])
+    _append(row, "sending", "system:door", facts, [], note)
 
 
 def _unclaim(intent_id: str, token: str) -> None:

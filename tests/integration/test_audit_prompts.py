@@ -164,7 +164,7 @@ def test_no_record_no_call(monkeypatch):
 
 def test_no_checkpoint_no_call(monkeypatch):
     row = record()
-    monkeypatch.setattr(log, "checkpoint", unavailable)
+    monkeypatch.setattr(log, "anchor", unavailable)
     with pytest.raises(LogUnavailable):
         send(row)
     assert story() == ["intent"]
