@@ -190,7 +190,7 @@ def open_door(point: str) -> None:
     from synthesis import door, tally
 
     logging.disable(logging.CRITICAL)
-    plant_after(point == "door after the checkpoint", log, "checkpoint")
+    plant_after(point == "door after the checkpoint", log, "anchor")
     plant_after(point == "door after the sending entry", prompts, "_log_sending")
     plant_after(point == "door after the outcome", prompts, "finish")
     if point == "door at arrival":
