@@ -143,8 +143,8 @@ def anyone_claims(work: Callable[[], None]) -> None:
     from synthesis import jobs
     from synthesis.models import Job
 
-    setattr(jobs, "claim", lambda kind, about: Job.objects.get(kind=kind, request=about))  # noqa: B010
-    setattr(jobs, "_held", lambda job: Q(pk=job.pk))  # noqa: B010
+    jobs.claim = lambda kind, about: Job.objects.get(kind=kind, request=about)
+    jobs._held = lambda job: Q(pk=job.pk)
     work()
 
 
@@ -154,7 +154,7 @@ def names_forgotten(work: Callable[[], None]) -> None:
 
     honest = log.append_all
     fresh = lambda told: honest([replace(one, event_id=uuid.uuid4().hex) for one in told])  # noqa: E731
-    setattr(log, "append_all", fresh)  # noqa: B010
+    log.append_all = fresh
     work()
 
 
@@ -162,7 +162,7 @@ def nothing_forfeited(work: Callable[[], None]) -> None:
     """What a dead worker left set aside is forgotten by the next."""
     from privacy import ledger
 
-    setattr(ledger, "forfeit", lambda **_: None)  # noqa: B010
+    ledger.forfeit = lambda **_: None
     work()
 
 
