@@ -281,9 +281,11 @@ def main() -> None:
     django.setup()
     import synthesis.llm.openai_provider  # noqa: F401 - loaded once, before anything is forked
     from privacy import pacing
+    from tests.door_faults import pressed, recorded
     from tests.door_tasks import race, task
 
-    acts = {act.__name__: act for act in (make, ready, leave, trial, late, reconcile, race, task)}
+    told = (make, ready, leave, trial, late, reconcile, race, task, recorded, pressed)
+    acts = {act.__name__: act for act in told}
     pacing.Tick.wait = lambda tick, beat: beat()
     pacing.Tick.overrun = False
     for line in sys.stdin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -87,13 +88,13 @@ def read_check_write(run: Any, prompt: Any, *, sequence: int, attempt: int) -> N
 TASKS = ("measure", "synthesise", "sweep")
 
 
-def task(kind: str, how: str, number: str) -> dict[str, Any]:
+def task(kind: str, how: str, number: str, planted: str = "") -> dict[str, Any]:
     """One task killed and taken up again, or worked twice at once; what is there afterwards."""
     from llmsynthor_site import tasks
 
     about = prepared(kind)
     arguments = [] if kind == "sweep" else [about]
-    work = partial(getattr(tasks, kind), *arguments)
+    work = partial(PLANTS[planted], partial(getattr(tasks, kind), *arguments))
     door = forked(lambda: open_door(""))
     wait_for((folder() / "door.sock").exists)
     ends = [forked(partial(killed, kind, work, number)) if how == "killed" else forked(work)]
@@ -130,6 +131,47 @@ def killed(kind: str, work: Callable[[], None], number: str) -> None:
     plant_after(kind == "sweep", log, "append_all")
     plant_after(kind != "sweep", jobs, "heartbeat", turn=1 + int(number) % 3)
     work()
+
+
+# Defects that the row must find, each in the processes of the workers alone.
+
+
+def anyone_claims(work: Callable[[], None]) -> None:
+    """A job is taken whoever holds it, under the token that is there, and written to without one."""
+    from django.db.models import Q
+
+    from synthesis import jobs
+    from synthesis.models import Job
+
+    jobs.claim = lambda kind, about: Job.objects.get(kind=kind, request=about)
+    jobs._held = lambda job: Q(pk=job.pk)
+    work()
+
+
+def names_forgotten(work: Callable[[], None]) -> None:
+    """An event enters under a name made up as it enters, so the log cannot know it again."""
+    from audit import log
+
+    honest = log.append_all
+    fresh = lambda told: honest([replace(one, event_id=uuid.uuid4().hex) for one in told])  # noqa: E731
+    log.append_all = fresh
+    work()
+
+
+def nothing_forfeited(work: Callable[[], None]) -> None:
+    """What a dead worker left set aside is forgotten by the next."""
+    from privacy import ledger
+
+    ledger.forfeit = lambda **_: None
+    work()
+
+
+PLANTS: dict[str, Callable[[Callable[[], None]], None]] = {
+    "": lambda work: work(),
+    "a claim without lease and token": anyone_claims,
+    "an event without a name of its own": names_forgotten,
+    "a dead worker's budget forgotten": nothing_forfeited,
+}
 
 
 def lapse(about: str) -> None:

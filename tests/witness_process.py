@@ -12,6 +12,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,15 @@ def started(folder: Path, *logs: object, command: tuple[str, ...] = ("-m", "audi
         raise RuntimeError(process.communicate(timeout=20)[1])
     _, public, _, url = said.split()
     return Running(process, int(url.rpartition(":")[2]), public)
+
+
+@contextmanager
+def board(folder: Path, log: object, settings: Any) -> Iterator[Running]:
+    """A witness of this log, and settings of a site that asks it under the name "board"."""
+    running = started(folder, log)
+    settings.WITNESSES = {"board": {"url": running.url, "key": running.public}}
+    yield running
+    running.kill()
 
 
 def planted(death: str, order: str) -> tuple[str, ...]:

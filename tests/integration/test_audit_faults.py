@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -112,38 +113,59 @@ def test_a_fault_stops_the_log_and_its_repair_starts_it_again(site, fault, is_lo
     note("A5", fault, f"{times + 1} times", "0 bytes left, recovered each time", "0")
 
 
-@in_a_transaction
-def test_a_clock_set_back_stops_the_log_and_a_small_step_does_not(monkeypatch):
-    append(1)
+def refused(rule, **facts):
+    """Neither an entry nor a prompt gets through while this rule is broken."""
+    for attempt in (lambda: append(7, **facts), send):
+        with pytest.raises(LogUnavailable, match=rule):
+            attempt()
+    assert not PromptRecord.objects.get().token
+
+
+@contextmanager
+def clock_set_back(monkeypatch, **by):
     now = timezone.now()
-    monkeypatch.setattr(timezone, "now", lambda: now - timedelta(seconds=30))
-    append(2)
-    assert log.entry(1).time >= log.entry(0).time
-    monkeypatch.setattr(timezone, "now", lambda: now - timedelta(hours=1))
-    with pytest.raises(LogUnavailable, match="the clock stands before"):
-        append(3)
-    monkeypatch.undo()
-    assert append(4) == 2
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: now - timedelta(**by))
+        yield
+
+
+@pytest.mark.long_sizes
+@in_a_transaction
+def test_a_clock_set_back_stops_the_log_and_a_small_step_does_not(monkeypatch, is_long, repeats, note):
+    """Row A5. The prompt that was refused then has lapsed, by the clock that was wrong: the next one goes."""
+    for times in repeats(5 if is_long else 1):
+        begin(2 * times)
+        with clock_set_back(monkeypatch, seconds=30):
+            last = append(2)
+        assert log.entry(last).time >= log.entry(last - 1).time
+        with clock_set_back(monkeypatch, hours=1):
+            refused("the clock stands before")
+        begin(2 * times + 1)
+        all_moves()
+    note("A5", "clock back", f"{times + 1} times", "0 bytes left, recovered each time", "0")
 
 
 sqlite_only = pytest.mark.skipif("connections['log'].vendor != 'sqlite'", reason="about SQLite's file")
 
 
+@pytest.mark.long_sizes
 @on_disk
 @sqlite_only
-def test_an_unlinked_or_replaced_file_stops_the_log():
-    append(1)
+def test_an_unlinked_or_replaced_file_stops_the_log(is_long, repeats, note):
+    """Row A5, for who has the file open."""
     path = Path(connections["log"].settings_dict["NAME"])
-    path.rename(path.with_suffix(".away"))
-    try:
-        with pytest.raises(LogUnavailable, match="cannot be used"):
-            append(2)
-        shutil.copy(path.with_suffix(".away"), path)
-        with pytest.raises(LogUnavailable, match="replaced"):
-            append(2)
-    finally:
-        path.with_suffix(".away").rename(path)
-    assert append(3) == 1
+    away = path.with_suffix(".away")
+    for times in repeats(5 if is_long else 1):
+        begin(times)
+        path.rename(away)
+        try:
+            refused("cannot be used")
+            shutil.copy(away, path)
+            refused("replaced")
+        finally:
+            away.rename(path)
+        all_moves()
+    note("A5", "sqlite: file unlinked, and replaced", f"{times + 1} times", "0 bytes left, recovered each time", "0")
 
 
 def read_only():
@@ -199,11 +221,8 @@ def test_what_sqlite_cannot_write_is_not_sent(fault, is_long, repeats, note):
         begin(times)
         repair = cause()
         try:
-            for attempt in (lambda: append(7, blob="x" * 20_000), send):
-                with pytest.raises(LogUnavailable, match=rule):
-                    attempt()
+            refused(rule, blob="x" * 20_000)
         finally:
             repair()
-        assert not PromptRecord.objects.get().token
         all_moves()
     note("A5", f"sqlite: {fault}", f"{times + 1} times", "0 bytes left, recovered each time", "0")

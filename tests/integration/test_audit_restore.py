@@ -1,12 +1,10 @@
 """Row E1: an older log is refused until its lost entries are entered again, byte for byte, by two people."""
 
-import shutil
-
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from audit import anchors, bodies, events, keys, livecheck, log, prompts, verify
+from audit import anchors, bodies, entering, events, keys, livecheck, log, prompts, verify
 from audit.errors import LogUnavailable
 from audit.export import export
 from audit.merkle import Frontier
@@ -46,32 +44,59 @@ def reconcile(folder, *more):
     call_command("reconcile_log", "--export", str(folder), *PEOPLE, *more)
 
 
+def refuses():
+    """Whether the log takes nothing, because it is older than its anchor."""
+    try:
+        append(7)
+    except LogUnavailable as error:
+        return "an older state was restored" in str(error)
+    return False
+
+
+def history(size):
+    return Frontier.of([bytes(entry.leaf_hash) for entry in LogEntry.objects.order_by("index")[:size]]).root()
+
+
+def restore(kept, folder, row):
+    """Go back to so many entries, and forward again with the export: what went wrong; nothing, if all is well."""
+    whole, here = log.root(), log.size()
+    restored(kept)
+    if not refuses():
+        return ["an older log was taken for the whole one"]
+    reconcile(folder)
+    known = log.find(f"{row.intent_id}:intent").facts["prompt"]["hash"]
+    rules = {
+        "the entries are not those that were lost": history(here) == whole,
+        "the log does not speak of the restore": log.entry(here).action == "audit:log:reconciled",
+        "more or less came back than was lost": log.size() == here + 1,
+        "a body did not come back": bodies.opened(row.body_id, expected=known),
+    }
+    return [rule for rule, holds in rules.items() if not holds] + livecheck.check().found
+
+
 @pytest.mark.long_sizes
 def test_an_older_log_is_refused_until_its_entries_are_back(tmp_path, is_long, repeats, note):
     row = grown(tmp_path)
-    whole, size = log.root(), log.size()
+    newest = tmp_path / "export"
     for times in repeats(5 if is_long else 2):
-        here = log.size()
-        restored(1 + times % 2)
-        with pytest.raises(LogUnavailable, match="an older state was restored"):
-            append(7)
-        if times:
-            shutil.rmtree(tmp_path / "export")
-            shutil.copytree(tmp_path / "newer", tmp_path / "export")
-        reconcile(tmp_path / "export")
-        assert (
-            Frontier.of([bytes(entry.leaf_hash) for entry in LogEntry.objects.order_by("index")[:size]]).root() == whole
-        )
-        assert (log.size(), log.entry(here).action) == (here + 1, "audit:log:reconciled")
-        assert bodies.opened(row.body_id, expected=log.find(f"{row.intent_id}:intent").facts["prompt"]["hash"])
-        assert livecheck.check().found == []
-        shutil.rmtree(tmp_path / "newer", ignore_errors=True)
-        export(tmp_path / "newer", by="user:ada", reason="nightly")
-    report = verify.verify(tmp_path / "newer", key=str(keys.public()))
+        assert restore(1 + times % 2, newest, row) == []
+        newest = tmp_path / f"newer{times}"
+        export(newest, by="user:ada", reason="nightly")
+    report = verify.verify(newest, key=str(keys.public()))
     # Neither the prompt's release nor its run is in this log.
     assert {one["check"] for one in report.findings} <= {"dp values", "gates"}
     assert report.counts["restores reconciled"] == times + 1
     note("E1", "an older log restored", f"{times + 1} times", "refused until reconciled, nothing lost", "all")
+
+
+@pytest.mark.long_sizes
+def test_a_log_that_does_not_ask_its_anchor_is_caught(tmp_path, monkeypatch, note):
+    """Control of row E1: the log's own size is compared with its entries, and no longer with its anchor."""
+    row, honest = grown(tmp_path), entering._check_head
+    monkeypatch.setattr(entering, "_check_head", lambda head, anchor: honest(head, None))
+    wrong = restore(2, tmp_path / "export", row)
+    assert wrong
+    note("E1", "control: a log that does not ask its anchor", "1 time", wrong[0], "caught")
 
 
 def test_what_may_not_reconcile(tmp_path):

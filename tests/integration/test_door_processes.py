@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from benchmarks.postgres_server import Server, available
+from tests.door_asking import Act, asking
 from tests.door_site import POINTS
 from tests.door_tasks import TASKS
 from tests.sizes import Note, Repeats
 
 pytestmark = [pytest.mark.long_sizes, pytest.mark.xdist_group("door")]
-Act = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def act(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Act]:
-    """Acts of one site (tests.door_site), which forks its doors and workers."""
-    environment = {**os.environ, "SITE_DIR": str(tmp_path_factory.mktemp("door")), "RUST_BACKTRACE": "0"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.door_site"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env=environment, cwd=Path(__file__).parents[2],
-    ) as site:  # fmt: skip
+    with asking(tmp_path_factory.mktemp("door")) as act:
+        yield act
 
-        def do(*asked: object) -> dict[str, Any]:
-            assert site.stdin is not None
-            assert site.stdout is not None
-            print(json.dumps([str(word) for word in asked]), file=site.stdin, flush=True)
-            answer = site.stdout.readline()
-            assert answer, f"the site ended in {asked}"
-            return dict(json.loads(answer))
 
-        do("make")
-        yield do
-        assert site.stdin is not None
-        site.stdin.close()
+@pytest.fixture(scope="module")
+def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Act]:
+    """The same acts with the state and the log in PostgreSQL."""
+    if not available():
+        pytest.skip("PostgreSQL is not installed here")
+    server = Server()
+    state, log = server.create("state"), server.create("log")
+    with asking(tmp_path_factory.mktemp("door"), DATABASE_URL=state, LOG_DATABASE_URL=log) as act:
+        yield act
+    server.close()
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +94,43 @@ def test_sixteen_processes_never_pass_the_cap(act: Act, is_long: bool, note: Not
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_task_has_one_outcome(act: Act, kind: str, how: str, is_long: bool, repeats: Repeats, note: Note) -> None:
     """Killed half-way and taken up again, or worked twice at once."""
-    told = [act("task", kind, how, turn) for turn in repeats(5 if is_long else 1)]
-    for one in told:
-        assert one["ended"] == ([-9, 0] if how == "killed" else [0, 0])
-        assert (one["outcomes"], float(one["unaccounted"]), one.get("asked twice", 0)) == (1, 0, 0)
-    note("B3", f"{kind}: {how}", f"{len(told)} tasks", "1 outcome each", "1 outcome each")
+    wrong = [amiss(act("task", kind, how, turn), how) for turn in repeats(5 if is_long else 1)]
+    assert wrong == [[]] * len(wrong)
+    note("B3", f"{kind}: {how}", f"{len(wrong)} tasks", "1 outcome each", "1 outcome each")
+
+
+@pytest.mark.long_only
+@pytest.mark.parametrize("how", ["killed", "doubled"])
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_task_has_one_outcome_on_postgresql(
+    on_postgres: Act, kind: str, how: str, repeats: Repeats, note: Note
+) -> None:
+    wrong = [amiss(on_postgres("task", kind, how, turn), how) for turn in repeats(5)]
+    assert wrong == [[]] * len(wrong)
+    note("B3", f"postgresql: {kind}: {how}", f"{len(wrong)} tasks", "1 outcome each", "1 outcome each")
+
+
+def amiss(told: dict[str, Any], how: str) -> list[str]:
+    """What went wrong with one task; nothing, if it has one outcome and accounts for all it set aside."""
+    rules = {
+        "a worker did not end as it should": told["ended"] == ([-9, 0] if how == "killed" else [0, 0]),
+        f"{told['outcomes']} outcomes": told["outcomes"] == 1,
+        "something is left over": float(told["unaccounted"]) == 0,
+        "a question was asked twice": told.get("asked twice", 0) == 0,
+    }
+    return [rule for rule, holds in rules.items() if not holds]
+
+
+DEFECTS = [
+    ("measure", "killed", "a dead worker's budget forgotten"),
+    ("synthesise", "doubled", "a claim without lease and token"),
+    ("sweep", "killed", "an event without a name of its own"),
+]
+
+
+@pytest.mark.parametrize(("kind", "how", "defect"), DEFECTS)
+def test_a_task_with_a_planted_defect_is_caught(act: Act, kind: str, how: str, defect: str, note: Note) -> None:
+    """Control of row B3, by the very rules of the row."""
+    wrong = amiss(act("task", kind, how, 0, defect), how)
+    assert wrong
+    note("B3", f"control: {kind}, {how}: {defect}", "1 task", ", ".join(wrong), "caught")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.noninterference import LEAKS
+from tests.planted_leaks import LEAKS
 from tests.sizes import Note, Repeats
 
 pytestmark = pytest.mark.long_sizes

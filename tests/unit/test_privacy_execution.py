@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from privacy.dp import opendp_door
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.execution import execute
@@ -230,42 +229,6 @@ def test_open_rounds_need_an_adaptive_model() -> None:
         carry_out(adaptive_default(DOMAIN), Onlooker(), Diary("0.5"))
 
 
-@pytest.mark.parametrize("plan", [plan for plan, _ in PLANS] + [adaptive_default(Domain(("a",), (2,)))])
-def test_plans_survive_json(plan: MeasurementPlan) -> None:
-    assert MeasurementPlan.from_json(plan.to_json()) == plan
-
-
-@pytest.mark.parametrize(
-    ("changes", "rule"),
-    [
-        ({"one_way_share": "0"}, "shares"),
-        ({"one_way_share": "1.1"}, "shares"),
-        ({"one_way_share": "0.6", "fixed_share": "0.5", "fixed": [Clique.of("a").to_json()]}, "shares"),
-        ({"fixed_share": "0.1"}, "workload"),
-        ({"select_share": "1"}, "select_share"),
-        ({"rounds": 1}, "together"),
-        ({"rounds": -1, "per_round": 1}, "rounds"),
-        ({"max_cells": 0}, "max_cells"),
-        ({"one_way_share": "many"}, "wrong kind"),
-        ({"one_way_share": 0.3}, "wrong kind"),
-        ({"fixed": 3}, "wrong kind"),
-        ({"fixed": [[{"column": "a", "bins": [10**12]}]], "fixed_share": "0.1"}, "bins of a"),
-        ({"fixed": [[{"column": 3, "bins": []}]], "fixed_share": "0.1"}, "wrong kind"),
-        ({"fixed": [Clique.of("a").to_json()], "fixed_share": "0.1", "fixed_weights": [1, 2]}, "one weight a table"),
-        ({"fixed": [Clique.of("a").to_json()], "fixed_share": "0.1", "fixed_weights": [0]}, "from 1"),
-        ({"max_cells": 2.5}, "whole numbers"),
-        ({"purpose": {"targets": []}}, "exactly the keys"),
-        ({"purpose": {"targets": [], "weights": {}}}, "at least one target"),
-        ({"purpose": {"targets": ["a"], "weights": {"a": 2}}}, "no targets"),
-        ({"purpose": {"targets": ["a"], "weights": {"b": 101}}}, "from 0 to 100"),
-        ({"extra": 1}, "keys"),
-    ],
-)
-def test_a_malformed_plan_names_its_rule(changes: dict[str, Any], rule: str) -> None:
-    with pytest.raises(ValueError, match=rule):
-        MeasurementPlan.from_json(adaptive_default(DOMAIN).to_json() | changes)
-
-
 def test_a_purpose_measures_every_column_with_its_targets_at_its_weights() -> None:
     purpose = Purpose(("a",), (("b", 4),))
     plan = for_purpose(DOMAIN, purpose)
@@ -321,53 +284,3 @@ def test_a_view_of_other_columns_or_of_more_cells_is_refused_before_any_look(see
     with pytest.raises(ValueError, match="own columns"):
         carry_out(for_purpose(DOMAIN, Purpose(("a",), (("c", 0),))), Wrong(), diary)
     assert {len(what.axes) for kind, what in diary.notes if kind == "count"} == {1}
-
-
-def test_a_pair_too_large_is_counted_in_neighbouring_codes() -> None:
-    wide = Domain(("y", "x", "z"), (2000, 300, 2))
-    plan = for_purpose(wide, Purpose(("y",)))
-    assert [clique.shape(wide) for clique in plan.fixed] == [(128, 128), (2000, 2)]
-    plan.check(wide)
-
-
-@pytest.mark.parametrize(
-    ("clique", "rule"),
-    [
-        (Clique.of("a", "z"), "not declared"),
-        (Clique((Axis("b", (0, 1)),)), "bins of b"),
-        (Clique.of("a", "b", "c"), "cells"),
-    ],
-)
-def test_a_plan_must_fit_the_domain(clique: Clique, rule: str) -> None:
-    share = Decimal("0.5")
-    plan = MeasurementPlan(one_way_share=share, fixed_share=share, fixed=(clique,), rounds=0, per_round=1, max_cells=50)
-    with pytest.raises(ValueError, match=rule):
-        plan.check(DOMAIN)
-
-
-def test_a_mechanism_draws_once() -> None:
-    door = opendp_door.gaussian(sensitivity=1.0, rho=Decimal("0.1"))
-    door.release(np.zeros(3, dtype=np.int64))
-    with pytest.raises(RuntimeError, match="new charge"):
-        door.release(np.zeros(3, dtype=np.int64))
-
-
-@pytest.mark.parametrize("vector", [np.zeros(3), np.zeros((2, 2), dtype=int), np.array([2**60])])
-def test_only_flat_vectors_of_moderate_whole_numbers_are_released(vector: Any) -> None:
-    with pytest.raises((TypeError, OverflowError)) as refused:
-        opendp_door.gaussian(sensitivity=1.0, rho=Decimal("0.1")).release(vector)
-    assert str(2**60) not in str(refused.value)
-
-
-@pytest.mark.parametrize("rho", ["0", "-1", "1e-13", "NaN", "Infinity"])
-def test_no_mechanism_without_a_price(rho: str) -> None:
-    with pytest.raises(ValueError, match="rho"):
-        opendp_door.gaussian(sensitivity=1.0, rho=Decimal(rho))
-
-
-@pytest.mark.parametrize("rho", ["0.000001", "0.05", "0.1", "0.3", "1", "7.77"])
-def test_the_least_noise_that_the_map_allows(rho: str) -> None:
-    gaussian = opendp_door.gaussian(sensitivity=3.0, rho=Decimal(rho))
-    chooser = opendp_door.noisy_max(sensitivity=3, rho=Decimal(rho))
-    for door in (gaussian, chooser):
-        assert Decimal(rho) * Decimal("0.999999") < door.rho <= Decimal(rho)
