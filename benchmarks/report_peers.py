@@ -19,8 +19,10 @@ INTRO = """## Beside other private synthesizers
 
 Each synthesizer runs in a process and an environment of its own, on the same rows, with the same budget and the same
 judge. Peers are used as their libraries offer them; OpenDP's are sampled from the fitted model (`method="sample"`),
-which is more faithful than its default. Lines marked NOT PRIVATE say where sampling alone ends. Real tables are not
-part of this repository: the command takes files of codes, or generates a table.
+which is more faithful than its default. The parts of the budget that OpenDP 0.16.0's MST makes exceed the whole by one
+rounding, which it then refuses: each part is given a millionth of a millionth less. Lines marked NOT PRIVATE say where
+sampling alone ends. Real tables are not part of this repository: the command takes files of codes, or generates a
+table.
 """
 
 

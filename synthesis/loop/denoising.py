@@ -40,7 +40,7 @@ def denoise(counts: FloatArray, *, sigma: float, total: float) -> Estimate:
     like = np.exp(_log_likelihood(counts, levels, sigma))
     posterior = _Chain(levels, sigma).fit(like + 1e-300, steps=STEPS if len(counts) <= WIDE else 8)
     mean = posterior @ levels
-    spread = np.sqrt(np.maximum(posterior @ levels**2 - mean**2, 0) + (0.05 * sigma) ** 2)
+    spread = np.sqrt(np.maximum(posterior @ levels**2 - mean**2, 0) + posterior @ _around(levels, sigma))
     return Estimate(_share_total(mean, spread, total), np.minimum(spread, sigma))
 
 
@@ -51,6 +51,11 @@ def _levels(counts: FloatArray, sigma: float, total: float) -> FloatArray:
     if len(own) > 120:
         own = np.quantile(own, np.linspace(0, 1, 100))
     return np.unique(np.concatenate([[0.0], np.geomspace(0.05 * sigma, top, 40), own]))
+
+
+def _around(levels: FloatArray, sigma: float) -> FloatArray:
+    """Variance of a count around its level: levels far apart say no more of it than the noise does."""
+    return np.clip(np.gradient(levels) ** 2 / 12, (0.05 * sigma) ** 2, sigma**2)
 
 
 def _log_likelihood(counts: FloatArray, levels: FloatArray, sigma: float) -> FloatArray:

@@ -119,8 +119,9 @@ class Loop:
         cliques = list(views.pairs(taken, self.settings.levels))
         if 2 * round >= rounds:
             cliques += views.triples(taken, self.settings.triple_levels)
-        foreseen = [self._chance(fit, clique) for clique in cliques]
-        wary = policy.may_buy_nothing(cliques, foreseen, domain=self.domain, sigma=sigma)
+        foreseen = [self._chance(fit, clique, sampling=fit.pool.scale) for clique in cliques]
+        real = [self._chance(fit, clique, sampling=min(fit.pool.scale, policy.OWN_SAMPLING)) for clique in cliques]
+        wary = policy.may_buy_nothing(cliques, real, domain=self.domain, sigma=sigma)
         return tuple(
             Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance if wary else None)
             for clique, chance in zip(cliques, foreseen, strict=True)
@@ -183,9 +184,9 @@ class Loop:
         count = -(-rows // self.settings.shard_rows)
         return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
 
-    def _chance(self, fit: Fit, clique: Clique) -> int:
+    def _chance(self, fit: Fit, clique: Clique, *, sampling: float) -> int:
         axes = [fit.binning.belief(axis) for axis in clique.axes]
-        return policy.chance(axes, total=fit.total, sampling=fit.pool.scale)
+        return policy.chance(axes, total=fit.total, sampling=sampling)
 
     def _fit(self) -> Fit:
         if self._built is None:

@@ -23,6 +23,7 @@ PAIR_PENALTY, TRIPLE_PENALTY = 0.3, 1.0  # share of a table's noise that its sco
 TABLES_PER_COLUMN = 8  # so that work grows with columns, not with their pairs
 MOST_CANDIDATES = 4000
 SMALLEST = 16  # cells of the coarsest view of a pair
+OWN_SAMPLING = 1.0  # most of the pool's own sampling, beside the records', that counts as a difference worth buying
 WORTH = 0.07  # of the records: what a planned table's noise may add up to over its cells
 
 
@@ -115,7 +116,8 @@ def chance(axes: Sequence[tuple[FloatArray, FloatArray]], *, total: float, sampl
 def may_buy_nothing(cliques: Sequence[Clique], chances: Sequence[int], *, domain: Domain, sigma: float) -> bool:
     """Whether chance alone would not be worth a table's noise, even of the coarsest table.
 
-    Where noise is smaller than the differences that chance brings, any table is better than none.
+    Where noise is smaller than the differences that chance brings, any table is better than none. ``chances`` hold no
+    more than OWN_SAMPLING of the pool: how far the pool strays from its own model is nothing a table could win.
     """
     if not cliques:
         return False

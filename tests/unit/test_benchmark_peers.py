@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
+import opendp.extras.mbi._mst as library_mst
+import opendp.prelude as dp
 import pytest
 
 from benchmarks import environments, judge, peers, processes, structures, synthesizers, tables
@@ -22,6 +27,23 @@ print(json.dumps({"library": "copy 1"}))
 
 def python(code: str, *, seconds: float = 60) -> processes.Done:
     return processes.run([sys.executable, "-c", code], seconds=seconds)
+
+
+def test_the_parts_of_a_peers_budget_stay_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirteen choices, as on a table of fourteen columns, composed by OpenDP; its own parts do exceed the whole."""
+    monkeypatch.setitem(sys.modules, "polars", ModuleType("polars"))  # is in the peer's environment alone
+    below = importlib.import_module("benchmarks.peer_opendp").below
+
+    def exceeds(part: Callable[[float], float], budget: float) -> bool:
+        space = dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int)
+        parts = [part(budget / 13)] * 13
+        spent = dp.c.make_adaptive_composition(*space, dp.zero_concentrated_divergence(), d_in=1, d_mids=parts)
+        return bool(spent.map(1) > budget)
+
+    dp.enable_features("contrib")
+    budgets = [0.00037 * step for step in range(1, 100)]
+    assert any(exceeds(library_mst.prior, budget) for budget in budgets)
+    assert not any(exceeds(below, budget) for budget in budgets)
 
 
 def test_work_and_memory_are_the_childs_own() -> None:

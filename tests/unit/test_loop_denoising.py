@@ -29,3 +29,13 @@ def test_means_are_positive_and_add_up_whatever_came(counts: list[float]) -> Non
     assert estimate.mean.sum() == pytest.approx(50.0)
     assert (estimate.mean > 0).all()
     assert (estimate.sd <= 3.0).all()
+
+
+def test_a_large_count_is_as_uncertain_as_its_noise_and_a_missing_total_is_not_laid_on_the_rare_code() -> None:
+    """Nothing but its own release is known of a large count: its standard deviation is that of the noise."""
+    rng, truth, sigma = np.random.default_rng(2), np.array([500_000.0, 300_000, 100_000, 500]), 350.0
+    found = [denoise(truth + rng.normal(0, sigma, 4), sigma=sigma, total=truth.sum()) for _ in range(50)]
+    assert np.mean([each.sd[:3] for each in found]) == pytest.approx(sigma, rel=0.05)
+    errors = np.sqrt(np.mean([(each.mean - truth) ** 2 for each in found], axis=0))
+    assert errors[:3] == pytest.approx(np.full(3, sigma), rel=0.25)
+    assert errors[3] < sigma

@@ -163,6 +163,17 @@ def test_candidates_are_views_of_unmeasured_pairs_and_later_triples() -> None:
     assert all(type(each.penalty) is int and each.penalty >= 0 for each in late)
 
 
+def test_a_pool_much_smaller_than_the_data_makes_no_table_worth_its_noise() -> None:
+    """What the pool's own sampling adds to a difference is not in the data: no table can win it."""
+    settings = LoopSettings(pool_size=200, sweeps=4, settle_sweeps=3)
+    loop = loop_of(*ONES, rows=40_000, settings=settings)  # each record of the pool stands for two hundred
+
+    def may_buy_nothing(sigma: float) -> bool:
+        return all(each.chance is not None for each in loop.candidates(sigma=sigma, round=0, rounds=4))
+
+    assert [may_buy_nothing(sigma) for sigma in (20.0, 400.0)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("columns", "shape", "sigma"), [(("age",), (11,), 5.0), (("age", "work"), (3, 12), 5.0), (("age",), (12,), 0.0)]
 )
