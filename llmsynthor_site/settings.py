@@ -237,6 +237,7 @@ CELERY_TASK_DEFAULT_QUEUE = "mail"
 CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.measure": {"queue": "measure"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
+    "llmsynthor_site.tasks.probe": {"queue": "synthesise"},
     "llmsynthor_site.tasks.check_log": {"queue": "mail"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
     "llmsynthor_site.tasks.reconcile": {"queue": "mail"},

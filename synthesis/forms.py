@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from privacy import selectors as privacy
+from synthesis import probe_words
 from synthesis.models import Endpoint, SynthesisRequest
 from synthesis.services import EDITABLE
 from synthesis.states import Decision, Proposer, RequestState
@@ -34,6 +35,14 @@ class PriceForm(forms.Form):
         label="at delta (δ)", initial="1e-9", widget=forms.TextInput,
         help_text="How rarely the promise may fail: far below 1 divided by the number of people.",
     )  # fmt: skip
+
+
+class EndpointField(forms.ModelChoiceField):
+    """Endpoints with what is known of each."""
+
+    def label_from_instance(self, endpoint: Endpoint) -> str:
+        probe = endpoint.probed
+        return f"{endpoint}: {probe_words.in_short(probe.found) if probe else 'not probed yet'}"
 
 
 class RequestForm(PriceForm):
@@ -67,9 +76,10 @@ class RequestForm(PriceForm):
         help_text="Who suggests changes to the synthetic table; only noised statistics are shown to it. A public "
         "reference table is where the table starts from, as far as the noised statistics agree with it.",
     )  # fmt: skip
-    endpoint: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        queryset=None, required=False, empty_label="None", help_text="Where the language model answers."
-    )
+    endpoint = EndpointField(
+        queryset=Endpoint.objects.none(), required=False, empty_label="None",
+        help_text="Where the language model answers, and what a probe found out about it.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

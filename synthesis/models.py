@@ -17,11 +17,12 @@ from django.urls import reverse
 
 from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
+from synthesis.probe_models import Probe
 from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
 
 __all__ = [
     "CallFinding", "CallReservation", "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Job",
-    "KillSwitch", "Package", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
+    "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
 ]  # fmt: skip
 
 
@@ -71,6 +72,11 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.model})"
+
+    @property
+    def probed(self) -> Probe | None:
+        """The newest probe that came to its end."""
+        return self.probes.exclude(finished_at=None).first()
 
     @property
     def prices(self) -> dict[str, str] | None:

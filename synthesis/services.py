@@ -14,15 +14,16 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies, references
+from synthesis import jobs, policies, probing, references
 from synthesis.hashing import hash_of
-from synthesis.models import DownloadGrant, Endpoint, SynthesisRequest, Vote
+from synthesis.models import DownloadGrant, Endpoint, Probe, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
 from synthesis.states import Decision, Gate, JobKind, Proposer
 from synthesis.transitions import SYSTEM, check, move
 from synthesis.workflow import ASK
 
 EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint")
+MANAGE = "synthesis.manage_endpoints"
 SMALLEST_DELTA = Decimal("1e-12")
 
 
@@ -240,3 +241,10 @@ def add_endpoint(*, by: Any, name: str, base_url: str, model: str, is_local: boo
     facts = {"endpoint": name, "address": base_url, "model": model, "local": is_local, **told}
     events.record(action="synthesis:endpoint:added", by=actor(by), subject=f"endpoint:{endpoint.pk}", facts=facts)
     return endpoint
+
+
+def probe_endpoint(*, by: Any, endpoint: Endpoint) -> Probe:
+    """Have a worker find out what an endpoint does. ValidationError where that is not possible now."""
+    if not by.has_perm(MANAGE):
+        raise PermissionDenied("Endpoints are probed by administrators.")
+    return probing.ask_for(endpoint, by=by)
