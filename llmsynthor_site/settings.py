@@ -195,6 +195,8 @@ FILE_UPLOAD_HANDLERS = ["llmsynthor_site.uploads.SealedUpload"]
 # The door: the one process with provider keys and a network.
 DOOR_SOCKET = Path(env("DOOR_SOCKET", default=str(SITE_DIR / "door.sock")))
 DOOR_LEASE_SECONDS = env.int("DOOR_LEASE_SECONDS", default=180)
+# Before a failed call is tried again: a random time up to this, doubled with every try, or what the endpoint asks for.
+CALL_RETRY_SECONDS = env.float("CALL_RETRY_SECONDS", default=2.0)
 # What one request's calls may cost at most; gate B approves these figures with the rest of the manifest.
 CALL_CAPS = {
     "tokens": env.int("LIMIT_CALL_TOKENS", default=5_000_000),

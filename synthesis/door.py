@@ -37,7 +37,7 @@ CALLS_AT_ONCE = 16
 
 Reply = dict[str, str]
 """{"outcome": "answered" | "failed" | "refused", "reason": ...}; failed ones with what the endpoint told: "status",
-"context"."""
+"context", "wait"."""
 
 
 class DoorClosed(Exception):
@@ -136,7 +136,7 @@ def deliver(intent: str, token: str, provider: Provider, body: bytes) -> Reply:
 
 def told_by(problem: ProviderError) -> Reply:
     """What a refusing endpoint told in numbers, for whoever asked; as text, like the rest of the reply."""
-    return {"status": str(problem.status), "context": str(problem.context)}
+    return {"status": str(problem.status), "context": str(problem.context), "wait": str(problem.wait)}
 
 
 def usage(completion: Completion) -> dict[str, int]:

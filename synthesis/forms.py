@@ -50,6 +50,7 @@ class RequestForm(PriceForm):
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
+        "takeover",
     )  # fmt: skip
     dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
     title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
@@ -79,6 +80,11 @@ class RequestForm(PriceForm):
     endpoint = EndpointField(
         queryset=Endpoint.objects.none(), required=False, empty_label="None",
         help_text="Where the language model answers, and what a probe found out about it.",
+    )  # fmt: skip
+    takeover = forms.BooleanField(
+        label="The embedded proposer takes over", required=False, initial=True,
+        help_text="It answers in the model's place wherever the model gives no usable answer. Without it, the table "
+        "is made from the statistics alone there.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:

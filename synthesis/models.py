@@ -129,6 +129,10 @@ class SynthesisRequest(models.Model):
     rho = models.DecimalField(max_digits=15, decimal_places=12, help_text="The privacy loss asked for, in zCDP")
     proposer = models.CharField(max_length=20, choices=Proposer.choices, default=Proposer.EMBEDDED)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, null=True, blank=True)
+    takeover = models.BooleanField(
+        default=True,
+        help_text="Where the language model gives no usable answer, the embedded proposer answers in its place",
+    )
     public_reference = models.ForeignKey(
         Reference, on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )

@@ -12,7 +12,7 @@ SCHEMA = {
     "refused": "Refused: the form is asked for in words alone, and every answer is checked here",
 }
 USAGE = {True: "Reported", False: "Not reported: every call counts as its bound"}
-TAKEN = {True: "Accepted", False: "Refused, and never sent"}
+TAKEN = {True: "Accepted; prompts do without it", False: "Refused; prompts do without it"}
 
 
 def in_words(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -22,7 +22,8 @@ from synthesis.states import Decision, Gate, JobKind, Proposer
 from synthesis.transitions import SYSTEM, check, move
 from synthesis.workflow import ASK
 
-EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint")
+EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover")
+DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True}
 MANAGE = "synthesis.manage_endpoints"
 SMALLEST_DELTA = Decimal("1e-12")
 
@@ -77,7 +78,7 @@ def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
     """A new draft. Refuses an epsilon of 0 or above the cap, and tells which field and which rule."""
     if not by.has_perm(ASK):
         raise PermissionDenied("Only researchers ask for synthetic tables.")
-    fields = {"targets": [], **fields}
+    fields = DEFAULTS | fields
     problems_of(dataset=dataset, **fields)
     rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=dataset)
     check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
@@ -95,7 +96,7 @@ def edit_request(*, by: Any, request: SynthesisRequest, **fields: Any) -> Synthe
     """Change a draft or a returned request; everything is checked again."""
     request = locked(request)
     check(request, "submit", by)
-    fields = {"targets": [], **fields}
+    fields = DEFAULTS | fields
     problems_of(dataset=request.dataset, **fields)
     rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=request.dataset)
     check_affordable(dataset=request.dataset, rho=rho, delta=fields["delta"])
@@ -130,6 +131,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "rho": str(request.rho.normalize()),
         "proposer": request.proposer,
         "endpoint": request.provider.as_json(),
+        "takeover": request.takeover,
         "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),

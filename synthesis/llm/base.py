@@ -35,12 +35,13 @@ class Completion:
 class ProviderError(Exception):
     """A provider could not answer; the message is fit for people and holds nothing of the request.
 
-    ``status``: of the HTTP reply, 0 where none came; ``context``: tokens that fit, 0 where that was not told.
+    ``status``: of the HTTP reply, 0 where none came; ``context``: tokens that fit, ``wait``: seconds it asks to wait;
+    0 where it does not tell.
     """
 
-    def __init__(self, reason: str, *, status: int = 0, context: int = 0) -> None:
+    def __init__(self, reason: str, *, status: int = 0, context: int = 0, wait: int = 0) -> None:
         super().__init__(reason)
-        self.status, self.context = status, context
+        self.status, self.context, self.wait = status, context, wait
 
 
 class Provider(Protocol):

@@ -20,7 +20,7 @@ import httpx2
 import openai
 
 from synthesis.llm.base import Completion, ProviderError
-from synthesis.llm.replies import Reply, context_of, is_error, rates_of, refusal, usage_of
+from synthesis.llm.replies import Reply, context_of, is_error, rates_of, refusal, usage_of, wait_of
 
 MOST_BYTES = 2 * 2**20
 """Of one answer: a hundred times what the tokens that a prompt asks for can fill."""
@@ -96,7 +96,8 @@ class OpenAIProvider:
             got.append(self.call(body))
         reply = _reply(got[0])
         if is_error(reply):
-            raise ProviderError(refusal(reply), status=reply.status, context=context_of(reply.body))
+            told = {"status": reply.status, "context": context_of(reply.body), "wait": wait_of(reply)}
+            raise ProviderError(refusal(reply), **told)
         return Completion(
             body=reply.body, usage=usage_of(reply.body), seconds=time.monotonic() - began,
             rates=rates_of(reply.headers),

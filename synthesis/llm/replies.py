@@ -56,9 +56,14 @@ def refusal(reply: Reply) -> str:
     words = CODES.get(error_code(reply.body)) or TYPES.get(_error_text(reply.body, "type")) or _by_field(reply)
     if context := context_of(reply.body):
         words = f"{CODES['context_length_exceeded']} of {context} tokens"
-    wait = reply.headers.get("retry-after", "")
-    asked = f"; it asks to wait {wait} s" if SECONDS.fullmatch(wait) else ""
+    asked = f"; it asks to wait {wait} s" if (wait := wait_of(reply)) else ""
     return f"{words} (status {reply.status}){asked}"
+
+
+def wait_of(reply: Reply) -> int:
+    """Whole seconds that the endpoint asks to wait; 0 where it does not."""
+    told = reply.headers.get("retry-after", "")
+    return int(told) if SECONDS.fullmatch(told) else 0
 
 
 def _by_field(reply: Reply) -> str:
