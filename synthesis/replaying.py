@@ -1,6 +1,7 @@
 """A request's prompts and table worked out again from what was recorded, and compared with it byte for byte.
 
-Nothing is sent and nothing is written: the answers are the recorded ones, the numbers come from the loop itself.
+Nothing is sent, and nothing but the rebuilt table is written where that is asked for: the answers are the recorded
+ones, the numbers come from the loop itself.
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from audit import prompts, verify
+from audit import events, prompts, verify
 from audit.export import export
 from audit.models import LogEntry, PromptRecord
 from audit.rendering import render
 from audit.segments import Declared, Message, Prompt, Template
+from llmsynthor_site.desk import exposure
 from synthesis import gateway, probes, probing, reconciling, services, switches, tally
 from synthesis.models import Endpoint, Probe
 from tests import request_site
@@ -188,6 +189,39 @@ def test_the_story_in_the_log_verifies_and_the_counts_agree(server: OpenAIServer
     assert (account.counted, account.logged, account.mismatches) == (calls, calls, ())
     assert set(tally.read()) == set(PromptRecord.objects.values_list("intent_id", flat=True))
     call_command("recount_prompts", stdout=io.StringIO())
+
+
+def test_what_an_endpoint_was_told_counts_its_probe_apart(server: OpenAIServer) -> None:
+    probe = made(server)
+    told = exposure.statement(exposure.Scope(endpoint="stand-in"))
+    (line,) = told["by_request"]
+    assert (line["run"], line["title"], line["request"]) == (str(probe.pk), exposure.PROBE, "")
+    assert line["calls"] == PromptRecord.objects.count()
+    assert told["released_values"] == 0
+    assert (
+        told["bytes"]["declared"]
+        == told["bytes"]["dpvalue"]
+        == told["bytes"]["synthetic"]
+        == 0
+        < told["bytes"]["template"]
+    )
+
+
+def test_a_probe_that_hides_a_call_is_noticed(
+    server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: the closing entry tells of one call fewer than the log holds."""
+    honest = events.record
+
+    def fewer(*, action: str, facts: dict[str, Any], **told: Any) -> str:
+        if action == "synthesis:endpoint:probed":
+            facts = facts | {"calls": facts["calls"] - 1}
+        return honest(action=action, facts=facts, **told)
+
+    monkeypatch.setattr(probing.events, "record", fewer)
+    made(server)
+    words = " ".join(finding["message"] for finding in verified(tmp_path).findings)
+    assert "a probe tells of other calls than" in words
 
 
 def verified(folder: Path) -> verify.Report:
