@@ -55,7 +55,7 @@ def rates(found: Mapping[str, Any]) -> str:
 def in_short(found: Mapping[str, Any]) -> str:
     """One line for a list of choices."""
     if not found or not found["answers"]:
-        return "did not answer when probed"
+        return "gave no answer"
     form = {"enforced": "keeps to forms", "ignored": "ignores forms", "refused": "refuses forms"}
     size = f"context {found['context']:,} tokens" if found["context"] else "context not told"
     return f"{form.get(found['schema'], 'forms unclear')}, {size}"
