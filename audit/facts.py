@@ -72,6 +72,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:licence:accepted": ("grant", "user", "licence", "licence_sha256"),
     "synthesis:download:served": ("grant", "user", "sha256", "licence"),
     "synthesis:endpoint:added": ("endpoint", "address", "model", "local"),
+    # A probe's prompts, between these two, name the probe as their run; they hold fixed wording alone
+    "synthesis:endpoint:probing": ("probe", "endpoint", "address", "model"),
+    "synthesis:endpoint:probed": ("probe", "endpoint", "calls", "problem", "found"),
     "site:person:added": ("user",),
     "site:role:granted": ("user", "role"),
     # prompt, map, answer: {"id", "hash"} of a body kept beside the log

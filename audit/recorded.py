@@ -22,6 +22,7 @@ class Attempt:
     index: int
     sequence: int
     attempt: int
+    endpoint: str
     prompt: bytes | None
     map: bytes | None
     answer: bytes | None
@@ -74,7 +75,8 @@ def _attempt(intent: Leaf, outcome: Leaf | None) -> Attempt:
     opened, erased, problems = _opened(facts)
     return Attempt(
         str(intent.facts["intent"]), intent.index, int(intent.facts["sequence"]), int(intent.facts["attempt"]),
-        opened["prompt"], opened["map"], opened["answer"], facts["answer"] is not None, erased, problems,
+        str(intent.facts["endpoint"]), opened["prompt"], opened["map"], opened["answer"], facts["answer"] is not None,
+        erased, problems,
     )  # fmt: skip
 
 

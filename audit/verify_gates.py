@@ -20,6 +20,7 @@ class Gates:
         self.owners: dict[str, str] = {}
         self.datasets: dict[str, str] = {}
         self.runs: set[str] = set()
+        self.probes: dict[str, int] = {}
 
     def read(self, leaf: Leaf) -> None:
         match leaf.action.split(":"):
@@ -34,8 +35,12 @@ class Gates:
                 self.charged(leaf, step)
             case ["synthesis", "run", "started"]:
                 self.started(leaf)
+            case ["synthesis", "endpoint", "probing"]:
+                self.probes[str(leaf.facts["probe"])] = 0
+            case ["synthesis", "endpoint", "probed"]:
+                self.probed(leaf)
             case ["audit", "prompt", "intent"]:
-                self.expect(str(leaf.facts["run"]) in self.runs, leaf, "a prompt of a run that did not say it started")
+                self.asked(leaf, str(leaf.facts["run"]))
 
     def moved(self, leaf: Leaf, step: str) -> None:
         """That its votes suffice is checked elsewhere; here, that it says which gate and what was approved."""
@@ -63,6 +68,18 @@ class Gates:
         approved = (str(leaf.facts["request"]), "egress") in self.open
         self.expect(approved, leaf, "a run starts before gate 'egress' approved what may leave")
         self.findings.counts["starts of runs with their environment"] += 1
+
+    def asked(self, leaf: Leaf, run: str) -> None:
+        if run in self.probes:
+            self.probes[run] += 1
+            return
+        self.expect(run in self.runs, leaf, "a prompt of a run that did not say it started")
+
+    def probed(self, leaf: Leaf) -> None:
+        """A probe that was stopped before it began has neither a beginning nor calls; after its end it has no more."""
+        calls = self.probes.pop(str(leaf.facts["probe"]), 0)
+        self.expect(calls == leaf.facts["calls"], leaf, f"a probe tells of other calls than the {calls} in the log")
+        self.findings.counts["probes of endpoints"] += 1
 
     def expect(self, holds: bool, leaf: Leaf, message: str) -> bool:
         return self.findings.expect(holds, "gates", f"entry {leaf.index}", message)

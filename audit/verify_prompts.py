@@ -10,7 +10,7 @@ from audit import canonical, rendering
 from audit.archive import Archive, KeptBody
 from audit.findings import Findings
 from audit.leaves import Leaf, time_of
-from audit.segments import SEGMENT_TYPES, Declared, DPValue, Prompt, Synthetic, found_in
+from audit.segments import SEGMENT_TYPES, Declared, DPValue, Prompt, Synthetic, Template, found_in
 
 COUNTED = {kind.type: f"segments {kind.type}" for kind in SEGMENT_TYPES}
 COUNTED[Synthetic.type] += ", recorded, not recomputed"
@@ -23,6 +23,7 @@ def check(archive: Archive, findings: Findings) -> None:
         if leaf.action.startswith("audit:prompt:"):
             stories[str(leaf.facts.get("intent"))].append(leaf)
     releases = Releases(archive)
+    probes = {leaf.facts["probe"] for leaf in archive.leaves if leaf.action == "synthesis:endpoint:probing"}
     attempts: set[tuple[Any, ...]] = set()
     signed = sorted(archive.checkpoints)
     for intent, story in stories.items():
@@ -30,7 +31,7 @@ def check(archive: Archive, findings: Findings) -> None:
             _closed_once(intent, story, archive, findings)
             _sent_after_checkpoint(intent, story, signed, findings)
             _attempt_is_new(story[0], attempts, findings)
-            _rendered_again(story[0], archive, releases, findings)
+            _rendered_again(story[0], archive, releases, findings, probe=story[0].facts["run"] in probes)
 
 
 def _begins_with_intent(intent: str, story: list[Leaf], findings: Findings) -> bool:
@@ -79,7 +80,7 @@ def _attempt_is_new(intent: Leaf, attempts: set[tuple[Any, ...]], findings: Find
     attempts.add(attempt)
 
 
-def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings: Findings) -> None:
+def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings: Findings, *, probe: bool) -> None:
     kept = [archive.bodies.get(intent.facts[name]["id"]) for name in ("prompt", "map")]
     body, segments = kept
     if body is None or segments is None:
@@ -100,6 +101,9 @@ def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings
     if findings.expect(rendered == body.data, "rendering", place, message):
         findings.counts["prompts rendered again, byte for byte"] += 1
     _values(prompt, intent, place, releases, findings)
+    if probe:
+        kinds = {type(segment) for message in prompt.messages for segment in message.segments}
+        findings.expect(kinds <= {Template}, "prompts", place, "a probe holds more than fixed wording")
 
 
 def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findings: Findings) -> None:

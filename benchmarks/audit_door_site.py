@@ -104,7 +104,7 @@ def one_turn(run: Any, number: int) -> tuple[float, float, float]:
     direct = time.perf_counter() - began
     began = time.perf_counter()
     costs.reserve(run, prompt, sequence=number, attempt=1)
-    intent = gateway.record(run, prompt, sequence=number, attempt=1)
+    intent = gateway.record(run, prompt, sequence=number, attempt=1, endpoint=run.request.provider.name)
     asked = time.perf_counter()
     reply = gateway.through_the_door(intent)
     through = time.perf_counter() - asked

@@ -15,7 +15,8 @@ A real table of 2,000 rows is drawn for every seed (``benchmarks/ecommerce.py``)
 ``exact`` and ``private`` run once for each proposer: embedded; and over HTTP the stand-in model of tests/fakes,
 ``obliging`` (names the missing cells) and ``informed`` (knows another 2,000 rows), rendered and parsed as in the
 product.
-``--cost`` tells calls and bytes of prompts by the number of rows. ``--out`` keeps the tables as CSV.
+``--cost`` tells calls, bytes and tokens of prompts and answers by the number of rows, and what a record takes when a
+model writes each by itself. Tokens are pieces of text, see ``pieces``. ``--out`` keeps the tables as CSV.
 Prints one JSON object a line; ``--record`` appends them to a file, for ``benchmarks.report``.
 """
 
@@ -29,6 +30,7 @@ os.environ.setdefault("RUST_BACKTRACE", "0")
 import argparse
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -60,12 +62,31 @@ PUBLIC_SEED = 1000  # added to a run's seed for the rows that the informed stand
 AGAIN_SEED = 2000
 
 
+PIECE = re.compile(r"[^\W\d_]+|\d{1,3}|[^\w\s]+|_+|\s+")
+
+
 @dataclass
 class Asked:
-    """What a run's proposer was asked and answered, in bytes."""
+    """What a run's proposer was asked and answered, as text."""
 
-    prompts: list[int] = field(default_factory=list)
-    answers: list[int] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+    def figures(self) -> dict[str, int]:
+        """Calls, and bytes and tokens of all prompts and answers."""
+        parts = {"prompt": self.prompts, "answer": self.answers}
+        sizes = {f"{name}_bytes": sum(len(text.encode()) for text in texts) for name, texts in parts.items()}
+        tokens = {f"{name}_tokens": sum(map(pieces, texts)) for name, texts in parts.items()}
+        return {"calls": len(self.prompts), **sizes, **tokens}
+
+
+def pieces(text: str) -> int:
+    """Tokens of a text, about: words, up to three digits, runs of marks, blanks.
+
+    Tokenizers cut text up like this first and then cut long words further, so that it is a little less than a
+    model's own count. No tokenizer is at hand here without a download.
+    """
+    return len(PIECE.findall(text))
 
 
 @dataclass(frozen=True)
@@ -160,8 +181,7 @@ def rebuilt(
         loop, done = fidelity.rebuild(release, settings=settings, seed=seed, columns=Words(known), ask=ask)
     made = known.decode(loop.records(rows), np.random.default_rng(seed))
     return made, {
-        "iterations": len(done), "calls": len(asked.prompts), "accepted": sum(each.accepted for each in done),
-        "prompt_bytes": sum(asked.prompts), "answer_bytes": sum(asked.answers),
+        "iterations": len(done), "accepted": sum(each.accepted for each in done), **asked.figures(),
         "tables": sum(len(m.clique.columns) > 1 for m in release.marginals), "rho": float(release.rho),
     }  # fmt: skip
 
@@ -180,21 +200,22 @@ def _ask(proposer: str, known: Schema, asked: Asked, seed: int, stack: ExitStack
 
     def counted(prompt: bytes) -> bytes:
         got = answer(prompt)
-        asked.prompts.append(len(prompt))
-        asked.answers.append(len(json.loads(got)["choices"][0]["message"]["content"].encode()))
+        asked.prompts.append(prompt.decode())
+        asked.answers.append(json.loads(got)["choices"][0]["message"]["content"])
         return got
 
     return counted
 
 
 def _costs(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Calls and bytes for tables of so many rows, and what a record takes when each is written by a model."""
+    """Calls, bytes and tokens for tables of so many rows, and what a record takes when a model writes each."""
     for rows in asked.cost:
         real = ecommerce.draw(rows, seed=0)
         _, said = make(real, method="private", proposer="informed", epsilon=asked.epsilon[0], seed=0)
-        spelled = [len(json.dumps(record).encode()) for record in real.head(1000).to_dict("records")]
+        spelled = [json.dumps(record) for record in real.head(1000).to_dict("records")]
         yield {"kind": "paper-cost", "rows": rows, "epsilon": float(asked.epsilon[0]), "seed": 0, **said,
-               "record_bytes": float(np.mean(spelled))}  # fmt: skip
+               "record_bytes": float(np.mean([len(one.encode()) for one in spelled])),
+               "record_tokens": float(np.mean([pieces(one) for one in spelled]))}  # fmt: skip
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -41,8 +41,10 @@ logarithm, nor whether the root is taken, so all are varied; its own figures sta
 """
 COST = """## What a language model costs
 
-A prompt holds discrepancies and not records, so calls and bytes do not follow the rows. Writing {rows} records one
-by one takes about {record:.0f} bytes of answer for each of them.
+A prompt holds discrepancies and not records, so calls and tokens do not follow the rows. A model that writes every
+record by itself answers about {record:.0f} tokens for each, so {thousand:,} for 1,000 records, whatever it is told
+beside. Tokens are counted as words, groups of up to three digits and runs of marks: a little less than a model's own
+count, and the same rule on both sides.
 """
 
 
@@ -102,12 +104,20 @@ def _cost(lines: list[Line]) -> list[str]:
     costs = [line for line in lines if line["kind"] == "paper-cost"]
     if not costs:
         return []
-    rows = records.head("rows", "calls", "bytes of prompts", "bytes of answers", "answers, record by record")
+    rows = records.head(
+        "rows", "calls", "tokens told", "tokens answered", "both, for 1,000 records", "record by record"
+    )
     for line in costs:
-        alone = round(line["record_bytes"] * line["rows"])
-        cells = (line["rows"], line["calls"], line["prompt_bytes"], line["answer_bytes"], alone)
-        rows.append(f"| {' | '.join(f'{cell:,}' for cell in cells)} |")
-    return [COST.format(rows="1,000", record=costs[0]["record_bytes"]), *rows, ""]
+        rows.append(f"| {' | '.join(f'{cell:,}' for cell in _cost_cells(line))} |")
+    record = costs[0]["record_tokens"]
+    return [COST.format(record=record, thousand=round(1000 * record)), *rows, ""]
+
+
+def _cost_cells(line: Line) -> tuple[int, ...]:
+    """Calls and tokens of a run, and tokens for 1,000 of its records against 1,000 written one by one."""
+    told, answered, rows = line["prompt_tokens"], line["answer_tokens"], line["rows"]
+    each = round(1000 * (told + answered) / rows)
+    return rows, line["calls"], told, answered, each, round(1000 * line["record_tokens"])
 
 
 def _figure(methods: dict[str, list[Line]]) -> str:

@@ -195,6 +195,8 @@ FILE_UPLOAD_HANDLERS = ["llmsynthor_site.uploads.SealedUpload"]
 # The door: the one process with provider keys and a network.
 DOOR_SOCKET = Path(env("DOOR_SOCKET", default=str(SITE_DIR / "door.sock")))
 DOOR_LEASE_SECONDS = env.int("DOOR_LEASE_SECONDS", default=180)
+# Before a failed call is tried again: a random time up to this, doubled with every try, or what the endpoint asks for.
+CALL_RETRY_SECONDS = env.float("CALL_RETRY_SECONDS", default=2.0)
 # What one request's calls may cost at most; gate B approves these figures with the rest of the manifest.
 CALL_CAPS = {
     "tokens": env.int("LIMIT_CALL_TOKENS", default=5_000_000),
@@ -237,6 +239,7 @@ CELERY_TASK_DEFAULT_QUEUE = "mail"
 CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.measure": {"queue": "measure"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
+    "llmsynthor_site.tasks.probe": {"queue": "synthesise"},
     "llmsynthor_site.tasks.check_log": {"queue": "mail"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
     "llmsynthor_site.tasks.reconcile": {"queue": "mail"},

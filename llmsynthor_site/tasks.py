@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit import checking, events, witnessing
 from audit import log as audit_log
 from privacy import retention
-from synthesis import jobs, reconciling, running
+from synthesis import jobs, probing, reconciling, running
 
 RECONCILED = timedelta(days=3)
 
@@ -29,6 +29,11 @@ def synthesise(request_id: str) -> None:
     running.synthesise(request_id)
 
 
+@shared_task(name="llmsynthor_site.tasks.probe")
+def probe(probe_id: str) -> None:
+    probing.carry_out(probe_id)
+
+
 @shared_task(name="llmsynthor_site.tasks.check_log")
 def check_log(check: int) -> None:
     checking.carry_out(check)
@@ -41,6 +46,7 @@ def sweep() -> None:
     audit_log.checkpoint()
     retention.destroy_expired()
     jobs.sweep()
+    probing.sweep()
     for check in checking.waiting():
         checking.kick(check)
 

@@ -75,7 +75,8 @@ def bound(run: Run, prompt: Prompt) -> Cost:
     """The most one attempt at this prompt can cost."""
     if run.request.provider.name == EMBEDDED:
         return Cost(0, 0, settings.DOOR_LEASE_SECONDS)
-    longest = int(json.loads(prompt.parameters.value)["max_completion_tokens"])
+    set_to = json.loads(prompt.parameters.value)
+    longest = max(int(set_to.get(name, 0)) for name in ("max_completion_tokens", "max_tokens"))
     return Cost(len(render(prompt)) + FRAME_TOKENS, longest, settings.DOOR_LEASE_SECONDS)
 
 

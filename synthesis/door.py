@@ -13,7 +13,9 @@ import json
 import logging
 import math
 import socketserver
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,10 @@ from django.db import close_old_connections, connections
 from audit import prompts
 from audit.errors import AuditError
 from audit.models import PromptRecord
-from synthesis import halts, tally
+from synthesis import halts, probes, tally
 from synthesis.llm.base import Completion, Provider, ProviderError
 from synthesis.llm.embedded import EmbeddedProvider
-from synthesis.models import Endpoint, Run
+from synthesis.models import Endpoint, Probe, Run
 from synthesis.states import EMBEDDED
 
 log = logging.getLogger(__name__)
@@ -34,26 +36,53 @@ CALLS_AT_ONCE = 16
 
 
 Reply = dict[str, str]
-"""{"outcome": "answered" | "failed" | "refused", "reason": ...}"""
+"""{"outcome": "answered" | "failed" | "refused", "reason": ...}; failed ones with what the endpoint told: "status",
+"context", "wait"."""
 
 
 class DoorClosed(Exception):
     """The door will not send this; the reason is safe to show."""
 
 
-def provider_for(record: PromptRecord, run: Run, body: bytes) -> Provider:
-    """The provider behind an approved endpoint: on the list, switched on, and where gate B saw it."""
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Whose call it is: the one place it may go to, and what stands in its way, asked anew each time."""
+
+    endpoint: str
+    address: str
+    stopped: Callable[[], str]
+
+
+def errand_of(record: PromptRecord, body: bytes) -> Errand:
+    """A run's call goes where gate B saw it go. A probe's goes to the address it was asked for, with fixed wording."""
+    probe = Probe.objects.select_related("endpoint").filter(pk=record.run, finished_at=None).first()
+    if probe is None:
+        return errand_of_run(Run.objects.select_related("request__manifest").filter(pk=record.run).first())
+    if not probes.is_fixed(body, probe.model):
+        raise DoorClosed("a probe asks in its fixed wording and nothing else")
+    return Errand(probe.endpoint.name, probe.address, halts.standing_for_all)
+
+
+def errand_of_run(run: Run | None) -> Errand:
+    if run is None:
+        raise DoorClosed("the call belongs to no run and to no probe under way")
+    request, approved = run.request, run.request.manifest.body
+    return Errand(approved["endpoint"], approved["address"], lambda: halts.standing(request))
+
+
+def provider_for(record: PromptRecord, errand: Errand, body: bytes) -> Provider:
+    """The provider behind an endpoint: on the list, switched on, and where the errand may go."""
     if record.endpoint == EMBEDDED:
         return EmbeddedProvider()
     known = Endpoint.objects.filter(name=record.endpoint, enabled=True).first()
     if known is None:
         raise DoorClosed("the endpoint is not on the list of approved endpoints, or it was switched off")
-    approved = run.request.manifest.body
-    if (known.name, known.base_url) != (approved["endpoint"], approved["address"]):
+    if (known.name, known.base_url) != (errand.endpoint, errand.address):
         raise DoorClosed("the endpoint's address is not the one approved at gate B")
-    from synthesis.llm.openai_provider import OpenAIProvider
+    from synthesis.llm.openai_provider import ModelList, OpenAIProvider
 
-    return OpenAIProvider(
+    kind = ModelList if probes.is_listing(body) else OpenAIProvider
+    return kind(
         base_url=known.base_url, api_key=key_of(known.name), timeout=settings.DOOR_LEASE_SECONDS - 5,
         expected=hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
@@ -70,21 +99,21 @@ def send(intent: str) -> Reply:
     """Send one recorded intent and record what came of it."""
     try:
         record = PromptRecord.objects.get(intent_id=intent)
-        run = Run.objects.select_related("request__manifest").get(pk=record.run)
         body = prompts.load_body(record)
-        provider = provider_for(record, run, body)
+        errand = errand_of(record, body)
+        provider = provider_for(record, errand, body)
         token = prompts.start_sending(intent, lease_seconds=settings.DOOR_LEASE_SECONDS)
     except (DoorClosed, AuditError, PromptRecord.DoesNotExist) as problem:
         return {"outcome": "refused", "reason": str(problem)}
-    if reason := last_look(record, run, body):
+    if reason := last_look(record, errand, body):
         prompts.finish(intent, token=token, answer=None, error=reason, usage={}, sent=False)
         return {"outcome": "refused", "reason": reason}
     return deliver(intent, token, provider, body)
 
 
-def last_look(record: PromptRecord, run: Run, body: bytes) -> str:
+def last_look(record: PromptRecord, errand: Errand, body: bytes) -> str:
     """Why the prompt must not leave after all, or an empty string: then it is counted and may go."""
-    if reason := halts.standing(run.request):
+    if reason := errand.stopped():
         return reason
     try:
         tally.count(record.intent_id, record.endpoint, body)
@@ -98,18 +127,23 @@ def deliver(intent: str, token: str, provider: Provider, body: bytes) -> Reply:
         completion = provider.complete(body)
     except ProviderError as problem:
         prompts.finish(intent, token=token, answer=None, error=str(problem), usage={})
-        return {"outcome": "failed", "reason": str(problem)}
+        return {"outcome": "failed", "reason": str(problem), **told_by(problem)}
     used = usage(completion)
     tally.answered(intent, used)
     prompts.finish(intent, token=token, answer=completion.body, error="", usage=used)
     return {"outcome": "answered", "reason": ""}
 
 
+def told_by(problem: ProviderError) -> Reply:
+    """What a refusing endpoint told in numbers, for whoever asked; as text, like the rest of the reply."""
+    return {"status": str(problem.status), "context": str(problem.context), "wait": str(problem.wait)}
+
+
 def usage(completion: Completion) -> dict[str, int]:
-    """Tokens as the endpoint reported them, if it did, and the seconds it took, begun ones counted whole."""
+    """Tokens and limits as the endpoint reported them, if it did, and the seconds it took, begun ones counted whole."""
     told = completion.usage
     tokens = {"prompt_tokens": told.prompt_tokens, "completion_tokens": told.completion_tokens} if told else {}
-    return tokens | {"seconds": math.ceil(completion.seconds)}
+    return tokens | {"seconds": math.ceil(completion.seconds)} | dict(completion.rates)
 
 
 class Caller(socketserver.StreamRequestHandler):

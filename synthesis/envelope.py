@@ -9,10 +9,12 @@ from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
 from privacy import discoveries, manifesting, selectors
 from privacy.values import Release
-from synthesis import costs
+from synthesis import costs, manners
 from synthesis.hashing import hash_of
+from synthesis.manners import Manner
 from synthesis.models import EgressManifest, SynthesisRequest
 from synthesis.prompts import TEMPLATES, PromptBuilder, column_code, value_code
+from synthesis.states import EMBEDDED
 
 MAX_ITERATIONS = 24
 ATTEMPTS = 3
@@ -27,7 +29,20 @@ def builder(request: SynthesisRequest) -> PromptBuilder:
         source=f"dataset:{request.dataset_id}:declaration",
         model=request.provider.model,
         found=columns.found,
+        manner=manner(request),
     )
+
+
+def manner(request: SynthesisRequest) -> Manner:
+    """As the manifest froze it, or as a new one will: from the newest probe of the very model that is asked."""
+    if hasattr(request, "manifest"):
+        kept = request.manifest.body.get("manner")
+        return Manner.from_json(kept) if kept else manners.EARLIER
+    if request.provider.name == EMBEDDED or request.endpoint is None:
+        return manners.EMBEDDED
+    probe = request.endpoint.probed
+    asked = (request.endpoint.base_url, request.endpoint.model)
+    return manners.suited_to(probe.found if probe and (probe.address, probe.model) == asked else {})
 
 
 def describe(request: SynthesisRequest) -> dict[str, Any]:
@@ -39,6 +54,8 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "release": str(request.release_key),
         **request.provider.as_json(),
         "templates": [{"name": template.name, "sha256": template.sha256} for template in TEMPLATES],
+        "manner": manner(request).as_json(),
+        "takeover": request.takeover and request.provider.name != EMBEDDED,
         "parameters_sha256": fingerprint(empty.parameters),
         "answer_schema_sha256": fingerprint(empty.response_schema),
         "statistics": manifesting.released_statistics(request.release_key),

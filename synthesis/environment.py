@@ -22,7 +22,8 @@ _OF_PRIVACY = (
 )  # fmt: skip
 CODE = (
     "synthesis/loop/*.py", "synthesis/llm/base.py", "synthesis/llm/answers.py", "synthesis/prompts.py",
-    "synthesis/stepping.py", "synthesis/packaging.py", "audit/canonical.py", "audit/rendering.py", "audit/segments.py",
+    "synthesis/manners.py", "synthesis/stepping.py", "synthesis/packaging.py", "audit/canonical.py",
+    "audit/rendering.py", "audit/segments.py",
     *(f"privacy/{name}.py" for name in _OF_PRIVACY),
 )  # fmt: skip
 """The files a prompt, the table and its bytes are computed by."""

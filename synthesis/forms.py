@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from privacy import selectors as privacy
+from synthesis import probe_words
 from synthesis.models import Endpoint, SynthesisRequest
 from synthesis.services import EDITABLE
 from synthesis.states import Decision, Proposer, RequestState
@@ -36,11 +37,20 @@ class PriceForm(forms.Form):
     )  # fmt: skip
 
 
+class EndpointField(forms.ModelChoiceField):
+    """Endpoints with what is known of each."""
+
+    def label_from_instance(self, endpoint: Endpoint) -> str:
+        probe = endpoint.probed
+        return f"{endpoint}: {probe_words.in_short(probe.found) if probe else 'not probed yet'}"
+
+
 class RequestForm(PriceForm):
     """A wish for a synthetic table. Purpose and context are mandatory: reviewers cannot decide without them."""
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
+        "takeover",
     )  # fmt: skip
     dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
     title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
@@ -67,9 +77,15 @@ class RequestForm(PriceForm):
         help_text="Who suggests changes to the synthetic table; only noised statistics are shown to it. A public "
         "reference table is where the table starts from, as far as the noised statistics agree with it.",
     )  # fmt: skip
-    endpoint: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        queryset=None, required=False, empty_label="None", help_text="Where the language model answers."
-    )
+    endpoint = EndpointField(
+        queryset=Endpoint.objects.none(), required=False, empty_label="None",
+        help_text="Where the language model answers, and what a probe found out about it.",
+    )  # fmt: skip
+    takeover = forms.BooleanField(
+        label="The embedded proposer takes over", required=False, initial=True,
+        help_text="It answers in the model's place wherever the model gives no usable answer. Without it, the table "
+        "is made from the statistics alone there.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -18,6 +18,12 @@ def standing(request: SynthesisRequest) -> str:
     return notice(found) if found else ""
 
 
+def standing_for_all() -> str:
+    """Why nothing at all may leave now, or an empty string: for calls that belong to no request."""
+    found = KillSwitch.objects.filter(target=ALL, lifted_at=None).first()
+    return notice(found) if found else ""
+
+
 def notice(switch: KillSwitch) -> str:
     """The words a paused run carries; they name the switch, so that lifting it finds the runs it paused."""
     scope = switch.target.partition(":")[0]

@@ -7,8 +7,6 @@ Datasets and releases belong to the privacy room: they are referred to by string
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -17,67 +15,13 @@ from django.urls import reverse
 
 from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
+from synthesis.endpoint_models import Endpoint, Probe, Provider
 from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
 
 __all__ = [
     "CallFinding", "CallReservation", "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Job",
-    "KillSwitch", "Package", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
+    "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Where prompts go: a name on the list, the model there, the address behind it."""
-
-    name: str
-    model: str
-    address: str
-    local: bool
-
-    def as_json(self) -> dict[str, Any]:
-        return {"endpoint": self.name, "model": self.model, "address": self.address, "local": self.local}
-
-
-class Endpoint(models.Model):
-    """A place where a proposer answers, on the list an administrator keeps."""
-
-    name = models.CharField(max_length=100, unique=True)
-    base_url = models.URLField(help_text="Root of an OpenAI-compatible API, for example http://localhost:8000/v1")
-    model = models.CharField(max_length=200)
-    is_local = models.BooleanField(
-        default=False, help_text="Runs inside the organisation; gate B then needs one steward"
-    )
-    enabled = models.BooleanField(default=True)
-    prompt_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
-    completion_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
-    money_cap = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(prompt_price=None, completion_price=None, money_cap=None)
-                | Q(
-                    prompt_price__isnull=False,
-                    completion_price__isnull=False,
-                    money_cap__isnull=False,
-                    prompt_price__gte=0,
-                    completion_price__gte=0,
-                    money_cap__gt=0,
-                ),
-                name="prices_come_with_a_cap",
-                violation_error_message="Prices and the most a request may cost are declared together, or not at all.",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.model})"
-
-    @property
-    def prices(self) -> dict[str, str] | None:
-        """Per million tokens, in the currency of the cap; None where nobody declared any."""
-        if self.prompt_price is None or self.completion_price is None:
-            return None
-        return {"prompt": f"{self.prompt_price.normalize():f}", "completion": f"{self.completion_price.normalize():f}"}
 
 
 class Reference(models.Model):
@@ -123,6 +67,10 @@ class SynthesisRequest(models.Model):
     rho = models.DecimalField(max_digits=15, decimal_places=12, help_text="The privacy loss asked for, in zCDP")
     proposer = models.CharField(max_length=20, choices=Proposer.choices, default=Proposer.EMBEDDED)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, null=True, blank=True)
+    takeover = models.BooleanField(
+        default=True,
+        help_text="Where the language model gives no usable answer, the embedded proposer answers in its place",
+    )
     public_reference = models.ForeignKey(
         Reference, on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )

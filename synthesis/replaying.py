@@ -1,15 +1,18 @@
 """A request's prompts and table worked out again from what was recorded, and compared with it byte for byte.
 
-Nothing is sent and nothing is written: the answers are the recorded ones, the numbers come from the loop itself.
+Nothing is sent, and nothing but the rebuilt table is written where that is asked for: the answers are the recorded
+ones, the numbers come from the loop itself.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from audit import recorded
 from audit.canonical import CanonicalError
@@ -20,10 +23,12 @@ from audit.segments import Prompt, Synthetic
 from privacy import selectors
 from synthesis import envelope, environment, packaging, stepping
 from synthesis.comparing import Difference, differences
-from synthesis.gateway import NoAnswer
+from synthesis.gateway import NoAnswer, given_up
+from synthesis.llm.recorded import RecordedProvider
 from synthesis.loop import Loop
 from synthesis.models import Package, Run, SynthesisRequest
 from synthesis.replay_evidence import ReleasedTables, inputs, values_of
+from synthesis.states import EMBEDDED
 
 GONE = "erased, not replayable"
 TABLE = ("data.csv", "data.parquet")
@@ -56,8 +61,11 @@ class Replay:
         return "iterations worked out again" in self.counts
 
 
-def replay(request: SynthesisRequest, *, anyway: bool = False) -> Replay:
-    """Replay the request's run. CannotReplay where it has none, or its release is not in the log as it was."""
+def replay(request: SynthesisRequest, *, anyway: bool = False, out: Path | None = None) -> Replay:
+    """Replay the request's run; the rebuilt table goes into the folder ``out``, if one is given.
+
+    CannotReplay where it has none, or its release is not in the log as it was.
+    """
     run = Run.objects.filter(request=request).first()
     if run is None:
         raise CannotReplay("the request has no run yet")
@@ -67,7 +75,7 @@ def replay(request: SynthesisRequest, *, anyway: bool = False) -> Replay:
             found.environment = changed(run)
             tables = ReleasedTables.of(str(request.release_key))
             found.differences += inputs(run, tables)
-            _Again(run, tables, found).all(loop_too=anyway or not found.environment)
+            _Again(run, tables, found, out).all(loop_too=anyway or not found.environment)
     except (AuditError, ValueError) as problem:
         raise CannotReplay(str(problem)) from problem
     return found
@@ -84,8 +92,8 @@ def changed(run: Run) -> list[str]:
 class _Again:
     """One run, its recorded attempts by number, and the loop that is asked for them again."""
 
-    def __init__(self, run: Run, tables: ReleasedTables, found: Replay) -> None:
-        self.run, self.tables, self.found = run, tables, found
+    def __init__(self, run: Run, tables: ReleasedTables, found: Replay, out: Path | None) -> None:
+        self.run, self.tables, self.found, self.out = run, tables, found, out
         self.attempts: dict[int, list[Attempt]] = {}
         for attempt in recorded.attempts(str(run.pk)):
             self.attempts.setdefault(attempt.sequence, []).append(attempt)
@@ -156,7 +164,7 @@ class _Again:
         loop = stepping.loop_of(request, self.run.settings)
         self.found.counts["iterations worked out again"] = 0
         try:
-            for _ in stepping.steps(loop, envelope.builder(request), self.ask):
+            for _ in stepping.steps(loop, envelope.builder(request), stepping.Askers(self.ask, self.instead)):
                 self.found.counts["iterations worked out again"] += 1
         except _Ended as ended:
             self.found.notes.append(str(ended))
@@ -167,25 +175,52 @@ class _Again:
         self.table(loop)
 
     def ask(self, prompt: Prompt, number: int) -> bytes:
-        """Compare what was recorded under this number, and answer as it was answered then."""
+        """What the request's own provider answered then."""
+        mine = self.run.request.manifest.body["endpoint"]
+        earlier = [
+            (one.sequence, one.answered) for one in self.every() if one.sequence < number and one.endpoint == mine
+        ]
+        if not self.by(mine, number) and (given_up(earlier) or self.by(EMBEDDED, number)):
+            raise NoAnswer("the endpoint was not asked here")
+        return self.answer(prompt, number, mine)
+
+    def instead(self, prompt: Prompt, number: int) -> bytes:
+        """What the embedded proposer answered in its place."""
+        if not self.run.request.manifest.body.get("takeover"):
+            raise NoAnswer("the embedded proposer does not take over")
+        return self.answer(prompt, number, EMBEDDED)
+
+    def by(self, endpoint: str, number: int) -> list[Attempt]:
+        return [attempt for attempt in self.attempts.get(number, []) if attempt.endpoint == endpoint]
+
+    def answer(self, prompt: Prompt, number: int, endpoint: str) -> bytes:
+        """Compare what was recorded of this endpoint under this number, and answer as it was answered then."""
         self.asked.add(number)
-        made = self.attempts.get(number, [])
+        made = self.by(endpoint, number)
         for attempt in made:
             self.compare(prompt, attempt)
-        answered = [attempt for attempt in made if attempt.answered]
-        body = render(prompt)
-        # The run took the first answer to this very prompt; where none is to it, the newest is what it went on with.
-        taken = next((one for one in answered if one.prompt == body), answered[-1] if answered else None)
-        if taken is not None and taken.answer is not None:
-            return taken.answer
-        if taken is not None:
-            self.lost(number)
+        if (found := self.repeated(prompt, made, number)) is not None:
+            return found
         if number >= max(self.attempts, default=0) and self.package is None:
             raise _Ended(f"the run is not finished; its record ends at prompt {number}")
         if not made:
             missing = Difference(self.found.run, str(number), None, None, "a whole prompt", "a prompt", "none")
             self.found.differences.append(missing)
         raise NoAnswer("none was recorded")
+
+    def repeated(self, prompt: Prompt, made: list[Attempt], number: int) -> bytes | None:
+        """The recorded answer to this very prompt; where none is to it, the newest is what the run went on with."""
+        answered = [attempt for attempt in made if attempt.answered]
+        body = render(prompt)
+        taken = next((one for one in answered if one.prompt == body), answered[-1] if answered else None)
+        if taken is None:
+            return None
+        if taken.answer is None:
+            self.lost(number)
+        if taken.prompt != body:
+            return taken.answer
+        exchanges = ((one.prompt, one.answer) for one in answered if one.prompt is not None and one.answer is not None)
+        return RecordedProvider.of(exchanges).complete(body).body
 
     def compare(self, expected: Prompt, attempt: Attempt) -> None:
         recorded_as = self.segments(attempt)
@@ -200,7 +235,7 @@ class _Again:
         wrong = sum(Synthetic.type in one.what for one in found)
         self.found.counts["SYNTHETIC values worked out again"] += max(values - wrong, 0)
 
-    def lost(self, number: int) -> None:
+    def lost(self, number: int) -> NoReturn:
         """Everything after an answer that is gone depends on it."""
         later = [f"prompt {attempt.name}" for attempt in self.every() if attempt.sequence > number]
         gone = [*later, "table"] if self.package is not None else later
@@ -217,6 +252,7 @@ class _Again:
             shards = loop.shards(request.rows)
             packaging.write_shards(shards, Path(folder), check=lambda _: None, decode=decode)
             again = {name: packaging.sha256_of(Path(folder) / name) for name in TABLE}
+            self.keep(Path(folder))
         packaged = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
         for name in TABLE:
             if again[name] == packaged[name]:
@@ -226,6 +262,12 @@ class _Again:
                 self.found.differences.append(
                     Difference(self.found.run, "", None, None, what, again[name], packaged[name])
                 )
+
+    def keep(self, folder: Path) -> None:
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            for name in TABLE:
+                shutil.copy(folder / name, self.out / name)
 
     def differs(self, attempt: Attempt, what: str, expected: str, found: str) -> None:
         self.found.differences.append(Difference(self.found.run, attempt.name, None, None, what, expected, found))

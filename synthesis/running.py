@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit import events
-from audit.segments import Prompt
 from privacy import selectors
 from synthesis import checks, envelope, environment, gateway, jobs, packaging, references, stepping
 from synthesis import selectors as requests
@@ -101,14 +101,20 @@ def iterate(job: Job, run: Run) -> Loop:
         opinion = {"trust": round(loop.opinion.trust, 4), "reason": loop.opinion.reason}
         tell(run, "reference", opinion | {"components": len(supposed.proposals)})
 
-    def ask(prompt: Prompt, number: int) -> bytes:
-        return gateway.ask(run, prompt, sequence=number, beat=lambda: beat(job))
-
-    for step in stepping.steps(loop, envelope.builder(request), ask):
+    for step in stepping.steps(loop, envelope.builder(request), askers(job, run)):
         beat(job)
         told = figures(step.done)
         tell(run, "iteration", told | {"rejected": [*step.refused, *told["rejected"]], "note": step.note})
     return loop
+
+
+def askers(job: Job, run: Run) -> stepping.Askers:
+    """Both through the gateway: the request's own provider, and the embedded proposer in its place."""
+
+    def through(way: Callable[..., bytes]) -> stepping.Ask:
+        return lambda prompt, number: way(run, prompt, sequence=number, beat=lambda: beat(job))
+
+    return stepping.Askers(through(gateway.ask), through(gateway.instead))
 
 
 def figures(done: Iteration) -> dict[str, Any]:

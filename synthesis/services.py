@@ -14,15 +14,17 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies, references
+from synthesis import jobs, policies, probing, references
 from synthesis.hashing import hash_of
-from synthesis.models import DownloadGrant, Endpoint, SynthesisRequest, Vote
+from synthesis.models import DownloadGrant, Endpoint, Probe, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
 from synthesis.states import Decision, Gate, JobKind, Proposer
 from synthesis.transitions import SYSTEM, check, move
 from synthesis.workflow import ASK
 
-EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint")
+EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover")
+DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True}
+MANAGE = "synthesis.manage_endpoints"
 SMALLEST_DELTA = Decimal("1e-12")
 
 
@@ -76,7 +78,7 @@ def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
     """A new draft. Refuses an epsilon of 0 or above the cap, and tells which field and which rule."""
     if not by.has_perm(ASK):
         raise PermissionDenied("Only researchers ask for synthetic tables.")
-    fields = {"targets": [], **fields}
+    fields = DEFAULTS | fields
     problems_of(dataset=dataset, **fields)
     rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=dataset)
     check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
@@ -94,7 +96,7 @@ def edit_request(*, by: Any, request: SynthesisRequest, **fields: Any) -> Synthe
     """Change a draft or a returned request; everything is checked again."""
     request = locked(request)
     check(request, "submit", by)
-    fields = {"targets": [], **fields}
+    fields = DEFAULTS | fields
     problems_of(dataset=request.dataset, **fields)
     rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=request.dataset)
     check_affordable(dataset=request.dataset, rho=rho, delta=fields["delta"])
@@ -129,6 +131,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "rho": str(request.rho.normalize()),
         "proposer": request.proposer,
         "endpoint": request.provider.as_json(),
+        "takeover": request.takeover,
         "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),
@@ -240,3 +243,10 @@ def add_endpoint(*, by: Any, name: str, base_url: str, model: str, is_local: boo
     facts = {"endpoint": name, "address": base_url, "model": model, "local": is_local, **told}
     events.record(action="synthesis:endpoint:added", by=actor(by), subject=f"endpoint:{endpoint.pk}", facts=facts)
     return endpoint
+
+
+def probe_endpoint(*, by: Any, endpoint: Endpoint) -> Probe:
+    """Have a worker find out what an endpoint does. ValidationError where that is not possible now."""
+    if not by.has_perm(MANAGE):
+        raise PermissionDenied("Endpoints are probed by administrators.")
+    return probing.ask_for(endpoint, by=by)

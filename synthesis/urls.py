@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis.views import door, downloads, erasures, gates, requests, runs
+from synthesis.views import door, downloads, endpoints, erasures, gates, requests, runs
 
 urlpatterns = [
     path("requests/", requests.request_list, name="request-list"),
@@ -20,6 +20,9 @@ urlpatterns = [
     path("requests/<uuid:pk>/download/", downloads.download_page, name="request-download"),
     path("requests/<uuid:pk>/download/<str:file_name>/", downloads.make_link, name="request-link"),
     path("downloads/<str:token>/", downloads.download_file, name="download-file"),
+    path("endpoints/", endpoints.endpoint_list, name="endpoint-list"),
+    path("endpoints/<int:number>/", endpoints.endpoint_page, name="endpoint"),
+    path("endpoints/<int:number>/probe/", endpoints.endpoint_probe, name="endpoint-probe"),
     path("door/", door.door_page, name="door"),
     path("door/stop/", door.switch_set, name="switch-set"),
     path("door/switches/<int:number>/lift/", door.switch_lift, name="switch-lift"),

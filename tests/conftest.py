@@ -21,6 +21,16 @@ def _no_waiting_for_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_pauses_between_tries() -> Iterator[None]:
+    """Tests of failing endpoints do not wait; the test of the pause brings settings of its own."""
+    from django.conf import settings as site
+
+    before, site.CALL_RETRY_SECONDS = site.CALL_RETRY_SECONDS, 0.0
+    yield
+    site.CALL_RETRY_SECONDS = before
+
+
+@pytest.fixture(autouse=True)
 def _own_field_limit() -> Iterator[None]:
     """Reading a table sets a limit of the whole process, which is a process of its own but in tests."""
     before = csv.field_size_limit()

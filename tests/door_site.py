@@ -21,7 +21,7 @@ import django
 from tests.arrivals import arrivals, folder, stand_in
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "llmsynthor_site.settings"
-os.environ["MEASURING_BASE_SECONDS"] = "0"
+os.environ["MEASURING_BASE_SECONDS"] = os.environ["CALL_RETRY_SECONDS"] = "0"
 os.environ["LIMIT_CALL_TOKENS"] = os.environ["LIMIT_CALL_SECONDS"] = "1000000000"
 FORK = multiprocessing.get_context("fork")
 CALLS = 3000

@@ -18,7 +18,7 @@ from typing import Any
 import django
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "llmsynthor_site.settings"
-os.environ["MEASURING_BASE_SECONDS"] = "0"
+os.environ["MEASURING_BASE_SECONDS"] = os.environ["CALL_RETRY_SECONDS"] = "0"
 NOTHING = Decimal(0)
 
 

@@ -20,11 +20,12 @@ from audit.leaves import time_text
 from audit.models import PromptFigures, PromptRecord
 from privacy import overviews
 from privacy.models import Dataset
-from synthesis.models import Run
+from synthesis.models import Probe, Run
 
 State = PromptRecord.State
 SENT = (State.SENDING, State.ANSWERED, State.FAILED, State.IN_DOUBT)
 """A call in one of these states left, or may have left: it counts as seen."""
+PROBE = "Probe of the endpoint, in fixed wording"
 SUMMED = ("total", *KINDS, "answer")
 
 
@@ -124,10 +125,14 @@ def rho_line(one: overviews.Shown) -> dict[str, Any]:
 def by_request(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every run and endpoint with its calls and bytes; most bytes first."""
     names = runs_by_id({one["record__run"] for one in groups})
+    probes = probes_among({one["record__run"] for one in groups})
     merged: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in groups:
         merged.setdefault((one["record__run"], one["record__endpoint"]), []).append(one)
-    lines = [_request_line(run, endpoint, names.get(run), parts) for (run, endpoint), parts in merged.items()]
+    lines = [
+        _request_line(run, endpoint, names.get(run), parts) | ({"title": PROBE} if run in probes else {})
+        for (run, endpoint), parts in merged.items()
+    ]
     return sorted(lines, key=lambda line: -int(line["bytes"]))
 
 
@@ -146,6 +151,12 @@ def runs_by_id(names: Iterable[str]) -> dict[str, Run]:
         "request__title", "request__dataset", "request__dataset__title"
     )
     return {str(run.pk): run for run in known}
+
+
+def probes_among(names: Iterable[str]) -> set[str]:
+    """Those of these names that are probes of an endpoint: of fixed wording, and of no request."""
+    found = Probe.objects.filter(pk__in=[name for name in names if is_id(name)])
+    return {str(pk) for pk in found.values_list("pk", flat=True)}
 
 
 def is_id(name: str) -> bool:

@@ -12,6 +12,7 @@ from django.template.context import Context
 from django.urls import reverse
 
 from llmsynthor_site import charts
+from synthesis import probe_words
 
 register = template.Library()
 
@@ -20,6 +21,7 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Home", "home", ()),
     ("Datasets", "dataset-list", ("privacy.view_dataset", "privacy.browse_catalogue")),
     ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
+    ("Endpoints", "endpoint-list", ("synthesis.manage_endpoints",)),
     ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
     ("Audit desk", "desk", ("audit.view_log",)),
     ("Audit log", "audit-log", ("audit.view_log",)),
@@ -106,6 +108,12 @@ def plain(number: Decimal | float | str | None, digits: int = 4) -> str:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
         return f"{float(mantissa):g}e{int(exponent)}"
     return f"{value:.{digits}g}"
+
+
+@register.filter
+def probed(found: dict[str, Any]) -> str:
+    """What a probe of an endpoint found, in a few words."""
+    return probe_words.in_short(found)
 
 
 @register.filter

@@ -1,6 +1,7 @@
 """From an answer's text to validated proposals. Nothing in an answer is executed, followed or trusted.
 
-Columns travel as c01, c02, ... and a column's codes as v01, v02, ..., in the domain's order. Each proposal
+Columns travel as c01, c02, ... and a column's codes as v01, v02, ..., in the domain's order; a column that a
+proposal leaves out may take any value. Each proposal
 stands alone: one that breaks a rule is rejected with the rule's name, and the others stay. Text that was cut
 off in the middle yields its complete proposals. Reasons for rejection quote nothing of the answer.
 """
@@ -99,9 +100,9 @@ def _proposal(found: Any, domain: Domain) -> Proposal:
 
 
 def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
-    """The codes each column allows; every column exactly once."""
-    if not isinstance(values, list):
-        raise Rejected("values must be a list")
+    """The codes each column allows: all of them where it is not named."""
+    if not isinstance(values, list) or not values:
+        raise Rejected("values must be a list of at least one column")
     box: dict[str, tuple[int, ...]] = {}
     for each in values:
         if not isinstance(each, dict) or set(each) != {"column", "allow"}:
@@ -110,9 +111,7 @@ def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
         if domain.columns[place] in box:
             raise Rejected("names a column twice")
         box[domain.columns[place]] = _codes(each["allow"], domain.sizes[place])
-    if len(box) != len(domain.columns):
-        raise Rejected("must name every column")
-    return {column: box[column] for column in domain.columns}
+    return {column: box.get(column, tuple(range(domain.size(column)))) for column in domain.columns}
 
 
 def _codes(allowed: Any, size: int) -> tuple[int, ...]:

@@ -23,16 +23,25 @@ class Usage:
 class Completion:
     """An answer as received: ``body`` is the JSON of a chat completion, byte for byte.
 
-    ``usage`` is None where a provider does not say what it used.
+    ``usage`` is None where a provider does not say what it used. ``rates``: requests and tokens a minute, where told.
     """
 
     body: bytes
     usage: Usage | None
     seconds: float
+    rates: Mapping[str, int] = field(default_factory=dict)
 
 
 class ProviderError(Exception):
-    """A provider could not answer; the message is fit for people and holds nothing of the request."""
+    """A provider could not answer; the message is fit for people and holds nothing of the request.
+
+    ``status``: of the HTTP reply, 0 where none came; ``context``: tokens that fit, ``wait``: seconds it asks to wait;
+    0 where it does not tell.
+    """
+
+    def __init__(self, reason: str, *, status: int = 0, context: int = 0, wait: int = 0) -> None:
+        super().__init__(reason)
+        self.status, self.context, self.wait = status, context, wait
 
 
 class Provider(Protocol):

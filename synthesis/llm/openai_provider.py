@@ -20,7 +20,7 @@ import httpx2
 import openai
 
 from synthesis.llm.base import Completion, ProviderError
-from synthesis.llm.replies import Reply, refusal, usage_of
+from synthesis.llm.replies import Reply, context_of, is_error, rates_of, refusal, usage_of, wait_of
 
 MOST_BYTES = 2 * 2**20
 """Of one answer: a hundred times what the tokens that a prompt asks for can fill."""
@@ -39,15 +39,15 @@ class OneCall(httpx2.BaseTransport):
     ``expected``: SHA-256 (hex) of the bytes recorded under the intent. Raises ProviderError.
     """
 
-    def __init__(self, inner: httpx2.BaseTransport, *, url: str, expected: str) -> None:
-        self.inner, self.url, self.expected = inner, url, expected
+    def __init__(self, inner: httpx2.BaseTransport, *, method: str, url: str, expected: str) -> None:
+        self.inner, self.method, self.url, self.expected = inner, method, url, expected
         self.used = False
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         body = request.read()
         if self.used:
             raise ProviderError("the client tried to send a second time")
-        if (request.method, str(request.url)) != ("POST", self.url):
+        if (request.method, str(request.url)) != (self.method, self.url):
             raise ProviderError("the client turned to another address")
         if hashlib.sha256(body).hexdigest() != self.expected:
             raise ProviderError("the bytes to send differ from the recorded ones")
@@ -59,7 +59,8 @@ def bare(request: httpx2.Request, body: bytes) -> httpx2.Request:
     """The same request with the recorded bytes and no header that is not needed."""
     headers = {name: request.headers[name] for name in NEEDED if name in request.headers}
     headers |= {"User-Agent": "llmsynthor", "Accept-Encoding": "identity"}
-    return httpx2.Request("POST", request.url, headers=headers, content=body, extensions=request.extensions)
+    content = body if request.method == "POST" else None
+    return httpx2.Request(request.method, request.url, headers=headers, content=content, extensions=request.extensions)
 
 
 @lru_cache(maxsize=1)
@@ -75,9 +76,11 @@ class OpenAIProvider:
     not followed, and proxies named in the environment are not used.
     """
 
+    method, path = "POST", "/chat/completions"
+
     def __init__(self, *, base_url: str, api_key: str, timeout: float, expected: str) -> None:
-        url = f"{base_url.rstrip('/')}/chat/completions"
-        self.wire = OneCall(Bounded(timeout), url=url, expected=expected)
+        url = f"{base_url.rstrip('/')}{self.path}"
+        self.wire = OneCall(Bounded(timeout), method=self.method, url=url, expected=expected)
         self.http = httpx2.Client(
             transport=self.wire,
             timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
@@ -89,16 +92,34 @@ class OpenAIProvider:
     def complete(self, body: bytes) -> Completion:
         """POST the body to chat/completions. Raises ProviderError with a reason that quotes nothing."""
         began = time.monotonic()
-        reply = self.post(body)
-        if reply.status != 200:
-            raise ProviderError(refusal(reply))
-        return Completion(body=reply.body, usage=usage_of(reply.body), seconds=time.monotonic() - began)
-
-    def post(self, body: bytes) -> Reply:
-        options: Any = {"headers": {"Content-Type": "application/json", **PLAIN}}
         with _reasons() as got:
-            got.append(self.client.post("/chat/completions", content=body, cast_to=httpx2.Response, options=options))
-        return _reply(got[0])
+            got.append(self.call(body))
+        reply = _reply(got[0])
+        if is_error(reply):
+            told = {"status": reply.status, "context": context_of(reply.body), "wait": wait_of(reply)}
+            raise ProviderError(refusal(reply), **told)
+        return Completion(
+            body=reply.body, usage=usage_of(reply.body), seconds=time.monotonic() - began,
+            rates=rates_of(reply.headers),
+        )  # fmt: skip
+
+    def call(self, body: bytes) -> httpx2.Response:
+        options: Any = {"headers": {"Content-Type": "application/json", **PLAIN}}
+        return self.client.post(self.path, content=body, cast_to=httpx2.Response, options=options)
+
+
+class ModelList(OpenAIProvider):
+    """Asks which models there are. Whatever is recorded for it, only the address leaves; the body stays here."""
+
+    method, path = "GET", "/models"
+
+    def __init__(self, *, base_url: str, api_key: str, timeout: float, expected: str) -> None:
+        nothing = hashlib.sha256(b"").hexdigest()
+        super().__init__(base_url=base_url, api_key=api_key, timeout=timeout, expected=nothing)
+
+    def call(self, body: bytes) -> httpx2.Response:
+        options: Any = {"headers": PLAIN}
+        return self.client.get(self.path, cast_to=httpx2.Response, options=options)
 
 
 @contextlib.contextmanager

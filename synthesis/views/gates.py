@@ -69,7 +69,11 @@ def shown_egress(request: SynthesisRequest) -> dict[str, Any] | None:
         return None
     texts = {template.sha256: template.text for template in prompts.TEMPLATES}
     body = request.manifest.body
-    return {"manifest": body, "templates": [one | {"text": texts.get(one["sha256"], "")} for one in body["templates"]]}
+    return {
+        "manifest": body,
+        "templates": [one | {"text": texts.get(one["sha256"], "")} for one in body["templates"]],
+        "probe": request.endpoint.probed if body["address"] and request.endpoint else None,
+    }
 
 
 def shown_output(request: SynthesisRequest) -> dict[str, Any] | None:

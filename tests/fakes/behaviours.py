@@ -47,17 +47,22 @@ def informed(public: NDArray[np.integer[Any]]) -> Behaviour:
 
 def _supported(guidance: dict[str, Any], where: dict[str, list[str]], public: NDArray[Any]) -> dict[str, Any] | None:
     """For each column the values that public rows of this group have more often than others; None: too few rows."""
-    names = [column["name"] for column in guidance["columns"]]
     rows = np.ones(len(public), dtype=bool)
     for name, values in where.items():
-        rows &= np.isin(public[:, names.index(name)], [int(value[1:]) - 1 for value in values])
+        rows &= np.isin(public[:, _place(name)], [_place(value) for value in values])
     if rows.sum() < FEWEST:
         return None
     box = dict(where)
-    for place, column in enumerate(guidance["columns"]):
-        if column["name"] not in where and (typical := _typical(public[:, place], rows, len(column["values"]))):
+    for column in guidance["columns"]:
+        told = public[:, _place(column["name"])]
+        if column["name"] not in where and (typical := _typical(told, rows, len(column["values"]))):
             box[column["name"]] = [column["values"][code] for code in typical]
     return box
+
+
+def _place(code: str) -> int:
+    """c03 or v03 as 2."""
+    return int(code[1:]) - 1
 
 
 def _typical(codes: NDArray[Any], rows: NDArray[np.bool_], size: int) -> list[int]:

@@ -33,13 +33,21 @@ Answer = Reply | tuple[int, bytes]
 Behaviour = Callable[[bytes], Answer]
 
 
-def completion(content: str | None, *, model: str = "stand-in", finish_reason: str = "stop", **message: Any) -> bytes:
-    """The bytes of a chat completion with this content."""
+def completion(
+    content: str | None,
+    *,
+    model: str = "stand-in",
+    finish_reason: str = "stop",
+    told: int = 100,
+    said_in: int = 20,
+    **message: Any,
+) -> bytes:
+    """The bytes of a chat completion with this content; ``told`` and ``said_in``: tokens of prompt and answer."""
     said = {"role": "assistant", "content": content, "refusal": None, **message}
     reply: dict[str, Any] = {
         "id": "chatcmpl-1", "object": "chat.completion", "created": int(time.time()), "model": model,
         "choices": [{"index": 0, "message": said, "finish_reason": finish_reason, "logprobs": None}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        "usage": {"prompt_tokens": told, "completion_tokens": said_in, "total_tokens": told + said_in},
     }  # fmt: skip
     return json.dumps(reply).encode()
 

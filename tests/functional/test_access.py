@@ -14,8 +14,8 @@ from audit import events
 from audit.models import LogEntry, PromptRecord
 from llmsynthor_site.models import User
 from privacy.models import MeasurementRecord
-from synthesis import delivery
-from synthesis.models import SynthesisRequest, Vote
+from synthesis import delivery, services
+from synthesis.models import Endpoint, Probe, SynthesisRequest, Vote
 from synthesis.states import Gate, RequestState
 from tests import privacy_site, request_site
 
@@ -58,6 +58,8 @@ EXPECTED = {
     "register": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 403, "rival": 403},
     "statistic": {"owner": 200, "stella": 200, "rosa": 404, "amir": 200, "ada": 404, "rival": 404},
     "new": {"owner": 403, "stella": 403, "rosa": 200, "amir": 403, "ada": 403, "rival": 200},
+    "endpoints": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 200, "rival": 200},
+    "endpoint": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 200, "rival": 200},
     "log": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "request evidence": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "dataset evidence": {"owner": 403, "stella": 403, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
@@ -72,7 +74,7 @@ AUDITORS_ALONE = (
 
 @pytest.mark.django_db(transaction=True, databases=["default", "log"])
 def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_door: Any) -> None:
-    request = small.released()
+    request, near = small.released(), listed()
     prompt, table = PromptRecord.objects.earliest("pk"), MeasurementRecord.objects.earliest("pk")
     addresses = {
         "request": reverse("request-detail", args=[request.pk]),
@@ -87,6 +89,8 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         "register": reverse("dataset-register"),
         "statistic": reverse("statistic-detail", args=[table.entry_id]),
         "new": reverse("request-new"),
+        "endpoints": reverse("endpoint-list"),
+        "endpoint": reverse("endpoint", args=[near.pk]),
         "log": reverse("audit-log"),
         "request evidence": reverse("request-evidence", args=[request.pk]),
         "dataset evidence": reverse("dataset-evidence", args=[small.dataset.pk]),
@@ -99,6 +103,20 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         for page, address in addresses.items()
     }
     assert found == EXPECTED
+
+
+def listed() -> Endpoint:
+    return services.add_endpoint(by="console", name="near", base_url="http://localhost:9/v1", model="m", is_local=True)
+
+
+def test_administrators_alone_have_an_endpoint_probed(small: request_site.Site, enter: Enter) -> None:
+    address = reverse("endpoint-probe", args=[listed().pk])
+    for person, user in everyone(small).items():
+        assert enter(user).get(address).status_code == 405
+        assert enter(user).post(address).status_code == (302 if person == "ada" else 403), person
+    assert [probe.asked_by for probe in Probe.objects.all()] == ["user:ada"]
+    nobody = privacy_site.person("nina")
+    assert enter(nobody).get(reverse("endpoint-list")).status_code == 403
 
 
 def test_the_desk_is_the_auditors_alone(small: request_site.Site, enter: Enter) -> None:

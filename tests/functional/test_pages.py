@@ -15,10 +15,13 @@ from audit.models import PromptRecord
 from llmsynthor_site.models import User
 from privacy import services as datasets
 from privacy.models import MeasurementRecord
-from synthesis import running, switches
-from synthesis.models import CallFinding
-from synthesis.states import Gate
+from synthesis import probing, running, services, switches
+from synthesis.models import CallFinding, Endpoint, Probe
+from synthesis.states import Gate, Proposer
 from tests import privacy_site, request_site
+from tests.fakes.endpoints import KINDS
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.protocol import models
 from tests.functional.looking import look, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
@@ -83,7 +86,39 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
     yield "amir", "request-auditor", of(released)
     yield "amir", "evidence-request", f"{of(released)}evidence/"
+    yield from endpoint_pages(site)
     yield from door_pages(ds)
+
+
+def endpoint_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
+    """Endpoints that were probed, in vain, long ago, and never; one probe is under way."""
+    yield "ada", "endpoints-none", "/endpoints/"
+    told = {"max_model_len": 8192}
+    with OpenAIServer(KINDS["hosted"], models=models("model-large", **told)) as server:
+        near = add_endpoint("house model", server.base_url)
+        far = add_endpoint("far model", "https://api.example.org/v1", is_local=False)
+        for endpoint in (near, far):
+            Endpoint.objects.filter(pk=far.pk).update(enabled=False)  # nothing of a test leaves the machine
+            probe = Probe.objects.create(
+                endpoint=endpoint, address=endpoint.base_url, model=endpoint.model, asked_by="user:ada"
+            )
+            probing.carry_out(str(probe.pk))
+        Endpoint.objects.filter(pk=far.pk).update(enabled=True)
+    waiting = add_endpoint("a model that waits", "http://localhost:9/v1")
+    Probe.objects.create(endpoint=waiting, address=waiting.base_url, model=waiting.model, asked_by="user:ada")
+    yield "ada", "endpoints", "/endpoints/"
+    yield "ada", "endpoint-probed", f"/endpoints/{near.pk}/"
+    yield "amir", "endpoint-in-vain", f"/endpoints/{far.pk}/"
+    yield "ada", "endpoint-waiting", f"/endpoints/{waiting.pk}/"
+    request = site.measured(title="Asking a model", epsilon=Decimal(1), proposer=Proposer.OPENAI, endpoint=near)
+    yield "stella", "gate-egress-model", f"/requests/{request.pk}/gate/egress/"
+    yield "rosa", "request-new-endpoints", f"/requests/new/?dataset={site.dataset.pk}"
+
+
+def add_endpoint(name: str, address: str, *, is_local: bool = True) -> Endpoint:
+    made = services.add_endpoint(by="console", name=name, base_url=address, model="model-large", is_local=is_local)
+    assert isinstance(made, Endpoint)
+    return made
 
 
 def door_pages(ds: str) -> Iterator[tuple[str, str, str]]:

@@ -113,7 +113,8 @@ def test_at_a_cap_nothing_more_is_asked_and_the_table_still_comes(house: Site, s
         request = house.synthesised(proposer=Proposer.OPENAI, endpoint=endpoint(server))
     assert request.state == S.CHECKING
     assert server.bodies == []
-    assert not PromptRecord.objects.exists()
+    asked = {record.endpoint for record in PromptRecord.objects.all()}
+    assert asked == {"embedded"}, "it took over, and nothing of it leaves"
     notes = [event.data["note"] for event in run_of(request).events.filter(kind="iteration")]
     assert any(f"the approved number of {costs.NAMES[name]}" in note for note in notes)
 

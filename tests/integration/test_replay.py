@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from django.db import connection
 from django.db.models import F
 
 from audit import log, prompts, recorded
-from audit.models import LogEntry
+from audit.models import LogEntry, PromptRecord
 from audit.segments import DPValue, FreeText, Message, Prompt, Segment, Synthetic
 from privacy.models import MeasurementRecord
-from synthesis import environment, running
+from synthesis import environment, packaging, running
 from synthesis.loop import LoopSettings
 from synthesis.models import EgressManifest, Package, Run, SynthesisRequest
 from synthesis.prompts import PromptBuilder
@@ -268,3 +269,19 @@ def test_failed_attempts_and_starting_over_replay_too(house: Site, capsys: pytes
     code, told = command(request, capsys)
     assert (code, told["verdict"]) == (0, "equal"), told
     assert told["counts"]["files of the table rebuilt, bit for bit"] == 2
+
+
+def test_a_table_is_rebuilt_from_the_recorded_answers_with_nobody_to_ask(
+    house: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A language model's answers are on record: with its server and the door gone the same bytes come out."""
+    with OpenAIServer() as server, open_door():
+        request = house.synthesised(proposer=Proposer.OPENAI, endpoint=language_model(server))
+    asked, bodies = len(server.bodies), PromptRecord.objects.count()
+    assert asked > 1
+    code, told = command(request, capsys, "--out", str(tmp_path / "again"))
+    assert (code, told["verdict"]) == (0, "equal"), told
+    made = packaging.package_folder(str(request.run.package.pk))
+    for name in ("data.csv", "data.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes()
+    assert (len(server.bodies), PromptRecord.objects.count()) == (asked, bodies)

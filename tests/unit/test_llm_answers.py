@@ -55,7 +55,7 @@ TWO = {"column": "c02", "allow": ["v01"]}
         (proposal(extra=1), "exactly the keys"),
         ({"values": []}, "exactly the keys"),
         (proposal(values={}), "list"),
-        (proposal(values=[ONE]), "every column"),
+        (proposal(values=[]), "at least one column"),
         (proposal(values=[ONE, ONE]), "twice"),
         (proposal(values=[ONE, {"column": "c03", "allow": ["v01"]}]), "not declared"),
         (proposal(values=[ONE, {"column": "city", "allow": ["v01"]}]), "not declared"),
@@ -74,6 +74,11 @@ def test_a_broken_proposal_is_rejected_and_its_neighbours_stay(broken: Any, rule
     assert len(rejected) == 1
     assert rejected[0].startswith("proposal 2: ")
     assert rule in rejected[0]
+
+
+def test_a_column_left_out_may_take_any_value() -> None:
+    plan, rejected = answers.parse(text(proposal(values=[TWO])), DOMAIN)
+    assert (dict(plan.proposals[0].cells), rejected) == ({"city": (0, 1), "illness": (0,)}, ())
 
 
 def test_rejections_quote_nothing_of_the_answer() -> None:

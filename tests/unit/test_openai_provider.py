@@ -65,8 +65,8 @@ def altered(body: bytes) -> bytes:
 
 def by_client(sender: OpenAIProvider) -> None:
     """A client that writes its own JSON instead of passing the bytes on."""
-    honest = sender.post
-    setattr(sender, "post", lambda body: honest(altered(body)))  # noqa: B010
+    honest = sender.call
+    setattr(sender, "call", lambda body: honest(altered(body)))  # noqa: B010
 
 
 def by_hook(sender: OpenAIProvider) -> None:
@@ -152,8 +152,8 @@ def test_nothing_about_the_machine_leaves_in_the_headers() -> None:
         (faults.out_of_money, "the account at the endpoint has no credit left (status 429)"),
         (faults.wrong_key, "the endpoint does not accept the key (status 401)"),
         (faults.wrong_model, "the endpoint does not know this model (status 404)"),
-        (faults.short_context, "the prompt is longer than the model's context (status 400)"),
-        (faults.unsupported, "the endpoint does not accept the request (status 400)"),
+        (faults.short_context, "the prompt is longer than the model's context of 512 tokens (status 400)"),
+        (faults.unsupported, "the endpoint does not accept response_format (status 400)"),
         (lambda body: Reply(403, b"[" * 100_000), "the key may not be used for this (status 403)"),
         (
             lambda body: Reply(429, b"{}", {"Retry-After": "<script>"}),

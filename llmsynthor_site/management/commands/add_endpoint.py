@@ -9,7 +9,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from synthesis import services
+from synthesis import probing, services
+from synthesis.models import Endpoint
 
 
 class Command(BaseCommand):
@@ -40,4 +41,12 @@ class Command(BaseCommand):
             )
         except ValidationError as problem:
             raise CommandError(" ".join(problem.messages)) from None
-        self.stdout.write(f"Added {made}.")
+        self.stdout.write(f"Added {made}. {self.probed(made)}")
+
+    def probed(self, made: Endpoint) -> str:
+        """Have it probed, if that may be paid for; what became of it, in words."""
+        try:
+            probing.ask_for(made, by="console")
+        except ValidationError as problem:
+            return f"It is not probed: {' '.join(problem.messages)}"
+        return "A worker finds out what it does; probe_endpoint does so at once."

@@ -10,6 +10,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -27,11 +28,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("request", help="the request's id")
         parser.add_argument("--anyway", action="store_true", help="run the loop even in another environment")
+        parser.add_argument(
+            "--out", type=Path, help="a folder for the table as it was rebuilt, from the answers on record"
+        )
         parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = replaying.replay(wanted(options["request"]), anyway=options["anyway"])
+            found = replaying.replay(wanted(options["request"]), anyway=options["anyway"], out=options["out"])
         except replaying.CannotReplay as problem:
             told = json.dumps({"verdict": "cannot", "reason": str(problem)})
             self.stdout.write(told if options["json"] else f"CANNOT: {problem}")
