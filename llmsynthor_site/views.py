@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from llmsynthor_site.people import changes
 from llmsynthor_site.roles import ROLES, roles_of
 from synthesis import selectors
 
@@ -22,6 +23,8 @@ def home(http: HttpRequest) -> HttpResponse:
         "more_waiting": max(0, len(waiting) - SHOWN),
         "others": others[:SHOWN],
         "more_others": max(0, len(others) - SHOWN),
+        "changes": changes.waiting_for(http.user)[:SHOWN],
+        "my_changes": changes.waiting_for_others(http.user)[:SHOWN],
         "roles": roles_of(http.user),
     }
     return render(http, "home.html", context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
@@ -29,11 +30,17 @@ def check(request: SynthesisRequest, action: str, by: Any) -> Transition:
         raise NotNow(f"That is not possible while the request is: {request.get_state_display()}.") from None
     if by == SYSTEM:
         return row
+    by = as_of_now(by)
     if not row.permission or not by.has_perm(row.permission):
         raise PermissionDenied(f"Your roles do not allow: {row.label}.")
     if row.guard and not GUARDS[str(row.guard)](request, by):
         raise PermissionDenied(row.denial)
     return row
+
+
+def as_of_now(person: Any) -> Any:
+    """The person with the roles they hold at this moment: one may have been taken away since the page was asked for."""
+    return get_user_model().objects.get(pk=person.pk)
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Datasets", "dataset-list", ("privacy.view_dataset", "privacy.browse_catalogue")),
     ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
     ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
+    ("People", "people", ("llmsynthor_site.manage_people", "llmsynthor_site.confirm_people")),
     ("Audit desk", "desk", ("audit.view_log",)),
     ("Audit log", "audit-log", ("audit.view_log",)),
     ("Help", "help", ()),
