@@ -122,3 +122,28 @@ class PeopleChange(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("people-change", args=[self.pk])
+
+
+class Notice(models.Model):
+    """Something one person is told: in the site, and by mail where the site has a mail server."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    text = models.CharField(max_length=200)
+    url = models.CharField(max_length=200)
+    key = models.CharField(max_length=100, help_text="What it tells of: nobody is told the same thing twice")
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How often mailing it was tried")
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["user", "-id"], name="notices_newest_first"),
+            models.Index(fields=["user"], condition=Q(read_at=None), name="notices_unread"),
+            models.Index(fields=["id"], condition=Q(mailed_at=None), name="notices_to_mail"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="told_once")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -10,10 +10,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from audit import events
 from audit.actors import actor
+from llmsynthor_site import notices
 from llmsynthor_site.models import RoleGrant, User
 from llmsynthor_site.roles import BY_NAME, Admin, conflict, roles_of
 
@@ -41,6 +43,8 @@ def grant_role(*, by: User | None, user: User, role: str, proposed_by: User | No
     grant = RoleGrant.objects.create(user=user, role=role, granted_by=by)
     facts = {"user": user.username, "role": role}
     if proposed_by is not None:
+        text = f"You hold the role of {BY_NAME[role].display_name.lower()} now."
+        notices.tell([user], text, url=reverse("home"), key=f"granted:{grant.pk}")
         facts |= {"proposed_by": actor(proposed_by), "confirmed_by": actor(by)}
     events.record(action="site:role:granted", by=actor(by or "console"), subject=f"user:{user.pk}", facts=facts)
     return grant
@@ -63,6 +67,8 @@ def take_away_role(*, by: Any, user: User, role: str, reason: str) -> RoleGrant:
     grant.save(update_fields=["ended_at", "ended_by"])
     facts = {"user": user.username, "role": role, "reason": reason.strip()}
     events.record(action="site:role:taken_away", by=actor(by or "console"), subject=f"user:{user.pk}", facts=facts)
+    text = f"You are no {BY_NAME[role].display_name.lower()} any more."
+    notices.tell([user], text, url=reverse("home"), key=f"ended:{grant.pk}", by=by)
     return grant
 
 

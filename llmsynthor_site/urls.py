@@ -7,6 +7,7 @@ from llmsynthor_site.people.views import NewPassword
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("notices/", views.notice_list, name="notices"),
     path("help/", views.help_page, name="help"),
     path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out/", LogoutView.as_view(), name="logout"),

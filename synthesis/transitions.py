@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.dispatch import Signal
 
 from audit import events
 from audit.actors import SYSTEM, actor
@@ -15,7 +16,10 @@ from synthesis.models import SynthesisRequest
 from synthesis.policies import GUARDS
 from synthesis.workflow import REQUEST
 
-__all__ = ["SYSTEM", "NotNow", "allowed_actions", "check", "move"]
+__all__ = ["SYSTEM", "NotNow", "allowed_actions", "check", "move", "moved"]
+
+moved = Signal()
+"""Sent in the transaction of every step, with ``request``, ``action`` and ``by``; for telling people alone."""
 
 
 class NotNow(Exception):
@@ -62,6 +66,7 @@ def move(request: SynthesisRequest, action: str, *, by: Any, facts: dict[str, An
     }
     request.state, request.version = row.target, request.version + 1
     events.record(action=row.event, by=actor(by), subject=f"request:{request.pk}", facts=told)
+    moved.send(SynthesisRequest, request=request, action=action, by=by)
     return request
 
 

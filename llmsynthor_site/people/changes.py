@@ -19,6 +19,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from audit import events
 from audit.actors import actor
+from llmsynthor_site import notices
 from llmsynthor_site.models import PeopleChange, User
 from llmsynthor_site.services import MANAGE, check_grantable, grant_role
 
@@ -41,6 +42,11 @@ def propose(*, by: Any, user: User, kind: str, reason: str, role: str = "") -> P
     made = entered(PeopleChange(kind=kind, user=user, role=role, reason=reason.strip(), proposed_by=by))
     facts = {"proposal": made.pk, "kind": str(kind), "user": user.username, "role": role, "reason": made.reason}
     events.record(action="site:people_change:proposed", by=actor(by), subject=f"user:{user.pk}", facts=facts)
+    others = notices.holding("admin", "owner").exclude(pk=user.pk)
+    notices.tell(
+        others, "A change of somebody's access waits for a second person.",
+        url=made.get_absolute_url(), key=f"change:{made.pk}", by=by,
+    )  # fmt: skip
     return made
 
 
@@ -96,6 +102,8 @@ def reset(change: PeopleChange, by: User) -> str:
         "confirmed_by": actor(by), "suspended_until": user.suspended_until.isoformat(timespec="seconds"),
     }  # fmt: skip
     events.record(action="site:password:reset", by=actor(by), subject=f"user:{user.pk}", facts=facts)
+    text = "Two people reset your password. If you did not ask for it, tell an auditor."
+    notices.tell([user], text, url=reverse("home"), key=f"reset:{change.pk}")
     number = urlsafe_base64_encode(force_bytes(user.pk))
     return reverse("new-password", args=[number, default_token_generator.make_token(user)])
 

@@ -96,6 +96,8 @@ def people_pages() -> Iterator[tuple[str, str, str]]:
     waiting = changes.propose(by=ada, user=nina, kind="grant", role="steward", reason="Joins the office in May.")
     address = changes.confirm(by=olivia, change=changes.propose(by=ada, user=nina, kind="reset", reason="New here."))
     yield "ada", "people", "/people/"
+    yield "ada", "notices-none", "/notices/"
+    yield "olivia", "notices", "/notices/"
     yield "ada", "people-none", "/people/?name=zz"
     yield "ada", "person", f"/people/{nina.pk}/"
     yield "ada", "person-new", "/people/new/"
