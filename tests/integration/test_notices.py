@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import LogEntry
 from llmsynthor_site import notices, services
@@ -153,3 +154,34 @@ def test_what_was_read_in_the_site_is_not_mailed_and_no_server_means_no_mail(
     notices.mark_read(small.stella)
     assert notices.deliver() == 1
     assert mail.outbox[0].to == ["stefan@example.org"]
+
+
+def test_home_notices_and_people_ask_no_more_of_the_database_when_there_is_more_to_show(
+    small: request_site.Site,
+) -> None:
+    """At most twelve queries beside session, person, roles and badge, and as many with one request as with many."""
+
+    def queries() -> dict[str, int]:
+        seen = [(small.stella, "/"), (small.rosa, "/"), (small.owner, "/"), (small.ada, "/people/")]
+        found = {}
+        for user, page in [*seen, (small.stella, "/notices/")]:
+            client = entered(user)
+            with CaptureQueriesContext(connection) as asked:
+                assert client.get(page).status_code == 200
+            found[f"{user} {page}"] = len(asked)
+        return found
+
+    fill(small, 1)
+    few = queries()
+    fill(small, 6)
+    assert queries() == few
+    assert max(few.values()) - 4 <= 12, few
+
+
+def fill(small: request_site.Site, number: int) -> None:
+    """Requests, one of each two with a vote, and people with a proposal about each."""
+    for at in range(number):
+        small.vote(small.submitted(epsilon=Decimal("0.1")), small.stella)
+        small.submitted(epsilon=Decimal("0.1"))
+        new = privacy_site.person(f"p{User.objects.count()}-{at}", "researcher")
+        changes.propose(by=small.ada, user=new, kind="reset", reason="Lost.")
