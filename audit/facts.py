@@ -76,7 +76,13 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:endpoint:probing": ("probe", "endpoint", "address", "model"),
     "synthesis:endpoint:probed": ("probe", "endpoint", "calls", "problem", "found"),
     "site:person:added": ("user",),
+    # granted: by the console alone, or proposed_by one person and confirmed_by another
     "site:role:granted": ("user", "role"),
+    "site:role:taken_away": ("user", "role", "reason"),
+    "site:people_change:proposed": ("proposal", "kind", "user", "role", "reason"),
+    "site:people_change:declined": ("proposal", "user"),
+    "site:password:reset": ("user", "proposal", "proposed_by", "confirmed_by", "suspended_until"),
+    "site:password:chosen": ("user",),
     # prompt, map, answer: {"id", "hash"} of a body kept beside the log
     "audit:prompt:intent": ("intent", "run", "sequence", "attempt", "endpoint", "prompt", "map", "deadline"),
     "audit:prompt:sending": ("intent", "token", "deadline"),

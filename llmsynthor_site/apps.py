@@ -8,7 +8,9 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         from django.core.checks import register
 
+        from llmsynthor_site import notices
         from llmsynthor_site.system_checks import leases, private_keys, witness_settings
 
         for check in (leases, private_keys, witness_settings):
             register(check)
+        notices.listen()

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 
-from llmsynthor_site.roles import roles_of
+from llmsynthor_site.roles import DECIDING, permissions_of, roles_of
 
 
 class RoleBackend(ModelBackend):
@@ -18,8 +18,8 @@ class RoleBackend(ModelBackend):
         if not user_obj.is_active or user_obj.is_anonymous:
             return set()
         if not hasattr(user_obj, "_role_permissions"):
-            held = (role.permissions for role in roles_of(user_obj))
-            user_obj._role_permissions = set().union(*held)
+            allowed = permissions_of(roles_of(user_obj))
+            user_obj._role_permissions = allowed - DECIDING if user_obj.is_suspended else allowed
         return set(user_obj._role_permissions)
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from llmsynthor_site import notices
 from llmsynthor_site.roles import roles_of
 
 
@@ -16,5 +17,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "demo": settings.DEMO,
         "my_roles": roles_of(user) if signed_in else (),
+        "unread": notices.unread(user) if signed_in else 0,
         "theme": request.COOKIES.get("theme", ""),
     }

@@ -10,6 +10,17 @@ from synthesis.workflow import REQUEST, WAITING_FOR
 
 NOTE = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
 
+COMING_AND_GOING = (
+    "the console (`manage.py add_person`) makes the first people alone. After that an administrator proposes a role "
+    "and another administrator, or a data owner, confirms it; nobody proposes or confirms anything about themselves",
+    "pairs that nobody may hold are refused when a role is proposed, when it is confirmed and by the database; whoever "
+    "should hold such a pair all the same can use neither role, at any step",
+    "one administrator takes a role away, at once: it counts at the next step of a request even where a page is open. "
+    "Approvals of whoever is no steward any more open no gate; rejections stand. The last administrator stays",
+    "a new password is proposed and confirmed in the same way. The old one and every session end; the person chooses a "
+    "new one at an address that works once, for 24 hours, and in these 24 hours decides nothing",
+)
+
 
 def pages() -> dict[str, str]:
     """File name in docs/ -> its whole text."""
@@ -53,7 +64,12 @@ def roles() -> str:
         for role in ROLES
     ]
     pairs = "\n".join(f"- {' and '.join(pair)}" for pair in sorted(sorted(pair) for pair in CONFLICTS))
-    return f"{NOTE}# Roles\n\n" + "\n".join(parts) + f"\n## Roles nobody may hold together\n\n{pairs}\n"
+    return (
+        f"{NOTE}# Roles\n\n"
+        + "\n".join(parts)
+        + f"\n## Roles nobody may hold together\n\n{pairs}\n"
+        + f"\n## How roles come and go\n\n{points(COMING_AND_GOING)}"
+    )
 
 
 def logged_events() -> str:

@@ -18,7 +18,7 @@ class DataOwner(Role):
     display_name = "Data owner"
     description = (
         "Registers datasets and declares what is in them, whose privacy is protected, and how much privacy "
-        "loss the people in them may ever bear."
+        "loss the people in them may ever bear. Confirms who gets a role."
     )
     never = "votes on a request for their own dataset"
     permissions = frozenset(
@@ -29,6 +29,7 @@ class DataOwner(Role):
             "synthesis.view_request",
             "synthesis.stop_egress",
             "synthesis.lift_stop",
+            "llmsynthor_site.confirm_people",
         }
     )
 
@@ -87,11 +88,15 @@ class Auditor(Role):
 class Admin(Role):
     name = "admin"
     display_name = "Administrator"
-    description = "Looks after accounts, endpoints and the machines."
+    description = (
+        "Looks after accounts, endpoints and the machines. Proposes who gets a role, which a second administrator or a "
+        "data owner confirms."
+    )
     never = "approves anything, or reads data, ledger or prompts"
     permissions = frozenset(
         {
             "llmsynthor_site.manage_people",
+            "llmsynthor_site.confirm_people",
             "synthesis.manage_endpoints",
             "synthesis.stop_egress",
             "synthesis.close_finding",
@@ -116,12 +121,32 @@ CONFLICTS: frozenset[frozenset[str]] = frozenset(
 )
 
 
+# What one person decides only together with others. After a reset of the password none of it is possible for a while:
+# whoever holds the new password might not be the person.
+DECIDING = frozenset(
+    {
+        "synthesis.review_request",
+        "synthesis.lift_stop",
+        "audit.erase_body",
+        "llmsynthor_site.manage_people",
+        "llmsynthor_site.confirm_people",
+    }
+)
+
+
 def roles_of(user: Any) -> tuple[type[Role], ...]:
-    """The roles a signed-in person holds, in the order they are listed above."""
-    held = set(user.role_grants.values_list("role", flat=True))
+    """The roles a signed-in person holds now, in the order they are listed above."""
+    held = set(user.role_grants.filter(ended_at=None).values_list("role", flat=True))
     return tuple(role for role in ROLES if role.name in held)
 
 
 def conflict(names: set[str]) -> frozenset[str] | None:
     """A pair of these roles that nobody may hold together, or None."""
     return next((pair for pair in CONFLICTS if pair <= names), None)
+
+
+def permissions_of(roles: tuple[type[Role], ...]) -> frozenset[str]:
+    """What these roles allow together; nothing at all while two of them may not be held by one person."""
+    if conflict({role.name for role in roles}):
+        return frozenset()
+    return frozenset().union(*(role.permissions for role in roles))

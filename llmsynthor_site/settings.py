@@ -123,6 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # seconds in which a new password is chosen after two people agreed to it
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -214,6 +215,8 @@ EMAIL_HOST_USER = env("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
 EMAIL_TIMEOUT = WITNESS_SECONDS
+NOTICES_BY_MAIL = bool(EMAIL_HOST)
+SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")  # how mails name this site
 DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="llmsynthor@localhost")
 
 # Celery: the database row is the job, the message only a kick, so results are never kept.
@@ -241,6 +244,7 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.probe": {"queue": "synthesise"},
     "llmsynthor_site.tasks.check_log": {"queue": "mail"},
+    "llmsynthor_site.tasks.mail_notices": {"queue": "mail"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
     "llmsynthor_site.tasks.reconcile": {"queue": "mail"},
     "llmsynthor_site.tasks.submit_checkpoints": {"queue": "witness"},

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
+from llmsynthor_site import notices
 from privacy import retention
 from synthesis import jobs, probing, reconciling, running
 
@@ -39,6 +40,11 @@ def check_log(check: int) -> None:
     checking.carry_out(check)
 
 
+@shared_task(name="llmsynthor_site.tasks.mail_notices")
+def mail_notices() -> None:
+    notices.deliver()
+
+
 @shared_task(name="llmsynthor_site.tasks.sweep")
 def sweep() -> None:
     """Bring the outbox into the log and anchor it, end what is over its time, kick jobs whose worker fell silent."""
@@ -49,6 +55,7 @@ def sweep() -> None:
     probing.sweep()
     for check in checking.waiting():
         checking.kick(check)
+    notices.deliver()
 
 
 @shared_task(name="llmsynthor_site.tasks.reconcile")

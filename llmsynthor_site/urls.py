@@ -3,12 +3,16 @@ from django.urls import include, path
 
 from llmsynthor_site import views
 from llmsynthor_site.evidence import views as evidence
+from llmsynthor_site.people.views import NewPassword
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("notices/", views.notice_list, name="notices"),
     path("help/", views.help_page, name="help"),
     path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out/", LogoutView.as_view(), name="logout"),
+    path("new-password/<uidb64>/<token>/", NewPassword.as_view(), name="new-password"),
+    path("people/", include("llmsynthor_site.people.urls")),
     path("requests/<uuid:pk>/evidence/", evidence.of_request, name="request-evidence"),
     path("datasets/<uuid:pk>/evidence/", evidence.of_dataset, name="dataset-evidence"),
     path("log/evidence/", evidence.of_period, name="period-evidence"),

@@ -42,8 +42,8 @@ def may_propose_raise(user: Any, population: Population) -> bool:
 
 
 def may_confirm_raise(user: Any, proposal: CapRaise) -> bool:
-    """Any other data owner; never whoever proposed it."""
-    return may_register(user) and proposal.proposed_by_id != user.pk
+    """Any other data owner; never whoever proposed it, nor anyone whose password others have just reset."""
+    return may_register(user) and not user.is_suspended and proposal.proposed_by_id != user.pk
 
 
 def require(allowed: bool, denial: str) -> None:

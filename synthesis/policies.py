@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from synthesis.models import SynthesisRequest
+from synthesis.models import SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
+from synthesis.workflow import REVIEW
 
 Guard = Callable[[SynthesisRequest, Any], bool]
 
@@ -56,6 +57,11 @@ STATES_OF_GATE = {
 
 def votes(request: SynthesisRequest, gate: Gate) -> Any:
     return request.votes.filter(gate=gate, round=request.round)
+
+
+def counts(vote: Vote) -> bool:
+    """Whether whoever approved is a steward still; a suspension since then takes nothing back."""
+    return bool(vote.voter.holds(REVIEW))
 
 
 def votes_needed(request: SynthesisRequest, gate: Gate) -> int:

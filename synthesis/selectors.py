@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from synthesis import policies
 from synthesis.models import DownloadGrant, Run, SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
-from synthesis.workflow import WAITING_FOR
+from synthesis.workflow import REVIEW, WAITING_FOR
 
 STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Draft", (S.DRAFT, S.RETURNED)),
@@ -38,9 +38,24 @@ def request(request_id: Any) -> SynthesisRequest:
     return SynthesisRequest.objects.get(pk=request_id)
 
 
-def waiting_for(user: Any) -> list[SynthesisRequest]:
-    """Requests whose next step this person can take now."""
-    return [one for one in visible_to(user) if is_my_move(one, user)]
+def waiting_for(user: Any) -> QuerySet[SynthesisRequest]:
+    """Requests whose next step this person can take now (the rule of is_my_move, as a query)."""
+    wanted = Q(requester=user, state__in=states_of("requester"))
+    if user.has_perm(REVIEW):
+        at_gates = Q(state__in=[])
+        for gate, states in policies.STATES_OF_GATE.items():
+            at_gates |= Q(state__in=states) & ~Q(Exists(votes_of(user, gate)))
+        wanted |= ~Q(requester=user) & (Q(state=S.PAUSED) | at_gates & ~Q(dataset__owner=user))
+    return visible_to(user).filter(wanted)
+
+
+def votes_of(user: Any, gate: Gate) -> QuerySet[Vote]:
+    """This person's vote at a gate of the outer query's request, in its present round."""
+    return Vote.objects.filter(request=OuterRef("pk"), round=OuterRef("round"), gate=gate, voter=user)
+
+
+def states_of(whose: str) -> list[str]:
+    return [state for state, mover in WAITING_FOR.items() if mover == whose]
 
 
 def is_my_move(request: SynthesisRequest, user: Any) -> bool:
@@ -48,15 +63,18 @@ def is_my_move(request: SynthesisRequest, user: Any) -> bool:
     if whose == "requester":
         return policies.is_requester(request, user)
     gate = policies.open_gate(request)
-    if whose == "steward" and user.has_perm("synthesis.review_request"):
+    if whose == "steward" and user.has_perm(REVIEW):
         return policies.may_vote(request, user, gate) if gate else policies.is_not_requester(request, user)
     return False
 
 
-def waiting_for_others(user: Any) -> list[SynthesisRequest]:
-    """My open requests that wait for someone else, or for the machine."""
-    mine = visible_to(user).filter(requester=user, state__in=list(WAITING_FOR)).exclude(state=S.RELEASED)
-    return [one for one in mine if not is_my_move(one, user)]
+def waiting_for_others(user: Any) -> QuerySet[SynthesisRequest]:
+    """Open requests this person made, decided on already, or owns the data of, that wait for somebody else."""
+    theirs = Q(requester=user) | Q(dataset__owner=user)
+    if user.has_perm(REVIEW):
+        for gate, states in policies.STATES_OF_GATE.items():
+            theirs |= Q(state__in=states) & Q(Exists(votes_of(user, gate)))
+    return visible_to(user).filter(theirs, state__in=[*states_of("steward"), *states_of("system")])
 
 
 def stages(request: SynthesisRequest) -> list[dict[str, Any]]:

@@ -219,12 +219,13 @@ def vote(*, by: Any, request: SynthesisRequest, gate: Gate, decision: Decision, 
 
 
 def decide(request: SynthesisRequest, gate: Gate, binding: str) -> None:
-    """Close the gate once every vote it needs is in: one rejection rejects."""
-    cast = policies.votes(request, gate).filter(content_hash=binding)
-    if cast.count() < policies.votes_needed(request, gate):
+    """Close the gate once every vote it needs is in: one rejection rejects, even of somebody no longer a steward."""
+    found = policies.votes(request, gate).filter(content_hash=binding).select_related("voter")
+    cast = [vote for vote in found if vote.decision == Decision.REJECT or policies.counts(vote)]
+    if len(cast) < policies.votes_needed(request, gate):
         return
     facts = {"gate": str(gate), "content_hash": binding, "at": timezone.now().isoformat(timespec="seconds")}
-    if cast.filter(decision=Decision.REJECT).exists():
+    if any(vote.decision == Decision.REJECT for vote in cast):
         move(request, "reject", by=SYSTEM, facts=facts)
     else:
         AFTER_GATE[gate](request, facts)

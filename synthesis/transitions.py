@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.dispatch import Signal
 
 from audit import events
 from audit.actors import SYSTEM, actor
@@ -14,7 +16,10 @@ from synthesis.models import SynthesisRequest
 from synthesis.policies import GUARDS
 from synthesis.workflow import REQUEST
 
-__all__ = ["SYSTEM", "NotNow", "allowed_actions", "check", "move"]
+__all__ = ["SYSTEM", "NotNow", "allowed_actions", "check", "move", "moved"]
+
+moved = Signal()
+"""Sent in the transaction of every step, with ``request``, ``action`` and ``by``; for telling people alone."""
 
 
 class NotNow(Exception):
@@ -29,11 +34,17 @@ def check(request: SynthesisRequest, action: str, by: Any) -> Transition:
         raise NotNow(f"That is not possible while the request is: {request.get_state_display()}.") from None
     if by == SYSTEM:
         return row
+    by = as_of_now(by)
     if not row.permission or not by.has_perm(row.permission):
         raise PermissionDenied(f"Your roles do not allow: {row.label}.")
     if row.guard and not GUARDS[str(row.guard)](request, by):
         raise PermissionDenied(row.denial)
     return row
+
+
+def as_of_now(person: Any) -> Any:
+    """The person with the roles they hold at this moment: one may have been taken away since the page was asked for."""
+    return get_user_model().objects.get(pk=person.pk)
 
 
 @transaction.atomic
@@ -55,6 +66,7 @@ def move(request: SynthesisRequest, action: str, *, by: Any, facts: dict[str, An
     }
     request.state, request.version = row.target, request.version + 1
     events.record(action=row.event, by=actor(by), subject=f"request:{request.pk}", facts=told)
+    moved.send(SynthesisRequest, request=request, action=action, by=by)
     return request
 
 

@@ -32,7 +32,10 @@ def step(
 
 
 MINE = "Only the person who made this request can do that."
-NOT_MINE = "Stewards decide on requests of other people, once each, on what they were shown."
+NOT_MINE = (
+    "Stewards decide on requests of other people, about datasets they do not own, once each, on what they were shown, "
+    "and not in the 24 hours after others reset their password."
+)
 
 REQUEST = Workflow(
     name="request",

@@ -77,7 +77,8 @@ def with_activity(users: list[User]) -> list[Person]:
     found = LogEntry.objects.filter(index__in=newest.values())
     times = {entry.index: time_of(entries.leaf_of(entry).time) for entry in found}
     grants: dict[int, list[RoleGrant]] = {}
-    for grant in RoleGrant.objects.filter(user__in=users).select_related("granted_by").order_by("granted_at"):
+    held = RoleGrant.objects.filter(user__in=users, ended_at=None).select_related("granted_by")
+    for grant in held.order_by("granted_at"):
         grants.setdefault(grant.user_id, []).append(grant)
     return [
         Person(user, tuple(grants.get(user.pk, ())), newest.get(actor(user)), times.get(newest.get(actor(user), -1)))

@@ -20,7 +20,7 @@ from synthesis.states import Gate, RequestState
 
 SLACK = timedelta(seconds=5)
 """A role is written a moment before what it allows; so much later it came after."""
-Roles = dict[tuple[int, str], datetime]
+Roles = dict[tuple[int, str], list[RoleGrant]]
 
 
 @dataclass(slots=True)
@@ -74,8 +74,11 @@ def report(*, person: str = "", since: datetime | None = None, until: datetime |
 
 
 def held_since() -> Roles:
-    """Since when each person holds each role."""
-    return {(one.user_id, one.role): one.granted_at for one in RoleGrant.objects.all()}
+    """When each person held each role, those taken away since among them."""
+    found: Roles = defaultdict(list)
+    for one in RoleGrant.objects.order_by("granted_at"):
+        found[one.user_id, one.role].append(one)
+    return found
 
 
 def people_of(line: Line) -> set[str]:
@@ -113,10 +116,13 @@ def _without_role(line: Line, roles: Roles) -> Iterator[str]:
 
 
 def _late(person: User, role: str, at: datetime, roles: Roles, did: str) -> str:
-    since = roles.get((person.pk, role))
-    if since is None:
+    held = roles.get((person.pk, role), [])
+    if any(one.granted_at <= at + SLACK and (one.ended_at is None or at <= one.ended_at + SLACK) for one in held):
+        return ""
+    if not held:
         return f"{person} {did} and does not hold the role {role} today"
-    return f"{person} {did} before the role {role} was granted" if since > at + SLACK else ""
+    after = held[0].granted_at <= at
+    return f"{person} {did} {'after' if after else 'before'} the role {role} was {'taken away' if after else 'granted'}"
 
 
 def compare_with_log(lines: Iterable[Line]) -> None:

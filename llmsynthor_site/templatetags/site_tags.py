@@ -23,6 +23,7 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
     ("Endpoints", "endpoint-list", ("synthesis.manage_endpoints",)),
     ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
+    ("People", "people", ("llmsynthor_site.manage_people", "llmsynthor_site.confirm_people")),
     ("Audit desk", "desk", ("audit.view_log",)),
     ("Audit log", "audit-log", ("audit.view_log",)),
     ("Help", "help", ()),

@@ -13,6 +13,7 @@ from django.urls import get_resolver, reverse
 from audit import events
 from audit.models import LogEntry, PromptRecord
 from llmsynthor_site.models import User
+from llmsynthor_site.people import changes
 from privacy.models import MeasurementRecord
 from synthesis import delivery, services
 from synthesis.models import Endpoint, Probe, SynthesisRequest, Vote
@@ -136,16 +137,39 @@ def test_the_desk_is_the_auditors_alone(small: request_site.Site, enter: Enter) 
     assert not LogEntry.objects.filter(action__startswith="audit:").exists()
 
 
+def test_people_are_for_administrators_and_those_who_confirm(small: request_site.Site, enter: Enter) -> None:
+    """Reading is for both; adding, proposing and taking away for administrators; nobody else sees a thing."""
+    change = changes.propose(by=small.ada, user=small.rosa, kind="reset", reason="Lost the password.")
+    of = small.rosa.pk
+    reading = ["/people/", f"/people/{of}/", f"/people/changes/{change.pk}/"]
+    writing = ["/people/new/", f"/people/{of}/propose/reset/", f"/people/{of}/roles/researcher/take-away/"]
+    for name, user in everyone(small).items():
+        client = enter(user)
+        for place in reading:
+            assert client.get(place).status_code == (200 if name in ("owner", "ada") else 403), (name, place)
+        for place in writing:
+            assert client.get(place).status_code == (200 if name == "ada" else 403), (name, place)
+            if name != "ada":
+                assert client.post(place, {"reason": "x", "username": "x"}).status_code == 403, (name, place)
+    for step in ("confirm", "decline"):
+        assert enter(small.stella).post(reading[2], {"step": step}).status_code == 403
+    assert enter(small.ada).post(reading[2], {"step": "confirm"}).status_code == 403, "whoever proposed it"
+    assert small.rosa.role_grants.get().ended_at is None
+
+
 def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     """Every address of the site but sign-in leads there first."""
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
     samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1}
+    samples |= {"kind": "grant", "role": "steward", "uidb64": "MQ", "token": "t"}
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
         needed = {field: samples[field] for field in possible[0][1]}
         answer = client.get(reverse(name, kwargs=needed))
-        if name != "login":
+        if name == "new-password":  # for whoever has none; without a token that fits it says so
+            assert "has been used" in answer.content.decode()
+        elif name != "login":
             assert answer.status_code == 302, name
             assert answer["Location"].startswith("/sign-in/"), name
         seen += 1

@@ -12,7 +12,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from audit.models import PromptRecord
+from llmsynthor_site import services as people
 from llmsynthor_site.models import User
+from llmsynthor_site.people import changes
 from privacy import services as datasets
 from privacy.models import MeasurementRecord
 from synthesis import probing, running, services, switches
@@ -88,6 +90,28 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "amir", "evidence-request", f"{of(released)}evidence/"
     yield from endpoint_pages(site)
     yield from door_pages(ds)
+    yield from people_pages()
+
+
+def people_pages() -> Iterator[tuple[str, str, str]]:
+    """People and roles, with a proposal waiting, and what a role taken away and a reset look like."""
+    ada, rosa, olivia = (User.objects.get(username=name) for name in ("ada", "rosa", "olivia"))
+    nina = people.invite(by=ada, username="nina", first_name="Nina", last_name="New", email="nina@example.org")
+    waiting = changes.propose(by=ada, user=nina, kind="grant", role="steward", reason="Joins the office in May.")
+    address = changes.confirm(by=olivia, change=changes.propose(by=ada, user=nina, kind="reset", reason="New here."))
+    yield "ada", "people", "/people/"
+    yield "ada", "notices-none", "/notices/"
+    yield "olivia", "notices", "/notices/"
+    yield "ada", "people-none", "/people/?name=zz"
+    yield "ada", "person", f"/people/{nina.pk}/"
+    yield "ada", "person-new", "/people/new/"
+    yield "ada", "propose-role", f"/people/{rosa.pk}/propose/grant/"
+    yield "ada", "propose-reset", f"/people/{rosa.pk}/propose/reset/"
+    yield "ada", "take-away", f"/people/{rosa.pk}/roles/researcher/take-away/"
+    yield "ada", "change-own", waiting.get_absolute_url()
+    yield "olivia", "change", waiting.get_absolute_url()
+    yield "olivia", "new-password", address
+    yield "olivia", "new-password-used", address[:-3] + "abc/"
 
 
 def endpoint_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:

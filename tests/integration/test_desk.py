@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from audit import events, prompts, rendering
 from audit.models import LogEntry, PromptFigures, PromptRecord
+from llmsynthor_site import services
 from llmsynthor_site.desk import access, duties, exposure
 from llmsynthor_site.models import RoleGrant
 from privacy import selectors
@@ -26,6 +27,7 @@ from synthesis import delivery
 from synthesis.models import Receipt, SynthesisRequest, Vote
 from synthesis.states import Gate
 from tests import privacy_site, request_site
+from tests.append_only import triggers_lifted
 from tests.audit_story import PROMPT
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"])
@@ -33,8 +35,8 @@ whole_way = pytest.mark.django_db(transaction=True, databases=["default", "log"]
 PAGES = ("/desk/", "/desk/exposure/", "/desk/ledger/", "/desk/duties/", "/desk/access/", "/desk/access/grants/",
          "/desk/access/people/", "/log/", "/log/check/", "/log/entries/3/")  # fmt: skip
 
-WHO_IS_LOOKING = 3
-"""Queries of every page: the session, the person, their roles."""
+WHO_IS_LOOKING = 4
+"""Queries of every page: the session, the person, their roles, how many notices they have not read."""
 
 
 @pytest.fixture
@@ -226,6 +228,16 @@ def test_each_planted_conflict_is_named(small: request_site.Site, door: Any) -> 
     assert "1 of 1 request with a conflict" in shown
 
 
+@whole_way
+def test_a_vote_cast_while_the_role_was_held_stays_in_order_when_it_is_taken_away(small: request_site.Site) -> None:
+    small.vote(small.submitted(), small.stefan)
+    services.take_away_role(by=small.ada, user=small.stefan, role="steward", reason="Left the office.")
+    [line] = duties.report()
+    assert line.conflicts == []
+    RoleGrant.objects.filter(user=small.stefan).update(ended_at=timezone.now() - timedelta(hours=1))
+    assert "stefan voted after the role steward was taken away" in list(duties.conflicts(line, duties.held_since()))
+
+
 def test_a_vote_of_the_requester_is_named_though_the_database_refuses_it(small: request_site.Site) -> None:
     request = small.submitted()
     vote = small.vote(request, small.stella)
@@ -253,7 +265,8 @@ def test_how_somebody_voted_stays_hidden_while_the_gate_is_open(small: request_s
 @whole_way
 def test_people_with_their_roles_and_the_last_thing_they_did(small: request_site.Site) -> None:
     small.submitted()
-    RoleGrant.objects.create(user=small.ada, role="steward")  # beside every rule
+    with triggers_lifted(connection):  # beside every rule
+        RoleGrant.objects.create(user=small.ada, role="steward")
     people = {one.user.username: one for one in access.with_activity(list(access.people()))}
     newest = LogEntry.objects.filter(by="user:rosa").latest("index")
     assert people["rosa"].entry == newest.index

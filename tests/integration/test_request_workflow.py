@@ -213,8 +213,29 @@ def test_a_draft_is_its_authors_alone(house: Site) -> None:
 
 def test_home_tells_whose_move_it_is(house: Site) -> None:
     request = house.submitted()
-    assert selectors.waiting_for(house.stella) == [request]
-    assert selectors.waiting_for_others(house.rosa) == [request]
+    assert list(selectors.waiting_for(house.stella)) == [request]
+    assert list(selectors.waiting_for_others(house.rosa)) == [request]
+    assert list(selectors.waiting_for_others(house.owner)) == [request]
+    assert list(selectors.waiting_for_others(house.stella)) == []
     house.vote(request, house.stella)
-    assert selectors.waiting_for(house.stella) == []
-    assert selectors.waiting_for(house.stefan) == [request]
+    assert list(selectors.waiting_for(house.stella)) == []
+    assert list(selectors.waiting_for_others(house.stella)) == [request]
+    assert list(selectors.waiting_for(house.stefan)) == [request]
+
+
+def test_the_list_of_what_waits_and_the_rule_for_one_request_agree(house: Site) -> None:
+    """In every state, for everybody, with a vote of stella at the gate it stands before."""
+    request = house.submitted()
+    from synthesis.models import EgressManifest
+
+    EgressManifest.objects.create(request=request, body={}, content_hash="x")
+    for gate in Gate:
+        facts = {"decision": Decision.APPROVE, "content_hash": "x", "requester": house.rosa}
+        Vote.objects.create(request=request, gate=gate, round=1, voter=house.stella, **facts)
+    for state, name in itertools.product(RequestState, PEOPLE):
+        SynthesisRequest.objects.update(state=state)
+        request.refresh_from_db()
+        person = getattr(house, name)
+        listed = selectors.waiting_for(person).exists()
+        assert listed == (selectors.is_my_move(request, person) and policies.may_see(request, person)), (state, name)
+        assert not (listed and selectors.waiting_for_others(person).exists()), (state, name)

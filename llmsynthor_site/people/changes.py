@@ -1,0 +1,139 @@
+"""What one person proposes about another and a third one decides: a role, or a new password.
+
+Everything is checked twice, when it is proposed and when it is confirmed: roles may have changed in between.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from audit import events
+from audit.actors import actor
+from llmsynthor_site import notices
+from llmsynthor_site.models import PeopleChange, User
+from llmsynthor_site.services import MANAGE, check_grantable, grant_role
+
+CONFIRM = "llmsynthor_site.confirm_people"
+SUSPENDED = timedelta(hours=24)
+Kind, Outcome = PeopleChange.Kind, PeopleChange.Outcome
+
+
+@transaction.atomic
+def propose(*, by: Any, user: User, kind: str, reason: str, role: str = "") -> PeopleChange:
+    """Ask for a role (``kind`` grant) or a new password (reset) for somebody else; nothing changes yet."""
+    if not by.has_perm(MANAGE):
+        raise PermissionDenied("Only administrators propose roles and resets of passwords.")
+    if by.pk == user.pk:
+        raise PermissionDenied("Nobody changes their own access: another administrator proposes it.")
+    if not reason.strip():
+        raise ValidationError({"reason": "Say why; whoever confirms it and every auditor will read it."})
+    if kind == Kind.GRANT:
+        check_grantable(user, role)
+    made = entered(PeopleChange(kind=kind, user=user, role=role, reason=reason.strip(), proposed_by=by))
+    facts = {"proposal": made.pk, "kind": str(kind), "user": user.username, "role": role, "reason": made.reason}
+    events.record(action="site:people_change:proposed", by=actor(by), subject=f"user:{user.pk}", facts=facts)
+    others = notices.holding("admin", "owner").exclude(pk=user.pk)
+    notices.tell(
+        others, "A change of somebody's access waits for a second person.",
+        url=made.get_absolute_url(), key=f"change:{made.pk}", by=by,
+    )  # fmt: skip
+    return made
+
+
+def entered(change: PeopleChange) -> PeopleChange:
+    """The row, unless two administrators proposed the same at once."""
+    try:
+        with transaction.atomic():
+            change.save()
+    except IntegrityError:
+        raise ValidationError("That is proposed already; a second person decides on it.") from None
+    return change
+
+
+def why_not_confirm(change: PeopleChange, user: Any) -> str:
+    """In words why this person may not confirm this proposal; nothing where they may."""
+    if change.outcome != Outcome.WAITING:
+        return "It was decided meanwhile."
+    if not user.has_perm(CONFIRM):
+        return "Another administrator or a data owner confirms it."
+    if change.proposed_by_id == user.pk:
+        return "A second person confirms it, never whoever proposed it."
+    if change.user_id == user.pk:
+        return "Nobody confirms a change of their own access."
+    return ""
+
+
+@transaction.atomic
+def confirm(*, by: Any, change: PeopleChange) -> str:
+    """Carry it out; for a reset the address of the page where the person chooses a password, else nothing.
+
+    PermissionDenied for whoever may not confirm it; ValidationError where it no longer holds.
+    """
+    change = PeopleChange.objects.select_for_update().select_related("user", "proposed_by").get(pk=change.pk)
+    if denial := why_not_confirm(change, by):
+        raise PermissionDenied(denial)
+    if not change.proposed_by.has_perm(MANAGE):
+        raise ValidationError(f"{change.proposed_by} is no administrator any more; somebody else has to propose it.")
+    decided(change, Outcome.CONFIRMED, by)
+    if change.kind == Kind.GRANT:
+        grant_role(by=by, user=change.user, role=change.role, proposed_by=change.proposed_by)
+        return ""
+    return reset(change, by)
+
+
+def reset(change: PeopleChange, by: User) -> str:
+    """End the old password and every session, suspend what the person decides, and make an address for one use."""
+    user = User.objects.select_for_update().get(pk=change.user_id)
+    user.set_unusable_password()
+    user.suspended_until = timezone.now() + SUSPENDED
+    user.save(update_fields=["password", "suspended_until"])
+    facts = {
+        "user": user.username, "proposal": change.pk, "proposed_by": actor(change.proposed_by),
+        "confirmed_by": actor(by), "suspended_until": user.suspended_until.isoformat(timespec="seconds"),
+    }  # fmt: skip
+    events.record(action="site:password:reset", by=actor(by), subject=f"user:{user.pk}", facts=facts)
+    text = "Two people reset your password. If you did not ask for it, tell an auditor."
+    notices.tell([user], text, url=reverse("home"), key=f"reset:{change.pk}")
+    number = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("new-password", args=[number, default_token_generator.make_token(user)])
+
+
+@transaction.atomic
+def decline(*, by: Any, change: PeopleChange) -> PeopleChange:
+    """Refuse a proposal, or take one's own back."""
+    change = PeopleChange.objects.select_for_update().get(pk=change.pk)
+    if change.outcome != Outcome.WAITING:
+        raise ValidationError("It was decided meanwhile.")
+    if not (by.has_perm(CONFIRM) or change.proposed_by_id == by.pk):
+        raise PermissionDenied("Another administrator or a data owner decides on it.")
+    decided(change, Outcome.DECLINED, by)
+    facts = {"proposal": change.pk, "user": change.user.username}
+    events.record(action="site:people_change:declined", by=actor(by), subject=f"user:{change.user_id}", facts=facts)
+    return change
+
+
+def decided(change: PeopleChange, outcome: str, by: User) -> None:
+    change.outcome, change.decided_by, change.decided_at = outcome, by, timezone.now()
+    change.save(update_fields=["outcome", "decided_by", "decided_at"])
+
+
+def waiting_for(user: Any) -> QuerySet[PeopleChange]:
+    """Proposals this person may confirm now."""
+    found = PeopleChange.objects.filter(outcome=Outcome.WAITING).select_related("user", "proposed_by")
+    return found.exclude(Q(proposed_by=user) | Q(user=user)) if user.has_perm(CONFIRM) else found.none()
+
+
+def waiting_for_others(user: Any) -> QuerySet[PeopleChange]:
+    """This person's own proposals that nobody has decided on yet."""
+    found = PeopleChange.objects.filter(outcome=Outcome.WAITING, proposed_by=user)
+    return found.select_related("user", "proposed_by")

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from llmsynthor_site.people import views
+
+urlpatterns = [
+    path("", views.people_list, name="people"),
+    path("new/", views.person_new, name="person-new"),
+    path("<int:number>/", views.person_page, name="person"),
+    path("<int:number>/propose/<slug:kind>/", views.propose_page, name="person-propose"),
+    path("<int:number>/roles/<slug:role>/take-away/", views.take_away_page, name="person-take-away"),
+    path("changes/<int:number>/", views.change_page, name="people-change"),
+]
