@@ -1,4 +1,4 @@
-"""The verifier as one file: its own modules and nothing else, the same bytes every time."""
+"""A verifier as one file: its own modules and nothing else, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import zipfile
 from pathlib import Path
 
 ROOM = Path(__file__).resolve().parent
-ENTRY = "verify"
-MAIN = b"import sys\n\nfrom audit.verify import main\n\nsys.exit(main())\n"
+ENTRY, OF_PACKAGES = "verify", "verify_package"
+"""The modules that check an export of the log and a package; each has a ``main`` that gives the exit code."""
+MAIN = "import sys\n\nfrom audit.{} import main\n\nsys.exit(main())\n"
 SHEBANG = b"#!/usr/bin/env python3\n"
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
-def modules() -> dict[str, bytes]:
-    """Every module of this room that the verifier imports, itself included: file name to its source."""
+def modules(entry: str = ENTRY) -> dict[str, bytes]:
+    """Every module of this room that a verifier imports, itself included: file name to its source."""
     found: dict[str, bytes] = {"__init__.py": (ROOM / "__init__.py").read_bytes()}
-    waiting = [ENTRY]
+    waiting = [entry]
     while waiting:
         name = f"{waiting.pop()}.py"
         if name not in found:
@@ -27,21 +28,21 @@ def modules() -> dict[str, bytes]:
     return dict(sorted(found.items()))
 
 
-def bundle() -> bytes:
-    """A zip archive that Python runs: ``python FILE EXPORT --key PUB``, with `cryptography` beside it."""
+def bundle(entry: str = ENTRY) -> bytes:
+    """A zip archive that Python runs: ``python FILE FOLDER --key PUB``, with `cryptography` beside it."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         for name, source in {
-            "__main__.py": MAIN,
-            **{f"audit/{name}": text for name, text in modules().items()},
+            "__main__.py": MAIN.format(entry).encode(),
+            **{f"audit/{name}": text for name, text in modules(entry).items()},
         }.items():
             file.writestr(zipfile.ZipInfo(name, _MOMENT), source)
     return SHEBANG + archive.getvalue()
 
 
-def write(path: Path) -> str:
+def write(path: Path, entry: str = ENTRY) -> str:
     """Write the bundle, replacing an earlier one; its SHA-256."""
-    data = bundle()
+    data = bundle(entry)
     path.write_bytes(data)
     path.chmod(0o755)
     return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""The files that leave: the table twice, how good it is, what they are, and a hash of each."""
+"""The files that leave: the table twice, how good it is, what they are, a hash of each, and a signature over all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ import pyarrow.parquet as pq
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from audit import statements
+from audit.notes import PrivateKey
+from audit.verify_package import ATTESTATION, MANIFEST
 from privacy.values import IntArray
+from synthesis import describing
 
 PART_ROWS = 50_000  # rows written at a time, which bounds memory
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -26,7 +30,10 @@ MEDIA_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".json": "application/json",
     ".md": "text/markdown",
+    ".txt": "text/plain",
 }
+SUMS, TABLE = "sha256sums.txt", ("data.csv", "data.parquet")
+TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.txt", "VERIFY.txt": "package/VERIFY.txt"}
 
 
 def package_folder(package_id: str) -> Path:
@@ -98,19 +105,30 @@ def write_shards(
                 beat()
 
 
-def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any], key: PrivateKey) -> dict[str, Any]:
     """Write the files that go with the table's own (``TableFiles``) and the manifest of all; returns the manifest.
 
-    ``facts`` are what the README states: title, dataset, privacy unit, rho, epsilon at delta, licence.
+    ``facts`` are what the package says of itself (``synthesis.running.facts``); ``key`` signs.
     """
     write_json(folder / "quality.json", report)
-    (folder / "README.md").write_text(render_to_string("package/README.md", {"facts": facts, "report": report}))
-    manifest = {
-        "format": "llmsynthor-package/1",
-        **facts,
-        "files": [describe(path) for path in sorted(folder.iterdir()) if path.name != "manifest.json"],
-    }
-    write_json(folder / "manifest.json", manifest)
+    for name, template in TEXTS.items():
+        text = render_to_string(template, {"facts": facts, "report": report, "key": key.public})
+        (folder / name).write_text(text, encoding="utf-8")
+    described = describing.described(folder, facts, [describe(folder / name) for name in TABLE])
+    for name, content in described.items():
+        write_json(folder / name, content)
+    sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.iterdir()))
+    (folder / SUMS).write_text(sums, encoding="utf-8")
+    return sign(folder, facts, key)
+
+
+def sign(folder: Path, facts: dict[str, Any], key: PrivateKey) -> dict[str, Any]:
+    """Sign a manifest of every file, then write it with the signature's own file added; nothing may change after."""
+    files = [describe(path) for path in sorted(folder.iterdir())]
+    manifest = {"format": "llmsynthor-package/1", **facts, "files": files}
+    (folder / ATTESTATION).write_bytes(statements.sealed(manifest, key))
+    manifest["files"] = [*files, describe(folder / ATTESTATION)]
+    write_json(folder / MANIFEST, manifest)
     return manifest
 
 

@@ -31,7 +31,6 @@ from synthesis.replay_evidence import ReleasedTables, inputs, values_of
 from synthesis.states import EMBEDDED
 
 GONE = "erased, not replayable"
-TABLE = ("data.csv", "data.parquet")
 MOST_TOLD = 20
 """Differences told of one prompt; the rest are counted."""
 
@@ -251,10 +250,10 @@ class _Again:
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
             shards = loop.shards(request.rows)
             packaging.write_shards(shards, Path(folder), check=lambda _: None, decode=decode)
-            again = {name: packaging.sha256_of(Path(folder) / name) for name in TABLE}
+            again = {name: packaging.sha256_of(Path(folder) / name) for name in packaging.TABLE}
             self.keep(Path(folder))
         packaged = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
-        for name in TABLE:
+        for name in again:
             if again[name] == packaged[name]:
                 self.found.counts["files of the table rebuilt, bit for bit"] += 1
             else:

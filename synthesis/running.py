@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from audit import events
+from audit import events, keys
 from privacy import selectors
 from synthesis import checks, envelope, environment, gateway, jobs, packaging, references, stepping
 from synthesis import selectors as requests
@@ -24,6 +24,9 @@ from synthesis.states import RequestState as S
 from synthesis.transitions import SYSTEM, move
 
 log = logging.getLogger(__name__)
+
+UNPROTECTED = ("that this package was made", "when it was made")
+"""What a package shows that no noise protects. No check against the true rows is among it: none is made."""
 
 
 def synthesise(request_id: str) -> None:
@@ -157,7 +160,8 @@ def conclude(job: Job, run: Run, loop: Loop) -> None:
     folder = packaging.package_folder(str(package.pk))
     try:
         report = write_table(job, loop, folder) | {"iterations": requests.iterations(run)}
-        package.manifest = packaging.write_package(folder, report=report, facts=facts(request, package))
+        told, key = facts(request, package), keys.signing()
+        package.manifest = packaging.write_package(folder, report=report, facts=told, key=key)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # half a package, or one that breaks a rule, is none
         raise
@@ -198,6 +202,7 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
             "delta": f"{request.delta.normalize():f}",
             "found": sorted(selectors.columns(request.dataset, release=request.release_key).found),
         },
+        "unprotected_quantities": list(UNPROTECTED),
         "proposer": request.proposer,
         "reference": references.facts_of(request),
         "release": release.id,

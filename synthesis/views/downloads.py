@@ -22,6 +22,13 @@ ABOUT = {
     "data.parquet": "The same table with its column types.",
     "quality.json": "How closely it agrees with the noised statistics.",
     "README.md": "What this is, how it was made, and how to cite its privacy statement.",
+    "guarantee.txt": "What the table's privacy guarantee says, exactly and in plain words, and what it does not cover.",
+    "VERIFY.txt": "How to check the files with tools that everybody has.",
+    "datapackage.json": "The table described for Frictionless tools.",
+    "croissant.json": "The table described in Croissant, as catalogues and machine-learning tools read it.",
+    "prov.json": "What it was derived from, step by step (PROV-JSON).",
+    "sha256sums.txt": "The SHA-256 of the files, as sha256sum reads them.",
+    "attestation.json": "The site's signature over every file (in-toto statement, DSSE envelope, Ed25519).",
     "manifest.json": "Every file with its SHA-256, the privacy loss, and what made it.",
 }
 

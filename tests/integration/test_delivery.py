@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
+from audit import keys, verify_package
 from audit import log as audit_log
 from audit.models import LogEntry
 from llmsynthor_site import tasks
@@ -142,3 +143,11 @@ def test_the_sweep_logs_anchors_and_kicks(house: Site, monkeypatch: pytest.Monke
     assert checkpoint is not None
     assert LogEntry.objects.count() == audit_log.size()
     assert list((Path(settings.SITE_DIR) / "anchors").iterdir())
+
+
+def test_a_released_package_is_the_one_the_site_signed_and_says_what_nothing_protects(house: Site) -> None:
+    package = released_grant(house).package
+    found = verify_package.verify(Path(packaging.package_folder(str(package.pk))), keys.public())
+    assert found.found == []
+    assert found.counts["files"] == len(package.manifest["files"]) - 1  # all but the envelope itself
+    assert package.manifest["unprotected_quantities"] == ["that this package was made", "when it was made"]

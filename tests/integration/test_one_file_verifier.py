@@ -11,11 +11,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
 from audit import bundling, verify
 from tests.audit_story import PUB, whole
+from tests.unit.test_packaging import KEY, write
 
 ROOM = Path(verify.__file__).parent
 NEEDED = ("cryptography", "cffi", "pycparser")
@@ -62,7 +64,7 @@ def test_it_runs_in_a_bare_environment_and_exits_0_1_2(bare: Path, verifier: Pat
 def test_its_code_is_the_repositorys_and_it_is_built_the_same_each_time(verifier: Path) -> None:
     with zipfile.ZipFile(verifier) as archive:
         inside = {name: archive.read(name) for name in archive.namelist()}
-    assert inside.pop("__main__.py") == bundling.MAIN
+    assert inside.pop("__main__.py") == bundling.MAIN.format(bundling.ENTRY).encode()
     assert inside == {
         f"audit/{path.name}": path.read_bytes() for path in ROOM.glob("*.py") if path.name in names(inside)
     }
@@ -79,7 +81,7 @@ def test_a_module_that_is_left_out_would_be_noticed(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export, honest = whole().write(tmp_path / "export"), bundling.modules()
-    monkeypatch.setattr(bundling, "modules", lambda: {n: t for n, t in honest.items() if n != "verify_gates.py"})
+    monkeypatch.setattr(bundling, "modules", lambda _: {n: t for n, t in honest.items() if n != "verify_gates.py"})
     bundling.write(tmp_path / "short.pyz")
     ended = run(bare, tmp_path / "short.pyz", export, "--key", PUB, folder=tmp_path)
     assert ended.returncode != 0
@@ -89,3 +91,16 @@ def test_a_module_that_is_left_out_would_be_noticed(
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No such file"):
         call_command("build_verifier", "--out", str(tmp_path / "no" / "such" / "folder.pyz"))
+
+
+def test_the_one_for_packages_runs_in_a_bare_environment(bare: Path, tmp_path: Path) -> None:
+    verifier, package, key = tmp_path / "verify-package.pyz", tmp_path / "package", tmp_path / "site.pub"
+    call_command("build_verifier", "--package", "--out", str(verifier))
+    write(package, pd.DataFrame({"x": [1, 2, 3]}))
+    key.write_text(f"{KEY.public}\n")
+    good = run(bare, verifier, package, "--key", key, folder=tmp_path)
+    assert (good.returncode, good.stderr) == (0, "")
+    (package / "data.csv").write_text("x\n1\n")
+    changed = run(bare, verifier, package, "--key", key, folder=tmp_path)
+    assert (changed.returncode, "data.csv" in changed.stdout) == (1, True)
+    assert run(bare, verifier, tmp_path / "nowhere", "--key", key, folder=tmp_path).returncode == 2

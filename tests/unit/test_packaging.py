@@ -10,11 +10,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from audit.notes import PrivateKey
 from synthesis import packaging
 
+KEY = PrivateKey("llmsynthor/log-test", bytes(range(32)))
+
 FACTS = {
-    "title": "Synthetic test", "dataset": "A table", "rows": 3, "package": "p",
+    "title": "Synthetic test", "dataset": "A table", "rows": 3, "package": "0b9f3c52-54a5-4ab5-9bb5-6a2e7d3e7c01",
     "privacy": {"unit": "one row", "neighbours": "add-remove", "rho": "0.01", "epsilon": "1", "delta": "0.000001"},
+    "request": "6f1a", "release": "77c0", "manifest_of_egress": "ab", "proposer": "embedded", "seed": "5",
+    "settings": "cd", "unprotected_quantities": ["when it was made"],
+    "made_at": "2030-01-02T03:04:05+00:00",
 }  # fmt: skip
 REPORT = {
     "rows": 3, "tvd2_vs_noised": 0.01, "within_noise": 1.0, "never_measured": [], "tables": [],
@@ -36,13 +42,16 @@ def write(folder: Path, *parts: pd.DataFrame) -> dict:
     with packaging.TableFiles(folder) as files:
         for part in parts:
             files.add(part)
-    return packaging.write_package(folder, report=REPORT, facts=FACTS)
+    return packaging.write_package(folder, report=REPORT, facts=FACTS, key=KEY)
 
 
 def test_every_file_is_in_the_manifest_with_its_hash(tmp_path: Path) -> None:
     table = pd.DataFrame({"x": [1, -2, 3], "kind": ["=1", "b", None]})
     manifest = write(tmp_path, table)
-    assert {file["name"] for file in manifest["files"]} == {"data.csv", "data.parquet", "quality.json", "README.md"}
+    assert {file["name"] for file in manifest["files"]} == {
+        "data.csv", "data.parquet", "quality.json", "README.md", "guarantee.txt", "VERIFY.txt", "sha256sums.txt",
+        "attestation.json", "datapackage.json", "croissant.json", "prov.json",
+    }  # fmt: skip
     for file in manifest["files"]:
         assert hashlib.sha256((tmp_path / file["name"]).read_bytes()).hexdigest() == file["sha256"]
     assert json.loads((tmp_path / "manifest.json").read_text()) == manifest
@@ -88,3 +97,21 @@ def test_the_readme_states_the_guarantee(tmp_path: Path) -> None:
     assert "rho = 0.01" in text
     assert "epsilon = 1 at delta = 0.000001" in text
     assert "one row (add-remove neighbours)" in text
+
+
+def test_the_guarantee_names_unit_neighbours_loss_and_what_it_leaves_out(tmp_path: Path) -> None:
+    write(tmp_path, pd.DataFrame({"x": [1, 2, 3]}))
+    text = " ".join((tmp_path / "guarantee.txt").read_text().split())
+    assert "rho = 0.01, and so (epsilon, delta) differential privacy with epsilon = 1 at delta = 0.000001" in text
+    assert "for tables that differ in one row (add-remove neighbours)" in text
+    assert (
+        '("unprotected_quantities" in manifest.json): when it was made.' in text.partition("WHAT IT DOES NOT COVER")[2]
+    )
+    assert "were found among the data" not in text
+
+
+def test_the_same_table_and_facts_give_the_same_package(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        write(tmp_path / name, pd.DataFrame({"x": [1, 2, 3]}))
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()

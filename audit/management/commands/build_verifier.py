@@ -1,4 +1,4 @@
-"""manage.py build_verifier --out FILE: the offline verifier as one file, to be handed to auditors."""
+"""manage.py build_verifier --out FILE: an offline verifier as one file, for auditors, or for who gets a package."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--out", type=Path, default=Path("llmsynthor-verify.pyz"))
+        parser.add_argument("--package", action="store_true", help="the one that checks packages, not exports")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        entry = bundling.OF_PACKAGES if options["package"] else bundling.ENTRY
         try:
-            digest = bundling.write(options["out"])
+            digest = bundling.write(options["out"], entry)
         except OSError as error:
             raise CommandError(f"{options['out']}: {error.strerror}") from error
-        self.stdout.write(f"{options['out']}: {len(bundling.modules())} modules, SHA-256 {digest}")
+        self.stdout.write(f"{options['out']}: {len(bundling.modules(entry))} modules, SHA-256 {digest}")

@@ -1,0 +1,116 @@
+"""Checking a package offline: ``python -m audit.verify_package FOLDER --key PUB``.
+
+The exit code is 0 when the package is the one that was signed, 1 when it is not, 2 when it could not be checked.
+Needs Python, `cryptography` and this room's pure files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from audit import canonical, notes, statements
+from audit.findings import Findings, Unusable
+from audit.verify import public_key
+
+ATTESTATION, MANIFEST = "attestation.json", "manifest.json"
+LARGEST = 64 * 2**20
+"""Bytes of a manifest or envelope beyond which it is refused unread."""
+
+
+def verify(folder: Path, key: notes.PublicKey) -> Findings:
+    """Everything that does not hold of the package in this folder. Unusable where it is none."""
+    findings = Findings()
+    if not folder.is_dir() or not (folder / ATTESTATION).is_file():
+        raise Unusable(f"the folder, or {ATTESTATION} in it, is not there: without it nothing can be checked")
+    try:
+        signed = statements.opened(_read(folder / ATTESTATION), key)
+    except (notes.NoteError, OSError) as error:
+        findings.broken("signature", ATTESTATION, str(error))
+        return findings
+    findings.counts["signatures"] += 1
+    _same_manifest(folder, signed, findings)
+    _same_files(folder, {file["name"]: file["sha256"] for file in signed["files"]}, findings)
+    return findings
+
+
+def _same_manifest(folder: Path, signed: dict[str, Any], findings: Findings) -> None:
+    """The manifest says what was signed, and of the envelope, which cannot hold its own hash, the hash."""
+    try:
+        found = canonical.parse(_read(folder / MANIFEST), floats=True)
+        rest = [file for file in found["files"] if file["name"] != ATTESTATION]
+        hashes = [file["sha256"] for file in found["files"] if file["name"] == ATTESTATION]
+        same = found | {"files": rest} == signed and hashes == [_digest(folder / ATTESTATION)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        findings.broken("manifest", MANIFEST, f"cannot be read: {type(error).__name__}")
+    else:
+        findings.expect(same, "manifest", MANIFEST, "says something else than what was signed")
+
+
+def _same_files(folder: Path, signed: dict[str, str], findings: Findings) -> None:
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_leaf(path)}
+    for name in sorted(present - signed.keys() - {ATTESTATION, MANIFEST}):
+        findings.broken("files", name, "is not part of the package")
+    for name, digest in sorted(signed.items()):
+        if name not in present:
+            findings.broken("files", name, "is missing")
+        elif (folder / name).is_symlink() or _digest(folder / name) != digest:
+            findings.broken("files", name, "its bytes are not those that were signed")
+        else:
+            findings.counts["files"] += 1
+
+
+def _is_leaf(path: Path) -> bool:
+    return path.is_symlink() or not path.is_dir()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST:
+        raise OSError(f"{path.name} is too large")
+    return path.read_bytes()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    try:
+        key = public_key(options.key)
+        found = verify(options.package, key)
+    except (Unusable, OSError) as problem:
+        print(f"cannot be checked: {problem}", file=sys.stderr)
+        return 2
+    print(_as_json(found) if options.json else _in_words(found, key))
+    return 1 if found.found else 0
+
+
+def _in_words(found: Findings, key: notes.PublicKey) -> str:
+    lines = [f"{one.check}: {one.place}: {one.message}" for one in found.found]
+    if found.found:
+        return "\n".join(["THIS IS NOT THE PACKAGE THAT WAS SIGNED", *lines])
+    return f"The package holds: {found.counts['files']} files as {key.name} signed them, none missing, none extra."
+
+
+def _as_json(found: Findings) -> str:
+    told = [{"check": one.check, "place": one.place, "message": one.message} for one in found.found]
+    return json.dumps({"holds": not told, "counts": found.counts, "findings": told}, indent=2)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="llmsynthor-verify", description="Check a package offline.")
+    parser.add_argument("package", type=Path, help="the folder that holds the package's files, and nothing else")
+    parser.add_argument("--key", required=True, help="the site's public key, or a file that holds it")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
