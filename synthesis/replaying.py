@@ -265,7 +265,7 @@ class _Again:
     def keep(self, folder: Path) -> None:
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
-            for name in TABLE:
+            for name in packaging.TABLE:
                 shutil.copy(folder / name, self.out / name)
 
     def differs(self, attempt: Attempt, what: str, expected: str, found: str) -> None:

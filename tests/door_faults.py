@@ -21,7 +21,7 @@ def recorded(request: str, number: str) -> dict[str, Any]:
 
     run = run_of(request)
     prompt = envelope.builder(run.request).build((), iteration=int(number), proposals=5, records=int(number))
-    intent = gateway.record(run, prompt, sequence=int(number), attempt=1)
+    intent = gateway.record(run, prompt, sequence=int(number), attempt=1, endpoint=run.request.provider.name)
     connections.close_all()
     return {"intent": intent}
 
@@ -64,7 +64,7 @@ def go_on() -> None:
         try:
             return honest(*values, **named)
         except LogUnavailable:
-            return None
+            return None, None
 
-    for holder, name in ((events, "flush"), (log, "checkpoint"), (prompts, "_log_sending")):
+    for holder, name in ((events, "flush"), (log, "anchor"), (prompts, "_log_sending")):
         setattr(holder, name, partial(swallowing, getattr(holder, name)))
