@@ -31,7 +31,7 @@ def test_a_whole_package_holds(package: Path, capsys: pytest.CaptureFixture[str]
     assert "10 files" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("key", [OTHER, NAMESAKE])
+@pytest.mark.parametrize("key", [OTHER, NAMESAKE], ids=["other", "namesake"])
 def test_another_key_does_not_vouch_for_it(package: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify_package.main([str(package), "--key", key]) == 1
     assert "signature" in capsys.readouterr().out
