@@ -188,8 +188,10 @@ def keep_connections(seconds: int) -> None:
 
 
 def serve(path: Path) -> Door:
-    """A door listening on a socket that only this account may open."""
-    path.unlink(missing_ok=True)
-    door = Door(path)
-    path.chmod(0o600)
+    """A door listening on a socket that only this account may open; the socket has its name once it listens."""
+    beside = path.with_name(f".{path.name}")
+    beside.unlink(missing_ok=True)
+    door = Door(beside)
+    beside.chmod(0o600)
+    beside.replace(path)
     return door

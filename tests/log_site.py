@@ -114,6 +114,7 @@ def number_of_the_head() -> None:
 
     def append(**event: Any) -> int:
         honest(**event)
+        time.sleep(0.02)  # on SQLite a writer may otherwise have its whole turn before anybody else
         return log.size() - 1
 
     log.append = append
