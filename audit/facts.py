@@ -104,8 +104,10 @@ FACTS: dict[str, tuple[str, ...]] = {
     # parts of what the desk shows, taken as files; size is how many entries the log had
     "audit:list_export:made": ("reason", "format", "filters", "size"),
     "audit:statement_export:made": ("reason", "format", "filters", "size"),
-    # an older log had been restored: how many entries it held, and how many there were again after an export of them
+    # an older database of the site had been restored: events of the log it did not know, their actions with how many
+    # of each, the ledger lines that were entered again, and the populations whose lines could not be
     "audit:site:reconciled": ("forgotten", "actions", "lines", "populations", "reason", "proposed_by", "confirmed_by"),
+    # an older log had been restored: how many entries it held, and how many there were again after an export of them
     "audit:log:reconciled": ("kept", "entries", "reason", "proposed_by", "confirmed_by"),
 }
 

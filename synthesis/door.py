@@ -55,19 +55,20 @@ class Errand:
 
 def errand_of(record: PromptRecord, body: bytes) -> Errand:
     """A run's call goes where gate B saw it go. A probe's goes to the address it was asked for, with fixed wording."""
+    run = Run.objects.select_related("request__manifest").filter(pk=record.run).first()
+    if run is not None:
+        request, approved = run.request, run.request.manifest.body
+        return Errand(approved["endpoint"], approved["address"], lambda: halts.standing(request))
+    return errand_of_probe(record, body)
+
+
+def errand_of_probe(record: PromptRecord, body: bytes) -> Errand:
     probe = Probe.objects.select_related("endpoint").filter(pk=record.run, finished_at=None).first()
     if probe is None:
-        return errand_of_run(Run.objects.select_related("request__manifest").filter(pk=record.run).first())
+        raise DoorClosed("the call belongs to no run and to no probe under way")
     if not probes.is_fixed(body, probe.model):
         raise DoorClosed("a probe asks in its fixed wording and nothing else")
     return Errand(probe.endpoint.name, probe.address, halts.standing_for_all)
-
-
-def errand_of_run(run: Run | None) -> Errand:
-    if run is None:
-        raise DoorClosed("the call belongs to no run and to no probe under way")
-    request, approved = run.request, run.request.manifest.body
-    return Errand(approved["endpoint"], approved["address"], lambda: halts.standing(request))
 
 
 def provider_for(record: PromptRecord, errand: Errand, body: bytes) -> Provider:
