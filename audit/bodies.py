@@ -12,7 +12,7 @@ import uuid
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit import keys
+from audit import fixed, keys
 from audit.commitments import commitment
 from audit.errors import BodyBroken, BodyErased
 from audit.models import Body
@@ -33,7 +33,7 @@ def resealed(name: str, data: bytes, *, kind: str, salt: bytes) -> Body:
 
 def opened(name: str, *, expected: str) -> bytes:
     """The body, checked against the hash in the log. Raises BodyErased or BodyBroken."""
-    body = Body.objects.filter(pk=name).first()
+    body = fixed.one(Body, "SELECT * FROM audit_body WHERE id = %s", name)
     if body is None:
         raise BodyBroken(f"body {name} is missing")
     data = decrypted(body)

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from audit import anchors, canonical, postgres
+from audit import anchors, canonical, fixed, postgres
 from audit.errors import LogUnavailable
 from audit.facts import UNTIMED
 from audit.leaves import Leaf, time_text
@@ -65,10 +65,8 @@ def enter(told: Sequence[Event], note: Note | None = None) -> list[int]:
     """Enter events durably, all of them or none, each event id once; their numbers. A note is copied with them."""
     _check_file()
     if _is_postgres():
-        if note is not None:
-            keep_checkpoint(note)
-        anchor = _anchor()
-        return postgres.append(ALIAS, [_packed(event) for event in told], _second(), anchor)
+        copied = None if note is None else (note.size, note.text)
+        return postgres.append(ALIAS, [_packed(event) for event in told], _second(), _anchor(), copied)
     with transaction.atomic(using=ALIAS, durable=True):
         head = whole()
         if note is not None:
@@ -89,7 +87,7 @@ def whole() -> LogHead:
     """The head, of a log that is whole and not behind its anchor. LogUnavailable names the rule that it breaks."""
     _check_file()
     anchor = anchors.latest()  # read first: others may append and anchor meanwhile, but never shrink the log
-    head = next(iter(LogHead.objects.raw(HEAD)), None) or LogHead()
+    head = fixed.one(LogHead, HEAD) or LogHead()
     _check_head(head, anchor)
     return head
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from audit import bodies, canonical, log, restored
+from audit import bodies, canonical, fixed, log, restored
 from audit import facts as fact_table
 from audit.errors import LogUnavailable, UnfitEvent
 from audit.models import Outbox
@@ -24,7 +24,9 @@ from audit.models import Outbox
 AT_ONCE = 200
 """Events that go into the log in one transaction."""
 
-__all__ = ["LogUnavailable", "UnfitEvent", "append", "flush", "pending", "record"]
+WAITING = 'SELECT id FROM audit_outbox WHERE "index" IS NULL LIMIT 1'
+
+__all__ = ["LogUnavailable", "UnfitEvent", "any_pending", "append", "flush", "pending", "record"]
 
 
 def record(*, action: str, by: str, subject: str, facts: Mapping[str, Any]) -> str:
@@ -92,6 +94,11 @@ def _append_rows(rows: list[Outbox]) -> None:
 def pending() -> int:
     """How many recorded events are not in the log yet."""
     return Outbox.objects.filter(index=None).count()
+
+
+def any_pending() -> bool:
+    """Whether there are any."""
+    return fixed.one(Outbox, WAITING) is not None
 
 
 def _packed(action: str, by: str, subject: str, facts: Mapping[str, Any]) -> bytes:

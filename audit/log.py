@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audit import anchors, entering, keys
+from audit import anchors, entering, fixed, keys
 from audit.entering import ALIAS, Event, Note, frontier, unavailable
 from audit.errors import LogUnavailable
 from audit.leaves import Leaf
@@ -20,6 +20,9 @@ __all__ = [
     "ALIAS", "Event", "Note", "anchor", "append", "append_all", "check_whole", "checkpoint", "entry", "find", "root",
     "size",
 ]  # fmt: skip
+
+ENTRY = 'SELECT "index", leaf FROM audit_logentry WHERE "index" = %s'
+EVENT = 'SELECT "index", leaf FROM audit_logentry WHERE event_id = %s'
 
 
 def append(
@@ -90,17 +93,17 @@ def root() -> bytes:
 def entry(index: int) -> Leaf:
     """One entry, read from its exact bytes."""
     with unavailable():
-        found = LogEntry.objects.filter(index=index).values_list("leaf", flat=True).first()
+        found = fixed.one(LogEntry, ENTRY, index)
     if found is None:
         raise LogUnavailable(f"entry {index} is missing")
-    return Leaf.from_bytes(bytes(found))
+    return Leaf.from_bytes(bytes(found.leaf))
 
 
 def find(event_id: str) -> Leaf | None:
     """The entry of one event, if it is in the log."""
     with unavailable():
-        found = LogEntry.objects.filter(event_id=event_id).values_list("leaf", flat=True).first()
-    return None if found is None else Leaf.from_bytes(bytes(found))
+        found = fixed.one(LogEntry, EVENT, event_id)
+    return None if found is None else Leaf.from_bytes(bytes(found.leaf))
 
 
 def check_whole() -> None:

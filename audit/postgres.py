@@ -14,20 +14,30 @@ from audit import canonical
 from audit.errors import LogUnavailable
 from audit.notes import Checkpoint
 
-FUNCTIONS = ("audit_append", "audit_collect", "audit_withdraw", "audit_keep_checkpoint", "audit_erase_body")
+FUNCTIONS = (
+    "audit_append", "audit_append_noted", "audit_collect", "audit_withdraw", "audit_keep_checkpoint",
+    "audit_erase_body",
+)  # fmt: skip
 """All that an application needs to call, and may (audit/log_roles.py)."""
 REFUSED = "LG001"
 """The error code of what the functions themselves refuse, naming the rule."""
 
 
-def append(alias: str, told: Sequence[Mapping[str, Any]], moment: datetime, anchor: Checkpoint | None) -> list[int]:
+def append(
+    alias: str, told: Sequence[Mapping[str, Any]], moment: datetime, anchor: Checkpoint | None,
+    note: tuple[int, bytes] | None = None,
+) -> list[int]:  # fmt: skip
     """Append events and give their numbers; what waits for the same disk is written together.
 
+    A signed checkpoint, with its size, is copied in the same call.
     Raises LogUnavailable where a rule refuses, DatabaseError where the server does.
     """
     ticket, text = secrets.token_hex(16), canonical.dumps(list(told)).decode()
     values = (ticket, text, moment, anchor.size if anchor else None, anchor.root if anchor else None)
-    indexes = _call(alias, "audit_append", *values)
+    if note is None:
+        indexes = _call(alias, "audit_append", *values)
+    else:
+        indexes = _call(alias, "audit_append_noted", *values, *note)
     if indexes is None:
         indexes = _collect(alias, values)
     if len(indexes) != len(told):

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit import bodies, events, figures, log, rendering, witnessing
+from audit import bodies, events, figures, fixed, log, rendering, witnessing
 from audit.errors import AlreadySending, AuditError, BodyBroken, PromptExists, StaleToken
 from audit.leaves import time_text
 from audit.models import PromptRecord
@@ -26,6 +26,7 @@ from audit.segments import Prompt
 
 State = PromptRecord.State
 _NEVER_SENT: dict[str, Any] = {"token": "", "sent": False, "answer": None, "error": "lapsed", "usage": {}}
+ONE = "SELECT * FROM audit_promptrecord WHERE intent_id = %s"
 INTENT_LIFETIME = timedelta(minutes=10)
 """How long an intent may wait to be sent; after that it lapses, so that none stays open for ever."""
 
@@ -55,6 +56,14 @@ def record_intent(*, run: str, sequence: int, attempt: int, endpoint: str, promp
     return row
 
 
+def get(intent_id: str) -> PromptRecord:
+    """The row of an intent; AuditError where there is none."""
+    row = fixed.one(PromptRecord, ONE, intent_id)
+    if row is None:
+        raise AuditError(f"no intent {intent_id}")
+    return row
+
+
 def load_body(record: PromptRecord) -> bytes:
     """The exact bytes to send, checked against the hash in the log."""
     return bodies.opened(record.body_id, expected=_hash(record, "prompt"))
@@ -72,7 +81,7 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
     which case nothing may be sent; the intent then waits again, or is closed by the sweeper. Where cosignatures
     are required (WITNESSES_REQUIRED), too few of them are such a case.
     """
-    if events.pending():
+    if events.any_pending():
         events.flush()
     token, deadline = secrets.token_hex(16), timezone.now() + timedelta(seconds=lease_seconds)
     claimed = PromptRecord.objects.filter(intent_id=intent_id, state=State.INTENT, deadline__gt=timezone.now()).update(
@@ -83,7 +92,7 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
     try:
         _, note = log.anchor()
         witnessing.require()
-        _log_sending(_get(intent_id), token, note)
+        _log_sending(get(intent_id), token, note)
     except Exception:
         _unclaim(intent_id, token)
         raise
@@ -128,7 +137,7 @@ def finish(
 
 def answer(intent_id: str) -> bytes:
     """The recorded answer, checked against the log. Raises BodyBroken when there is none."""
-    row = _get(intent_id)
+    row = get(intent_id)
     if row.closed_index is None or not row.answer_id:
         raise BodyBroken(f"intent {intent_id} has no answer")
     found = log.entry(row.closed_index).facts["answer"]
@@ -148,15 +157,9 @@ def open_prompts() -> QuerySet[PromptRecord]:
     return PromptRecord.objects.filter(state__in=(State.PREPARED, State.INTENT, State.SENDING))
 
 
-def _get(intent_id: str) -> PromptRecord:
-    row = PromptRecord.objects.filter(intent_id=intent_id).first()
-    if row is None:
-        raise AuditError(f"no intent {intent_id}")
-    return row
-
-
 def _locked(intent_id: str) -> PromptRecord:
-    row = PromptRecord.objects.select_for_update().filter(intent_id=intent_id).first()
+    """The row, which nobody else may change before the caller's transaction ends."""
+    row = fixed.one(PromptRecord, ONE + (" FOR UPDATE" if connection.features.has_select_for_update else ""), intent_id)
     if row is None:
         raise AuditError(f"no intent {intent_id}")
     return row
@@ -211,7 +214,7 @@ def _close(row: PromptRecord, tag: str, facts: dict[str, Any], state: str, kept:
     if written.action != f"audit:prompt:{tag}" or written.facts.get("token") != facts.get("token"):
         raise StaleToken(f"intent {row.intent_id} was closed before, by {written.action}")
     row.state = state
-    row.save()
+    row.save(update_fields=["closed_index", "state", "error", "usage", "answer_id"])
 
 
 def _sweep_one(intent_id: str) -> PromptRecord | None:

@@ -20,19 +20,22 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connection, connections
 
-from audit import prompts
+from audit import fixed, prompts
 from audit.errors import AuditError
 from audit.models import PromptRecord
 from synthesis import halts, probes, tally
 from synthesis.llm.base import Completion, Provider, ProviderError
 from synthesis.llm.embedded import EmbeddedProvider
-from synthesis.models import Endpoint, Probe, Run
+from synthesis.models import EgressManifest, Endpoint, Probe, Run, SynthesisRequest
 from synthesis.states import EMBEDDED
 
 log = logging.getLogger(__name__)
 CALLS_AT_ONCE = 16
+OF_RUN = "SELECT one.* FROM {} one JOIN synthesis_run run ON run.request_id = one.{} WHERE run.id = %s"
+REQUEST = OF_RUN.format("synthesis_synthesisrequest", "id")
+MANIFEST = OF_RUN.format("synthesis_egressmanifest", "request_id")
 
 
 Reply = dict[str, str]
@@ -55,11 +58,13 @@ class Errand:
 
 def errand_of(record: PromptRecord, body: bytes) -> Errand:
     """A run's call goes where gate B saw it go. A probe's goes to the address it was asked for, with fixed wording."""
-    run = Run.objects.select_related("request__manifest").filter(pk=record.run).first()
-    if run is not None:
-        request, approved = run.request, run.request.manifest.body
-        return Errand(approved["endpoint"], approved["address"], lambda: halts.standing(request))
-    return errand_of_probe(record, body)
+    run = Run._meta.pk.get_db_prep_value(record.run, connection)
+    request, manifest = fixed.one(SynthesisRequest, REQUEST, run), fixed.one(EgressManifest, MANIFEST, run)
+    if request is None:
+        return errand_of_probe(record, body)
+    if manifest is None:
+        raise DoorClosed("the request has no manifest that gate B approved")
+    return Errand(manifest.body["endpoint"], manifest.body["address"], lambda: halts.standing(request))
 
 
 def errand_of_probe(record: PromptRecord, body: bytes) -> Errand:
@@ -75,7 +80,7 @@ def provider_for(record: PromptRecord, errand: Errand, body: bytes) -> Provider:
     """The provider behind an endpoint: on the list, switched on, and where the errand may go."""
     if record.endpoint == EMBEDDED:
         return EmbeddedProvider()
-    known = Endpoint.objects.filter(name=record.endpoint, enabled=True).first()
+    known = fixed.one(Endpoint, "SELECT * FROM synthesis_endpoint WHERE enabled AND name = %s", record.endpoint)
     if known is None:
         raise DoorClosed("the endpoint is not on the list of approved endpoints, or it was switched off")
     if (known.name, known.base_url) != (errand.endpoint, errand.address):
@@ -99,12 +104,12 @@ def key_of(endpoint: str) -> str:
 def send(intent: str) -> Reply:
     """Send one recorded intent and record what came of it."""
     try:
-        record = PromptRecord.objects.get(intent_id=intent)
+        record = prompts.get(intent)
         body = prompts.load_body(record)
         errand = errand_of(record, body)
         provider = provider_for(record, errand, body)
         token = prompts.start_sending(intent, lease_seconds=settings.DOOR_LEASE_SECONDS)
-    except (DoorClosed, AuditError, PromptRecord.DoesNotExist) as problem:
+    except (DoorClosed, AuditError) as problem:
         return {"outcome": "refused", "reason": str(problem)}
     if reason := last_look(record, errand, body):
         prompts.finish(intent, token=token, answer=None, error=reason, usage={}, sent=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from audit import fixed
 from synthesis.models import KillSwitch, SynthesisRequest
 
 ALL = "all"
+STANDING = """
+    SELECT * FROM synthesis_killswitch WHERE lifted_at IS NULL AND target IN (%s, %s, %s) ORDER BY id LIMIT 1
+"""
 
 
 def targets(request: SynthesisRequest) -> tuple[str, str, str]:
@@ -14,13 +18,13 @@ def targets(request: SynthesisRequest) -> tuple[str, str, str]:
 
 def standing(request: SynthesisRequest) -> str:
     """Why nothing of this request may leave now, or an empty string."""
-    found = KillSwitch.objects.filter(target__in=targets(request), lifted_at=None).order_by("pk").first()
+    found = fixed.one(KillSwitch, STANDING, *targets(request))
     return notice(found) if found else ""
 
 
 def standing_for_all() -> str:
     """Why nothing at all may leave now, or an empty string: for calls that belong to no request."""
-    found = KillSwitch.objects.filter(target=ALL, lifted_at=None).first()
+    found = fixed.one(KillSwitch, STANDING, ALL, ALL, ALL)
     return notice(found) if found else ""
 
 
