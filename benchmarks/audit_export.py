@@ -78,7 +78,10 @@ def _renamed(value: Any, suffix: str) -> Any:
     return [f"{each}{suffix}" for each in value] if isinstance(value, list) else value
 
 
-OWN = {"request", "entry", "reservation", "release", "measurements", "content_hash", "intent", "run", "grant", "id"}
+OWN = {
+    "request", "entry", "reservation", "release", "measurements", "content_hash", "intent", "run", "grant", "id",
+    "package", "sha256", *audit_story.FILES,
+}  # fmt: skip
 
 
 def _named(key: str, value: Any, suffix: str) -> Any:
