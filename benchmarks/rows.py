@@ -98,7 +98,7 @@ def write(loop: Loop, release: Release, schema: Schema, *, rows: int, folder: Pa
     """The rows as Parquet and CSV in the folder, as a run of the product writes them; its report."""
     check, rng = checks.Check(release, schema.rules), np.random.default_rng(0)
     packaging.write_shards(loop.shards(rows), folder, check=check.add, decode=lambda part: schema.decode(part, rng))
-    return check.report()
+    return check.report(schema.labels)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

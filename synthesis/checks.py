@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from privacy.validity import Zero
 from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, Release
+from synthesis.report import columns, purpose
+from synthesis.report.columns import Labels
 
 FloatArray = NDArray[np.float64]
 
@@ -43,18 +45,28 @@ class Check:
         """How often a record broke a hard rule. It must be 0, or nothing of the table may leave."""
         return sum(self._broken)
 
-    def report(self) -> dict[str, Any]:
-        """Every released table's check, worst first, their means by number of columns, and the rules kept."""
+    def report(self, labels: Labels, targets: Sequence[str] = ()) -> dict[str, Any]:
+        """Every released table's check, worst first, their means by number of columns, and the rules kept.
+
+        Each column is told value by value under the names that ``labels`` gives, each of ``targets`` with every other.
+        """
         total = noisy_total(self.release)
-        pairs = zip(self._counts, self.release.marginals, strict=True)
-        tables = [table_check(counts * total / self._rows, marginal, total) for counts, marginal in pairs]
+        scaled = [counts * total / self._rows for counts in self._counts]
+        pairs = list(zip(scaled, self.release.marginals, strict=True))
+        tables = [table_check(counts, marginal, total) for counts, marginal in pairs]
         tables.sort(key=lambda one: -one["residual_over_sigma"])
+        return self._told(tables) | {
+            "columns": columns.columns(pairs, total, labels),
+            "targets": purpose.targets(targets, self.release.domain.columns, tables),
+        }
+
+    def _told(self, tables: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "rows": self._rows,
             "compared_with": "noised statistics",
             "tvd1_vs_noised": mean_of(tables, 1),
             "tvd2_vs_noised": mean_of(tables, 2),
-            "within_noise": round(float(np.mean([one["residual_over_sigma"] <= 1.5 for one in tables])), 4),
+            "within_noise": round(float(np.mean([purpose.met(one["residual_over_sigma"]) for one in tables])), 4),
             "tables": tables,
             "never_measured": unmeasured_pairs(self.release),
             "rules": [

@@ -21,6 +21,7 @@ from audit.notes import PrivateKey
 from audit.verify_package import ATTESTATION, MANIFEST
 from privacy.values import IntArray
 from synthesis import describing
+from synthesis.report import page
 
 PART_ROWS = 50_000  # rows written at a time, which bounds memory
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -31,6 +32,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".md": "text/markdown",
     ".txt": "text/plain",
+    ".html": "text/html",
 }
 SUMS, TABLE = "sha256sums.txt", ("data.csv", "data.parquet")
 TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.txt", "VERIFY.txt": "package/VERIFY.txt"}
@@ -111,6 +113,7 @@ def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any]
     ``facts`` are what the package says of itself (``synthesis.running.facts``); ``key`` signs.
     """
     write_json(folder / "quality.json", report)
+    (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
     for name, template in TEXTS.items():
         text = render_to_string(template, {"facts": facts, "report": report, "key": key.public})
         (folder / name).write_text(text, encoding="utf-8")

@@ -150,7 +150,7 @@ def write_table(job: Job, loop: Loop, folder: Path) -> dict[str, Any]:
     packaging.write_shards(shards, folder, check=check.add, decode=decode, beat=lambda: beat(job))
     if check.violations:
         raise RuleBroken
-    return check.report()
+    return check.report(selectors.columns(request.dataset, release=request.release_key).labels, request.targets)
 
 
 def conclude(job: Job, run: Run, loop: Loop) -> None:

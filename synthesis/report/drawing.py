@@ -1,0 +1,86 @@
+"""Where the marks of a report's drawings stand: plain numbers in user units of each drawing's view box. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from synthesis.report.purpose import NOISE, met, pairs_of
+
+Facts = dict[str, Any]
+
+STRIP_WIDTH, ROW = 860.0, 34.0
+FURTHEST = 4.0
+"""Residuals beyond so many times their noise stand at the edge of the strip."""
+LEVELS = ((1.0, "level-1"), (NOISE, "level-2"), (2.5, "level-3"))
+SHOWN = 10
+BARS_LEFT, BARS_WIDTH, LINE = 112.0, 176.0, 18.0
+NAMED = 17
+
+
+def strip(tables: Sequence[Facts]) -> Facts:
+    """One dot a released table, a row for each number of columns; ``x`` tells residual over noise."""
+    arities = sorted({len(one["columns"]) for one in tables})
+    dots = [dot(one["residual_over_sigma"], arities.index(len(one["columns"])), i) for i, one in enumerate(tables)]
+    rows = [{"y": 20 + ROW * i, "columns": columns} for i, columns in enumerate(arities)]
+    height = ROW * len(arities) + 26
+    ticks = [{"x": 80 + along(at), "label": f"{at:g}"} for at in range(int(FURTHEST) + 1)]
+    return {
+        "dots": dots,
+        "rows": rows,
+        "height": height,
+        "ticks": ticks,
+        "limit": 80 + along(NOISE),
+        "foot": height - 8,
+    }
+
+
+def dot(residual: float, row: int, number: int) -> Facts:
+    """Neighbours stand at three heights, so that dots of one value do not hide each other."""
+    return {"x": 80 + along(residual), "y": 16 + ROW * row + 5 * (number % 3 - 1), "met": met(residual)}
+
+
+def along(residual: float) -> float:
+    return round(min(float(residual), FURTHEST) / FURTHEST * (STRIP_WIDTH - 100), 1)
+
+
+def heat(names: Sequence[str], tables: Sequence[Facts]) -> Facts:
+    """Every pair of columns, once: how well it is met, or that no statistic holds it."""
+    side = max(9.0, min(26.0, 640.0 / max(len(names), 1)))
+    cells = [
+        {"x": 150 + side * names.index(a), "y": 20 + side * names.index(b), "level": level(found), "pair": f"{a}, {b}",
+         "residual": "never measured" if found is None else f"{found:g} times the noise"}
+        for (a, b), found in pairs_of(names, tables).items()
+    ]  # fmt: skip
+    labels = [{"y": 20 + side * (i + 0.72), "x": 150 + side * (i + 0.5), "name": name} for i, name in enumerate(names)]
+    extent = side * len(names)
+    return {
+        "cells": cells, "labels": labels, "side": side - 1, "width": 160 + extent, "height": 30 + extent,
+        "type": "small" if side < 14 else "",
+    }  # fmt: skip
+
+
+def level(residual: float | None) -> str:
+    if residual is None:
+        return "level-0"
+    return next((name for most, name in LEVELS if residual <= most), "level-4")
+
+
+def bars(column: Facts) -> Facts:
+    """A column's commonest values: a bar for the synthetic share, a mark and its noise for the released one."""
+    values = column["values"][:SHOWN]
+    top = max([one["noised"] + column["band"] for one in values] + [one["synthetic"] for one in values] + [1e-9])
+    lines = [line(one, number, column["band"], BARS_WIDTH / top) for number, one in enumerate(values)]
+    left_out = len(column["values"]) - len(values) + (column["others"]["values"] if column["others"] else 0)
+    return column | {"lines": lines, "height": LINE * len(lines) + 6, "left_out": left_out}
+
+
+def line(one: Facts, number: int, band: float, unit: float) -> Facts:
+    low, high = max(0.0, one["noised"] - band), one["noised"] + band
+    name = str(one["value"])
+    return {
+        "name": name if len(name) <= NAMED else name[: NAMED - 1] + "…", "text_y": LINE * number + 13,
+        "y": LINE * number + 4, "middle": LINE * number + 9, "width": round(one["synthetic"] * unit, 1),
+        "mark": round(BARS_LEFT + one["noised"] * unit, 1), "low": round(BARS_LEFT + low * unit, 1),
+        "high": round(BARS_LEFT + high * unit, 1),
+    }  # fmt: skip

@@ -1,0 +1,34 @@
+"""report.html: one file that opens offline, in light and dark and on paper, without a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from synthesis.report import drawing, purpose
+
+Facts = dict[str, Any]
+
+NO_CHECK = (
+    "No check against the true rows was made, charged or uncharged, so nothing in this package is outside the "
+    "guarantee but what the next line names."
+)
+LISTED = 60
+"""Released tables that the page lists, the worst first; quality.json holds all."""
+
+
+def page(report: Facts, facts: Facts) -> str:
+    """The page of a package's ``quality.json`` (``report``) and of what the package says of itself (``facts``)."""
+    names = sorted(one["column"] for one in report["columns"])
+    return render_to_string(
+        "package/report.html",
+        {
+            "report": report, "facts": facts, "fit": purpose.fitness(report), "strip": drawing.strip(report["tables"]),
+            "heat": drawing.heat(names, report["tables"]), "columns": [drawing.bars(one) for one in report["columns"]],
+            "tables": report["tables"][:LISTED], "more_tables": max(0, len(report["tables"]) - LISTED),
+            "within": round(100 * report["within_noise"]), "disclosure": NO_CHECK,
+            "violations": sum(rule["violations"] for rule in report["rules"]),
+            "rare": sum(one["rare_values"] for one in report["columns"]),
+        },
+    )  # fmt: skip
