@@ -171,6 +171,9 @@ if PRODUCTION:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Who answers for the data: name, contact, officer (for data protection), type, sector, region. Register papers name it.
+CONTROLLER = env.json("CONTROLLER", default={})
+
 # Uploads: what one file may cost the machine before it is refused.
 LIMITS = {
     "upload_bytes": env.int("LIMIT_UPLOAD_BYTES", default=2 * 2**30),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -20,12 +19,10 @@ from audit import statements
 from audit.notes import PrivateKey
 from audit.verify_package import ATTESTATION, MANIFEST
 from privacy.values import IntArray
-from synthesis import describing
+from synthesis import describing, guarding, workbook
 from synthesis.report import page
 
 PART_ROWS = 50_000  # rows written at a time, which bounds memory
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MEDIA_TYPES = {
     ".csv": "text/csv",
     ".parquet": "application/vnd.apache.parquet",
@@ -33,6 +30,8 @@ MEDIA_TYPES = {
     ".md": "text/markdown",
     ".txt": "text/plain",
     ".html": "text/html",
+    ".yaml": "application/yaml",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 SUMS, TABLE = "sha256sums.txt", ("data.csv", "data.parquet")
 TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.txt", "VERIFY.txt": "package/VERIFY.txt"}
@@ -40,25 +39,6 @@ TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.t
 
 def package_folder(package_id: str) -> Path:
     return Path(settings.SITE_DIR) / "packages" / str(package_id)
-
-
-def guard_cell(cell: Any) -> Any:
-    """Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay as they are."""
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell):
-        return "'" + cell
-    return cell
-
-
-def guarded(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for CSV, with formulas disarmed in column names and text cells. (OWASP: CSV injection.)"""
-    text = table.select_dtypes(include=["object", "string"]).columns
-    return table.assign(**{name: guarded_column(table[name]) for name in text}).rename(columns=guard_cell)
-
-
-def guarded_column(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """The cells, disarmed; distinct cells are looked at once."""
-    dangerous = any(guard_cell(cell) is not cell for cell in cells.unique())
-    return cells.map(guard_cell) if dangerous else cells
 
 
 class TableFiles:
@@ -80,7 +60,7 @@ class TableFiles:
         self._files.close()
 
     def add(self, part: pd.DataFrame) -> None:
-        guarded(part).to_csv(self._csv, index=False, header=self._parquet is None, lineterminator="\n")
+        guarding.guarded(part).to_csv(self._csv, index=False, header=self._parquet is None, lineterminator="\n")
         if self._parquet is None:
             table = pa.Table.from_pandas(part, preserve_index=False)
             writer = pq.ParquetWriter(self._folder / "data.parquet", table.schema)
@@ -107,15 +87,20 @@ def write_shards(
                 beat()
 
 
-def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any], key: PrivateKey) -> dict[str, Any]:
+def write_package(
+    folder: Path, *, report: dict[str, Any], facts: dict[str, Any], key: PrivateKey, papers: Mapping[str, str]
+) -> dict[str, Any]:
     """Write the files that go with the table's own (``TableFiles``) and the manifest of all; returns the manifest.
 
-    ``facts`` are what the package says of itself (``synthesis.running.facts``); ``key`` signs.
+    ``facts`` are what the package says of itself (``synthesis.running.facts``); ``key`` signs; ``papers`` are texts by
+    file name (``synthesis.register``).
     """
+    no_workbook = workbook.write(folder / "data.parquet", folder / "data.xlsx", made_at=facts["made_at"])
     write_json(folder / "quality.json", report)
     (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
-    for name, template in TEXTS.items():
-        text = render_to_string(template, {"facts": facts, "report": report, "key": key.public})
+    words = {"facts": facts, "report": report, "key": key.public, "no_workbook": no_workbook}
+    texts = {name: render_to_string(template, words) for name, template in TEXTS.items()}
+    for name, text in (texts | dict(papers)).items():
         (folder / name).write_text(text, encoding="utf-8")
     described = describing.described(folder, facts, [describe(folder / name) for name in TABLE])
     for name, content in described.items():

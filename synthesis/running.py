@@ -19,6 +19,7 @@ from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.loop import Iteration, Loop, LoopSettings
 from synthesis.models import Job, Package, Run, RunEvent, SynthesisRequest
+from synthesis.register import papers
 from synthesis.states import JobKind
 from synthesis.states import RequestState as S
 from synthesis.transitions import SYSTEM, move
@@ -161,7 +162,8 @@ def conclude(job: Job, run: Run, loop: Loop) -> None:
     try:
         report = write_table(job, loop, folder) | {"iterations": requests.iterations(run)}
         told, key = facts(request, package), keys.signing()
-        package.manifest = packaging.write_package(folder, report=report, facts=told, key=key)
+        written = papers.papers(request, told, report)
+        package.manifest = packaging.write_package(folder, report=report, facts=told, key=key, papers=written)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # half a package, or one that breaks a rule, is none
         raise

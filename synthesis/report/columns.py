@@ -51,19 +51,21 @@ def column(counts: FloatArray, table: NoisyMarginal, total: float, labels: Label
     residual = np.sqrt(np.mean((noised - counts) ** 2)) / table.sigma
     rare = noised < DEVIATIONS * table.sigma
     names, order = labels(name_of(table)), np.argsort(-noised, kind="stable")
+    common = order[:SHOWN].tolist()
     return {
         "column": name_of(table),
         "residual_over_sigma": round(float(residual), 3),
         "band": share(DEVIATIONS * table.sigma, total),
-        "values": [value(names[code], noised[code], counts[code], total, bool(rare[code])) for code in order[:SHOWN].tolist()],
+        "values": [value(names[code], noised[code], counts[code], total, rare[code]) for code in common],
         "others": others(counts[order[SHOWN:]], noised[order[SHOWN:]], total),
-        "rare": [names[code] for code in np.flatnonzero(rare)][:SHOWN],
+        "rare": [names[code] for code in np.flatnonzero(rare).tolist()][:SHOWN],
         "rare_values": int(rare.sum()),
     }  # fmt: skip
 
 
-def value(name: str, noised: float, synthetic: float, total: float, rare: bool) -> dict[str, Any]:
-    return {"value": name, "noised": share(max(noised, 0), total), "synthetic": share(synthetic, total), "rare": rare}
+def value(name: str, noised: float, synthetic: float, total: float, rare: np.bool_) -> dict[str, Any]:
+    shares = {"noised": share(max(noised, 0), total), "synthetic": share(synthetic, total)}
+    return {"value": name, **shares, "rare": bool(rare)}
 
 
 def others(counts: FloatArray, noised: FloatArray, total: float) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit.notes import PrivateKey
-from synthesis import packaging
+from synthesis import guarding, packaging
 
 KEY = PrivateKey("llmsynthor/log-test", bytes(range(32)))
 
@@ -23,26 +23,27 @@ FACTS = {
     "made_at": "2030-01-02T03:04:05+00:00",
 }  # fmt: skip
 REPORT = {
-    "rows": 3, "tvd2_vs_noised": 0.01, "within_noise": 1.0, "never_measured": [], "tables": [],
+    "rows": 3, "tvd1_vs_noised": 0.01, "tvd2_vs_noised": 0.01, "columns": [], "targets": [],
+    "within_noise": 1.0, "never_measured": [], "tables": [],
     "rules": [{"rule": 'x < 4 implies kind == "b"', "reason": "so it is", "violations": 0}],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")'])
 def test_formulas_are_disarmed(cell: str) -> None:
-    assert packaging.guard_cell(cell) == "'" + cell
+    assert guarding.guard_cell(cell) == "'" + cell
 
 
 @pytest.mark.parametrize("cell", ["-5", "+3.2", "-1e-9", "plain", "a=b", "", 7, -2.5, None])
 def test_numbers_and_plain_text_stay(cell: object) -> None:
-    assert packaging.guard_cell(cell) is cell
+    assert guarding.guard_cell(cell) is cell
 
 
 def write(folder: Path, *parts: pd.DataFrame) -> dict:
     with packaging.TableFiles(folder) as files:
         for part in parts:
             files.add(part)
-    return packaging.write_package(folder, report=REPORT, facts=FACTS, key=KEY)
+    return packaging.write_package(folder, report=REPORT, facts=FACTS, key=KEY, papers={"dpia.md": "A draft"})
 
 
 def test_every_file_is_in_the_manifest_with_its_hash(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_every_file_is_in_the_manifest_with_its_hash(tmp_path: Path) -> None:
     manifest = write(tmp_path, table)
     assert {file["name"] for file in manifest["files"]} == {
         "data.csv", "data.parquet", "quality.json", "README.md", "guarantee.txt", "VERIFY.txt", "sha256sums.txt",
-        "attestation.json", "datapackage.json", "croissant.json", "prov.json",
+        "attestation.json", "datapackage.json", "croissant.json", "prov.json", "data.xlsx", "report.html", "dpia.md",
     }  # fmt: skip
     for file in manifest["files"]:
         assert hashlib.sha256((tmp_path / file["name"]).read_bytes()).hexdigest() == file["sha256"]
@@ -72,7 +73,7 @@ def test_a_table_in_one_part_is_what_pandas_writes_at_once(tmp_path: Path) -> No
     write(tmp_path, table)
     table.to_parquet(tmp_path / "whole.parquet", index=False)
     assert (tmp_path / "data.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
-    packaging.guarded(table).to_csv(tmp_path / "whole.csv", index=False, lineterminator="\n")
+    guarding.guarded(table).to_csv(tmp_path / "whole.csv", index=False, lineterminator="\n")
     assert (tmp_path / "data.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 

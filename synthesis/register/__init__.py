@@ -1,0 +1,1 @@
+"""What a package tells registers and authorities: data card, records of processing, impact assessment, DP registry."""
