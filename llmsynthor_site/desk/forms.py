@@ -46,6 +46,15 @@ class DutiesFilter(PeriodForm):
     person = forms.CharField(required=False, max_length=150, label="Username")
 
 
+class LineageFilter(OfDataset):
+    field_order = ("dataset", "model", "template", "since", "until", "zone")
+    model = forms.CharField(required=False, max_length=200, label="Model")
+    template = forms.RegexField(
+        r"^[0-9a-f]{64}$", required=False, label="Template (SHA-256)",
+        error_messages={"invalid": "A template is named by its SHA-256: 64 characters from 0 to 9 and a to f."},
+    )  # fmt: skip
+
+
 class AccessFilter(OfDataset):
     field_order = ("person", "dataset", "since", "until", "zone")
     person = forms.CharField(required=False, max_length=150, label="Username")

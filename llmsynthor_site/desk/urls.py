@@ -12,5 +12,6 @@ urlpatterns = [
     path("access/", views.downloads_page, name="desk-access"),
     path("access/grants/", views.grants_page, name="desk-grants"),
     path("access/people/", views.people_page, name="desk-people"),
+    path("lineage/", views.lineage_page, name="desk-lineage"),
     path("runs/<uuid:run>/", views.run_of, name="desk-run"),
 ]

@@ -15,8 +15,8 @@ from audit import checking
 from audit.forms import ListExportForm, PeriodForm, zone_of
 from audit.models import PromptRecord
 from audit.views.common import Lines, export_page, may_export, may_read, number_in
-from llmsynthor_site.desk import access, duties, ledger
-from llmsynthor_site.desk.forms import AccessFilter, DutiesFilter, LedgerFilter
+from llmsynthor_site.desk import access, duties, ledger, lineage
+from llmsynthor_site.desk.forms import AccessFilter, DutiesFilter, LedgerFilter, LineageFilter
 from llmsynthor_site.desk.steps import step
 from privacy import overviews
 from synthesis.models import Run
@@ -108,6 +108,15 @@ def people_page(http: HttpRequest) -> HttpResponse:
     page = Paginator(access.people(form.asked.get("person", "")), PAGE).get_page(http.GET.get("page"))
     people = access.with_activity(list(page.object_list))
     return render(http, "desk/people.html", {"page": page, "people": people})
+
+
+@require_safe
+@may_read
+def lineage_page(http: HttpRequest) -> HttpResponse:
+    form = LineageFilter(http.GET, zone=zone_of(http.COOKIES))
+    page = Paginator(lineage.packages(form), PAGE).get_page(http.GET.get("page"))
+    context = {"form": form, "filtered": bool(form.asked), "page": page, "templates": lineage.templates()}
+    return render(http, "desk/lineage.html", context)
 
 
 def told_of(form: PeriodForm) -> dict[str, str]:

@@ -37,6 +37,7 @@ DESK: tuple[tuple[str, str], ...] = (
     ("Ledger", "desk-ledger"),
     ("Duties", "desk-duties"),
     ("Access", "desk-access"),
+    ("Lineage", "desk-lineage"),
     ("Verification", "audit-check"),
 )
 

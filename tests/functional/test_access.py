@@ -69,7 +69,7 @@ EXPECTED = {
 }
 AUDITORS_ALONE = (
     "desk", "desk-exposure", "desk-exposure-export", "desk-ledger", "desk-ledger-export", "desk-duties", "desk-access",
-    "desk-grants", "desk-people", "audit-check", "audit-list-export",
+    "desk-grants", "desk-people", "desk-lineage", "audit-check", "audit-list-export",
 )  # fmt: skip
 
 

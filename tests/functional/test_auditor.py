@@ -146,6 +146,7 @@ def pages(site: request_site.Site) -> Iterator[tuple[str, str]]:
     yield "desk-duties", "/desk/duties/"
     yield "desk-access", "/desk/access/"
     yield "desk-people", "/desk/access/people/"
+    yield "desk-lineage", "/desk/lineage/"
     yield "desk-export", "/log/export/?by=system"
     yield "desk-check", "/log/check/"
     yield "desk-wrong-filter", "/log/?since=2026-13-45&mentions=x"
@@ -170,6 +171,7 @@ def test_a_desk_with_nothing_on_it_says_so(small: request_site.Site, sign_in: An
         "/desk/duties/": "No request was submitted yet.",
         "/desk/access/": "Nothing was downloaded yet.",
         "/desk/access/grants/": "Nobody holds a grant",
+        "/desk/lineage/": "No package was made yet.",
         "/log/check/": "This log was not checked here yet.",
     }.items():
         page.goto(address)

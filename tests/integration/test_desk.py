@@ -33,7 +33,7 @@ from tests.audit_story import PROMPT
 pytestmark = pytest.mark.django_db(databases=["default", "log"])
 whole_way = pytest.mark.django_db(transaction=True, databases=["default", "log"])
 PAGES = ("/desk/", "/desk/exposure/", "/desk/ledger/", "/desk/duties/", "/desk/access/", "/desk/access/grants/",
-         "/desk/access/people/", "/log/", "/log/check/", "/log/entries/3/")  # fmt: skip
+         "/desk/lineage/", "/desk/access/people/", "/log/", "/log/check/", "/log/entries/3/")  # fmt: skip
 
 WHO_IS_LOOKING = 4
 """Queries of every page: the session, the person, their roles, how many notices they have not read."""
