@@ -31,6 +31,7 @@ from privacy.schema_parts import (
 )
 from privacy.schema_reading import Reader, as_text, load
 from privacy.schema_rules import read_rules
+from privacy.schema_uses import Uses, read_uses
 from privacy.values import Domain, HardRule, IntArray, PrivacyUnit
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Schema:
     cap_delta: Decimal
     maximum_rows: int | None
     purposes: tuple[str, ...]
+    uses: Uses
     delimiter: str
     missing_values: frozenset[str]
     columns: tuple[Column, ...]
@@ -200,7 +202,7 @@ def _read(top: Reader, text: str) -> Schema | None:
     unit = read_unit(top)
     cap, delta, cap_delta = read_cap(top)
     most = top.whole("maximumRows", least=1, most=MOST_ROWS, default=MOST_ROWS)
-    purposes = top.texts("purposes")
+    purposes, uses = top.texts("purposes"), read_uses(top)
     public = top.flag("publicLabels", default=False)
     missing = frozenset(read_missing(top))
     delimiter = read_delimiter(top)
@@ -226,6 +228,7 @@ def _read(top: Reader, text: str) -> Schema | None:
         cap_delta=cap_delta,
         maximum_rows=None if most == MOST_ROWS else most,
         purposes=purposes,
+        uses=uses,
         delimiter=delimiter,
         missing_values=missing,
         columns=columns,

@@ -18,6 +18,8 @@ KINDS = (
     (pa.types.is_floating, "number", "sc:Float"),
     (pa.types.is_temporal, "any", "sc:DateTime"),
 )
+DECLARED = {"integer": "sc:Integer", "number": "sc:Float", "boolean": "sc:Boolean"}
+"""Types of declared columns; moments are written in more ways than one type has."""
 OTHERS = ("string", "sc:Text")
 """Whatever else a column holds is a text. A moment is written in more ways than Table Schema has a type for."""
 PRIVACY = "urn:llmsynthor:privacy:"
@@ -88,6 +90,28 @@ def croissant(columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:
         "distribution": [file_object(file) for file in files],
         "recordSet": [{"@type": "cr:RecordSet", "@id": "table", "name": "table", "field": fields}],
         "dp:differentialPrivacy": {f"dp:{name}": value for name, value in facts["privacy"].items()},
+    }  # fmt: skip
+
+
+def listed(facts: Facts) -> Facts:
+    """Croissant of a package that is named but not handed out: files with their hashes, the columns declared public."""
+    fields = [listed_field(one["name"], one["kind"], one["title"]) for one in facts["columns"]]
+    sets = [{"@type": "cr:RecordSet", "@id": "table", "name": "table", "field": fields}] if fields else []
+    return {
+        "@context": CONTEXT, "@type": "sc:Dataset", "conformsTo": f"{CROISSANT}1.1", "name": facts["title"],
+        "description": about(facts), "identifier": facts["package"], "url": f"urn:uuid:{facts['package']}",
+        "datePublished": facts["made_at"], "version": "1.0.0", "conditionsOfAccess": "On request",
+        "usageInfo": [one["code"] for one in facts["uses"]],
+        "distribution": [file_object(file) for file in facts["files"]], "recordSet": sets,
+        "dp:differentialPrivacy": {f"dp:{name}": value for name, value in facts["privacy"].items()},
+    }  # fmt: skip
+
+
+def listed_field(name: str, kind: str, title: str) -> Facts:
+    return {
+        "@type": "cr:Field", "@id": f"table/{name}", "name": name, "description": title or name,
+        "dataType": DECLARED.get(kind, "sc:Text"),
+        "source": {"fileObject": {"@id": "data.parquet"}, "extract": {"column": name}},
     }  # fmt: skip
 
 
