@@ -61,6 +61,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "budget": privacy.budget(request.dataset.population_id),
         "columns": privacy.dictionary(request.dataset),
         "rules": request.snapshot.get("rules", []),
+        "uses": privacy.schema(request.dataset).uses.in_words(),
     }
 
 

@@ -49,6 +49,7 @@ def everyone(small: request_site.Site) -> dict[str, User]:
 EXPECTED = {
     "request": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "gate": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "report": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "run": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "prompts": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "prompt": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
@@ -80,6 +81,7 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
     addresses = {
         "request": reverse("request-detail", args=[request.pk]),
         "gate": reverse("request-gate", args=[request.pk, "output"]),
+        "report": reverse("request-report", args=[request.pk]),
         "run": reverse("request-run", args=[request.pk]),
         "prompts": reverse("request-prompts", args=[request.pk]),
         "prompt": reverse("request-prompt", args=[request.pk, prompt.intent_id]),
