@@ -55,6 +55,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:opened": ("release", "request"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
+    # with a what-if sentence also what_if_sha256, of the sentence as a JSON string, as it stands in prompts
     "synthesis:request:submitted": ("request", "content_hash"),
     "synthesis:request:*": ("request",),
     "synthesis:reference:attached": ("reference", "dataset", "rows", "file_sha256", "components_sha256"),

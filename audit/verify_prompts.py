@@ -10,7 +10,8 @@ from audit import canonical, rendering
 from audit.archive import Archive, KeptBody
 from audit.findings import Findings
 from audit.leaves import Leaf, time_of
-from audit.segments import SEGMENT_TYPES, Declared, DPValue, Prompt, Synthetic, Template, found_in
+from audit.segments import SEGMENT_TYPES, Declared, DPValue, FreeText, Prompt, Synthetic, Template, found_in
+from audit.verify_free_texts import FreeTexts
 
 COUNTED = {kind.type: f"segments {kind.type}" for kind in SEGMENT_TYPES}
 COUNTED[Synthetic.type] += ", recorded, not recomputed"
@@ -116,6 +117,9 @@ def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findin
             elif isinstance(segment, Declared) and segment.source.startswith("release:"):
                 reason = releases.problem_of_labels(segment, before=intent.index, findings=findings)
                 findings.expect(not reason, "found labels", place, reason)
+            elif isinstance(segment, FreeText):
+                reason = releases.texts.problem(segment, intent, findings)
+                findings.expect(not reason, "free texts", place, reason)
 
 
 class Releases:
@@ -126,6 +130,7 @@ class Releases:
         self.paid: dict[str, frozenset[str]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
         self.labels: dict[str, list[list[str]] | None] = {}
+        self.texts = FreeTexts(archive)
         for leaf in archive.leaves:
             if leaf.action == "privacy:release:measured":
                 name = str(leaf.facts["release"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from audit import canonical
 from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
 from privacy import discoveries, manifesting, selectors
 from privacy.values import Release
-from synthesis import costs, manners
+from synthesis import costs, manners, scenario_prompts, what_if
 from synthesis.hashing import hash_of
 from synthesis.manners import Manner
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -18,6 +19,8 @@ from synthesis.states import EMBEDDED
 
 MAX_ITERATIONS = 24
 ATTEMPTS = 3
+SCENARIO_QUESTIONS = 2
+"""How often a what-if sentence is put before a model that gives no usable answer."""
 
 
 def builder(request: SynthesisRequest) -> PromptBuilder:
@@ -53,7 +56,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "request": str(request.pk),
         "release": str(request.release_key),
         **request.provider.as_json(),
-        "templates": [{"name": template.name, "sha256": template.sha256} for template in TEMPLATES],
+        "templates": [{"name": template.name, "sha256": template.sha256} for template in wording(request)],
         "manner": manner(request).as_json(),
         "takeover": request.takeover and request.provider.name != EMBEDDED,
         "parameters_sha256": fingerprint(empty.parameters),
@@ -62,9 +65,19 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
-        "free_text": [],
-        "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS, **costs.caps_for(request)},
+        **what_if.in_manifest(request),
+        "caps": {"calls": steps_of(request) * ATTEMPTS, "attempts_per_step": ATTEMPTS, **costs.caps_for(request)},
     }
+
+
+def wording(request: SynthesisRequest) -> tuple[Template, ...]:
+    """Every template that this request's prompts may be made of."""
+    return tuple(dict.fromkeys((*TEMPLATES, *(scenario_prompts.TEMPLATES if request.what_if else ()))))
+
+
+def steps_of(request: SynthesisRequest) -> int:
+    """The most questions that its run may ask."""
+    return MAX_ITERATIONS + (SCENARIO_QUESTIONS if request.what_if else 0)
 
 
 def draw_up(request: SynthesisRequest) -> EgressManifest:
@@ -105,7 +118,8 @@ class Known:
         self.release = manifest["release"]
         self.templates = {template["sha256"] for template in manifest["templates"]}
         self.measurements = {statistic["measurement"] for statistic in manifest["statistics"]}
-        self.approved = {text["approval"] for text in manifest["free_text"]}
+        texts = manifest["free_text"]
+        self.approved = {(text["approval"], canonical.dumps(text["text"]).decode()) for text in texts}
         self.words = words(manifest)
 
     def objection(self, segment: Segment) -> str:
@@ -114,7 +128,7 @@ class Known:
                 return f"template {segment.name} is not the approved version"
             case DPValue() if segment.release != self.release or segment.measurement not in self.measurements:
                 return "a statistic is not among those approved"
-            case FreeText() if segment.approval not in self.approved:
+            case FreeText() if (segment.approval, segment.text) not in self.approved:
                 return "a free text was not approved"
             case Declared() if not self.spells(segment):
                 return "a declared text is not among the approved facts"

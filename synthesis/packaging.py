@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +18,6 @@ from django.template.loader import render_to_string
 from audit import statements
 from audit.notes import PrivateKey
 from audit.verify_package import ATTESTATION, MANIFEST
-from privacy.values import IntArray
 from synthesis import describing
 
 PART_ROWS = 50_000  # rows written at a time, which bounds memory
@@ -33,6 +31,8 @@ MEDIA_TYPES = {
     ".txt": "text/plain",
 }
 SUMS, TABLE = "sha256sums.txt", ("data.csv", "data.parquet")
+SUPPOSED = ("data-what-if.csv", "data-what-if.parquet")
+"""The table under a what-if, beside the one as the statistics say."""
 TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.txt", "VERIFY.txt": "package/VERIFY.txt"}
 
 
@@ -60,15 +60,15 @@ def guarded_column(cells: pd.Series[Any]) -> pd.Series[Any]:
 
 
 class TableFiles:
-    """``data.csv`` and ``data.parquet`` of a package, written part by part: one row group each.
+    """``data.csv`` and ``data.parquet`` of a package, or two other ``names``, written part by part: one row group each.
 
     All parts must have the same columns of the same types.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: tuple[str, str] = TABLE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._files = folder, ExitStack()
-        self._csv = self._files.enter_context((folder / "data.csv").open("w", encoding="utf-8", newline=""))
+        self._to_parquet, self._files = folder / names[1], ExitStack()
+        self._csv = self._files.enter_context((folder / names[0]).open("w", encoding="utf-8", newline=""))
         self._parquet: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -81,28 +81,16 @@ class TableFiles:
         guarded(part).to_csv(self._csv, index=False, header=self._parquet is None, lineterminator="\n")
         if self._parquet is None:
             table = pa.Table.from_pandas(part, preserve_index=False)
-            writer = pq.ParquetWriter(self._folder / "data.parquet", table.schema)
+            writer = pq.ParquetWriter(self._to_parquet, table.schema)
             self._parquet = self._files.enter_context(writer)
         else:
             table = pa.Table.from_pandas(part, schema=self._parquet.schema, preserve_index=False)
         self._parquet.write_table(table)
 
 
-def write_shards(
-    shards: Iterable[IntArray],
-    folder: Path,
-    *,
-    check: Callable[[IntArray], None],
-    decode: Callable[[IntArray], pd.DataFrame],
-    beat: Callable[[], None] = lambda: None,
-) -> None:
-    """Check every shard, then decode and write it part by part; ``beat`` is called after each part."""
-    with TableFiles(folder) as files:
-        for shard in shards:
-            check(shard)
-            for start in range(0, len(shard), PART_ROWS):
-                files.add(decode(shard[start : start + PART_ROWS]))
-                beat()
+def parts(rows: int) -> list[slice]:
+    """Consecutive rows of a shard, as many at a time as may be held decoded."""
+    return [slice(start, start + PART_ROWS) for start in range(0, rows, PART_ROWS)]
 
 
 def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any], key: PrivateKey) -> dict[str, Any]:
@@ -114,7 +102,8 @@ def write_package(folder: Path, *, report: dict[str, Any], facts: dict[str, Any]
     for name, template in TEXTS.items():
         text = render_to_string(template, {"facts": facts, "report": report, "key": key.public})
         (folder / name).write_text(text, encoding="utf-8")
-    described = describing.described(folder, facts, [describe(folder / name) for name in TABLE])
+    tables = [describe(folder / name) for name in (*TABLE, *SUPPOSED) if (folder / name).exists()]
+    described = describing.described(folder, facts, tables)
     for name, content in described.items():
         write_json(folder / name, content)
     sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.iterdir()))

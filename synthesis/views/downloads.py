@@ -20,6 +20,8 @@ from synthesis.views.common import visible_request
 ABOUT = {
     "data.csv": "The synthetic table, for any spreadsheet or script.",
     "data.parquet": "The same table with its column types.",
+    "data-what-if.csv": "The table under the what-if sentence, which departs from the statistics by design.",
+    "data-what-if.parquet": "The same table with its column types.",
     "quality.json": "How closely it agrees with the noised statistics.",
     "README.md": "What this is, how it was made, and how to cite its privacy statement.",
     "guarantee.txt": "What the table's privacy guarantee says, exactly and in plain words, and what it does not cover.",

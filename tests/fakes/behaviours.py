@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tests.fakes import faults, plain
 from tests.fakes.protocol import Behaviour, completion, guidance_of, missing, proposal, proposing
+from tests.fakes.scenarios import supposed
 
 CHANCE = 3.0  # standard deviations of the public table's own sampling that a shift must exceed to be spoken of
 FEWEST = 5  # public rows that a group needs before anything is said of it
@@ -21,6 +22,8 @@ FEWEST = 5  # public rows that a group needs before anything is said of it
 def first_cells(body: bytes) -> tuple[int, bytes]:
     """A useful answer: one proposal for each under-represented cell, every other column free."""
     guidance = guidance_of(body)
+    if "assumption" in guidance:
+        return proposing(*supposed(guidance))
     found = [
         proposal(guidance, one["where"], one["target"] - one["now"], "There are too few of these.")
         for one in guidance["discrepancies"]
@@ -34,6 +37,8 @@ def informed(public: NDArray[np.integer[Any]]) -> Behaviour:
 
     def answer(body: bytes) -> tuple[int, bytes]:
         guidance = guidance_of(body)
+        if "assumption" in guidance:
+            return proposing(*supposed(guidance))
         boxes = [(one, _supported(guidance, one["where"], public)) for one in missing(guidance)]
         found = [
             proposal(guidance, box, one["target"] - one["now"], "Where such records are found elsewhere.")
@@ -100,8 +105,10 @@ def malicious(body: bytes) -> tuple[int, bytes]:
 
 
 def contrary(body: bytes) -> tuple[int, bytes]:
-    """More of whatever there is too much of already."""
+    """More of whatever there is too much of already, and the other way round than a what-if says."""
     guidance = guidance_of(body)
+    if "assumption" in guidance:
+        return proposing(*supposed(guidance, contrary=True))
     found = [
         proposal(guidance, one["where"], one["now"] - one["target"], "More of these.")
         for one in guidance["discrepancies"]

@@ -56,7 +56,7 @@ class Kind:
 
     def said(self, request: dict[str, Any], body: bytes, read: int) -> bytes:
         text = request["messages"][-1]["content"]
-        if "discrepancies" in text:
+        if '"discrepancies"' in text or '"assumption"' in text:
             made = self.answer(body)
             return made.body if isinstance(made, Reply) else made[1]
         if "response_format" in request and self.enforces:

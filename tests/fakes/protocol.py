@@ -64,11 +64,14 @@ def models(*names: str, **facts: Any) -> bytes:
 
 
 def guidance_of(body: bytes) -> dict[str, Any]:
-    """The guidance JSON inside the last user message; ValueError where there is none."""
+    """The guidance JSON inside the last user message; ValueError where there is none.
+
+    That of a what-if has an assumption instead of discrepancies, of which there are then none.
+    """
     found = json.loads(json.loads(body)["messages"][-1]["content"])
-    if not isinstance(found, dict) or not {"columns", "discrepancies"} <= found.keys():
+    if not isinstance(found, dict) or "columns" not in found or not {"discrepancies", "assumption"} & found.keys():
         raise ValueError("no guidance")
-    return found
+    return {"discrepancies": [], **found}
 
 
 def proposal(guidance: dict[str, Any], where: Mapping[str, list[str]], records: int, reason: str) -> dict[str, Any]:
