@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
+
 from audit import canonical
 from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
-from privacy import discoveries, manifesting, selectors
+from privacy import discoveries, free_texts, manifesting, selectors
 from privacy.values import Release
-from synthesis import costs, manners, scenario_prompts, what_if
+from synthesis import costs, manners, scenario_prompts, text_prompts, what_if
 from synthesis.hashing import hash_of
 from synthesis.manners import Manner
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -21,6 +23,8 @@ MAX_ITERATIONS = 24
 ATTEMPTS = 3
 SCENARIO_QUESTIONS = 2
 """How often a what-if sentence is put before a model that gives no usable answer."""
+FIRST_TEXT = MAX_ITERATIONS + SCENARIO_QUESTIONS + 1
+"""The number of the first question about texts; those before are the loop's and the what-if's."""
 
 
 def builder(request: SynthesisRequest) -> PromptBuilder:
@@ -66,18 +70,44 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
         **what_if.in_manifest(request),
-        "caps": {"calls": steps_of(request) * ATTEMPTS, "attempts_per_step": ATTEMPTS, **costs.caps_for(request)},
-    }
+        **texts_told(request),
+        "caps": {"calls": steps_of(request) * ATTEMPTS, "attempts_per_step": ATTEMPTS,
+                 "text_questions": text_questions(request), **costs.caps_for(request)},
+    }  # fmt: skip
+
+
+def texts_told(request: SynthesisRequest) -> dict[str, Any]:
+    """The manifest's entry on texts to be written: what the model is told of each column, and its answer's form."""
+    if not writes(request):
+        return {"written": []}
+    form = Declared.of_json(text_prompts.SCHEMA, source="settings:texts") if manner(request).form else None
+    return {"written": free_texts.facts(request.dataset), "text_schema_sha256": fingerprint(form)}
+
+
+def writes(request: SynthesisRequest) -> bool:
+    """Whether a model is asked for texts at all."""
+    return request.provider.name != EMBEDDED and bool(free_texts.written(request.dataset))
+
+
+def text_questions(request: SynthesisRequest) -> int:
+    """The most questions about texts: as many as all batches of all tables need, within the site's limit."""
+    if not writes(request):
+        return 0
+    sizes = [text_prompts.batch_size(column, manner(request)) for column in free_texts.written(request.dataset)]
+    tables = 2 if request.what_if else 1
+    needed = sum(-(-tables * request.rows // size) + tables for size in sizes)
+    return min(int(settings.TEXT_QUESTIONS), needed)
 
 
 def wording(request: SynthesisRequest) -> tuple[Template, ...]:
     """Every template that this request's prompts may be made of."""
-    return tuple(dict.fromkeys((*TEMPLATES, *(scenario_prompts.TEMPLATES if request.what_if else ()))))
+    supposing = scenario_prompts.TEMPLATES if request.what_if else ()
+    return tuple(dict.fromkeys((*TEMPLATES, *supposing, *(text_prompts.TEMPLATES if writes(request) else ()))))
 
 
 def steps_of(request: SynthesisRequest) -> int:
     """The most questions that its run may ask."""
-    return MAX_ITERATIONS + (SCENARIO_QUESTIONS if request.what_if else 0)
+    return MAX_ITERATIONS + (SCENARIO_QUESTIONS if request.what_if else 0) + text_questions(request)
 
 
 def draw_up(request: SynthesisRequest) -> EgressManifest:
@@ -100,7 +130,8 @@ def outside(manifest: dict[str, Any], prompt: Prompt, *, provider: dict[str, Any
         return "the approved number of calls is used up"
     if fingerprint(prompt.parameters) != manifest["parameters_sha256"]:
         return "the request's parameters are not those approved"
-    if fingerprint(prompt.response_schema) != manifest["answer_schema_sha256"]:
+    forms = {manifest[name] for name in ("answer_schema_sha256", "text_schema_sha256") if name in manifest}
+    if fingerprint(prompt.response_schema) not in forms:
         return "the answer's form is not the one approved"
     return next((reason for message in prompt.messages if (reason := foreign(manifest, message))), "")
 
@@ -153,11 +184,12 @@ class Known:
 
 
 def words(manifest: dict[str, Any]) -> set[str]:
-    """Every word a prompt may use beside the templates: codes, and labels declared public."""
+    """Every word a prompt may use beside the templates: codes, labels declared public, what texts are to hold."""
     widest = max(column["values"] for column in manifest["columns"])
     codes = {column["code"] for column in manifest["columns"]} | {value_code(code) for code in range(widest)}
     public = {name for fact in manifest["declared"] for name in (fact["column"], *fact["labels"])}
-    return codes | public
+    texts = (each[name] for each in manifest.get("written", []) for name in ("column", "language", "instruction"))
+    return codes | public | set(texts)
 
 
 def untrue(release: Release, prompt: Prompt) -> str:

@@ -20,7 +20,7 @@ from audit.errors import AuditError
 from audit.recorded import Attempt
 from audit.rendering import from_map, render
 from audit.segments import Prompt, Synthetic
-from synthesis import envelope, environment, packaging, stepping, supposing, tabling
+from synthesis import costs, envelope, environment, packaging, stepping, supposing, tabling
 from synthesis.comparing import MISSING, Difference, differences
 from synthesis.gateway import NoAnswer, given_up
 from synthesis.llm.recorded import RecordedProvider
@@ -166,13 +166,13 @@ class _Again:
                 self.found.counts["iterations worked out again"] += 1
             number = self.found.counts["iterations worked out again"] + 1
             supposed = supposing.suppose(loop, request, self.ask, number=number)
+            self.table(loop, supposed.scenario if supposed else None)
         except _Ended as ended:
             self.found.notes.append(str(ended))
             return
         for attempt in self.every():
             if attempt.sequence not in self.asked:
                 self.differs(attempt, "a whole prompt", "none: the loop asks nothing here", "a prompt")
-        self.table(loop, supposed.scenario if supposed else None)
 
     def ask(self, prompt: Prompt, number: int) -> bytes:
         """What the request's own provider answered then."""
@@ -182,7 +182,17 @@ class _Again:
         ]
         if not self.by(mine, number) and (given_up(earlier) or self.by(EMBEDDED, number)):
             raise NoAnswer("the endpoint was not asked here")
+        if not self.by(mine, number):
+            self.affordable(prompt, number)
         return self.answer(prompt, number, mine)
+
+    def affordable(self, prompt: Prompt, number: int) -> None:
+        """Raise NoAnswer where a cap kept the run from asking: what was set aside before leaves too little."""
+        earlier = [row for row in self.run.reservations.all() if row.sequence < number]
+        try:
+            costs.within_caps(self.run, prompt, earlier)
+        except costs.CapReached as cap:
+            raise NoAnswer(str(cap)) from cap
 
     def instead(self, prompt: Prompt, number: int) -> bytes:
         """What the embedded proposer answered in its place."""
@@ -244,11 +254,12 @@ class _Again:
 
     def table(self, loop: Loop, scenario: Scenario | None) -> None:
         """Draw and write the tables again; their files must be those of the package, bit for bit."""
-        if self.package is None:
-            return
         names = tabling.files_of(scenario)
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-            tabling.Writer(self.run.request, loop, scenario, beat=lambda: None).write(Path(folder))
+            writer = tabling.Writer(self.run.request, loop, scenario, ask=self.ask, beat=lambda: None)
+            writer.write(Path(folder))
+            if self.package is None:
+                return
             again = {name: packaging.sha256_of(Path(folder) / name) for name in names}
             self.keep(Path(folder), names)
         files = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}

@@ -149,10 +149,11 @@ def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
     RunEvent.objects.create(run=run, sequence=run.events.count() + 1, kind=kind, data=data)
 
 
-def write_table(job: Job, loop: Loop, folder: Path, supposed: Supposed | None) -> dict[str, Any]:
-    """Write the table, and the one under a what-if beside it; the report of both."""
+def write_table(job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed | None) -> dict[str, Any]:
+    """Write the table, and the one under a what-if beside it, texts included; the report of both."""
     scenario = supposed.scenario if supposed else None
-    return tabling.Writer(job.request, loop, scenario, beat=lambda: beat(job)).write(folder)
+    ask = askers(job, run).first
+    return tabling.Writer(job.request, loop, scenario, ask=ask, beat=lambda: beat(job)).write(folder)
 
 
 def conclude(job: Job, run: Run, loop: Loop, supposed: Supposed | None) -> None:
@@ -161,7 +162,7 @@ def conclude(job: Job, run: Run, loop: Loop, supposed: Supposed | None) -> None:
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
     try:
-        report = write_table(job, loop, folder, supposed) | {"iterations": requests.iterations(run)}
+        report = write_table(job, run, loop, folder, supposed) | {"iterations": requests.iterations(run)}
         told, key = facts(request, package) | supposing.facts(request, supposed), keys.signing()
         package.manifest = packaging.write_package(folder, report=report, facts=told, key=key)
     except BaseException:

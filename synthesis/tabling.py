@@ -21,8 +21,12 @@ from synthesis.checks import Check
 from synthesis.loop import Loop, Scenario, Swap
 from synthesis.models import SynthesisRequest
 from synthesis.packaging import SUPPOSED, TABLE, TableFiles, parts
+from synthesis.stepping import Ask
+from synthesis.texting import TextWriter
 
 Decode = Callable[[IntArray], pd.DataFrame]
+EVERY_ROW, REPLACED = "data", "data-what-if, replaced rows"
+"""What texts are written for: each row of the first table, and those rows of the other that differ from it."""
 OTHER_SEED = 1
 """Added to the seed for the cells of arriving records, so that those of the first table are what they always are."""
 
@@ -36,12 +40,13 @@ def files_of(scenario: Scenario | None) -> tuple[str, ...]:
 
 
 class Writer:
-    """One request's tables; ``beat`` is called after each part."""
+    """One request's tables; ``ask`` has texts written, ``beat`` is called after each part."""
 
     def __init__(
-        self, request: SynthesisRequest, loop: Loop, scenario: Scenario | None, *, beat: Callable[[], None]
+        self, request: SynthesisRequest, loop: Loop, scenario: Scenario | None, *, ask: Ask, beat: Callable[[], None]
     ) -> None:
         self.request, self.loop, self.scenario, self.beat = request, loop, scenario, beat
+        self.texts = TextWriter(request, ask)
         release, rules = selectors.released(request.release_key), selectors.rules(request.dataset)
         self.checks = [Check(release, rules) for _ in range(1 if scenario is None else 2)]
         self.replaced = 0
@@ -62,6 +67,7 @@ class Writer:
 
     def report(self) -> dict[str, Any]:
         plain, *other = [check.report() for check in self.checks]
+        plain |= {"texts": self.texts.report()}
         if not other:
             return plain
         return plain | {"under_what_if": other[0] | {"replaced": round(self.replaced / self.request.rows, 5)}}
@@ -75,8 +81,9 @@ class Writer:
                 self.checks[1].add(swap.applied(shard))
                 self.replaced += len(swap.arriving)
             for records, leaving, arriving in _in_parts(shard, swap):
-                plain = decode(records)
-                yield plain, _exchanged(plain, leaving, arrive(arriving)) if len(arriving) else plain
+                plain = self.texts.added(decode(records), records, EVERY_ROW)
+                others = self.texts.added(arrive(arriving), arriving, REPLACED)
+                yield plain, _exchanged(plain, leaving, others) if len(arriving) else plain
 
     def decoder(self, more: int) -> Decode:
         request = self.request

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 from privacy.values import Domain, IntArray
 from synthesis.llm.base import Proposal, ProposalPlan
@@ -104,7 +105,8 @@ class Scenario:
 
 def _telling(plan: ProposalPlan, domain: Domain, sample: IntArray) -> tuple[tuple[Proposal, ...], tuple[str, ...]]:
     """The proposals whose group holds some of the fit's records and not all, and why others cannot move it."""
-    taken, rejected = [], []
+    taken: list[Proposal] = []
+    rejected: list[str] = []
     for proposal in plan.proposals:
         share = float(_inside(proposal, domain, sample).mean())
         if len(taken) == MOST_GROUPS:
@@ -152,8 +154,9 @@ def _tilts(kinds: Inside, shares: FloatArray, target: FloatArray, most: float) -
 
     if not len(target):
         return np.zeros(0)
-    bounds, ending = [(-most, most)] * len(target), {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-9}
-    start = np.zeros(len(target))
+    start: Any = np.zeros(len(target))
+    ending: Any = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-9}
+    bounds = Bounds(-most, most)
     return np.asarray(minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=ending).x)
 
 
