@@ -55,6 +55,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:opened": ("release", "request"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
+    # with a what-if sentence also what_if_sha256, of the sentence as a JSON string, as it stands in prompts
     "synthesis:request:submitted": ("request", "content_hash"),
     "synthesis:request:*": ("request",),
     "synthesis:reference:attached": ("reference", "dataset", "rows", "file_sha256", "components_sha256"),
@@ -129,9 +130,9 @@ ERASABLE = ("prompt", "map", "answer")
 NOT_LOGGED = (
     "rows of the data, exact counts and anything computed from them without noise; for uploads and measurements not "
     "even their sizes or durations",
-    "texts people write: of a submitted request, of a comment it was returned with and of a reason for stopping or "
-    "revoking it the log holds a SHA-256, of comments on votes nothing; the texts are in the site's database. Reasons "
-    "for exports, raised caps and erasures stand in the log in full",
+    "texts people write: of a submitted request, of its what-if sentence, of a comment it was returned with and of a "
+    "reason for stopping or revoking it the log holds a SHA-256, of comments on votes nothing; the texts are in the "
+    "site's database. Reasons for exports, raised caps and erasures stand in the log in full",
     "prompts and answers themselves: the log holds salted hashes of them, and their bytes are attachments",
     "the synthetic table: the log holds the SHA-256 of its files",
     "who looked at which page, who signed in, and who failed to: the log tells of changes and of what left",

@@ -116,6 +116,11 @@ class FreeText:
         _need(str, text=self.text, approval=self.approval)
 
 
+def approved_with(content_hash: str) -> str:
+    """The approval of a free text that was part of a request as submitted: votes bind to this hash."""
+    return f"submission:{content_hash}"
+
+
 Segment: TypeAlias = Template | Declared | DPValue | Synthetic | FreeText
 SEGMENT_TYPES: tuple[type[Segment], ...] = (Template, Declared, DPValue, Synthetic, FreeText)
 

@@ -10,7 +10,8 @@ from audit import canonical, rendering
 from audit.archive import Archive, KeptBody
 from audit.findings import Findings
 from audit.leaves import Leaf, time_of
-from audit.segments import SEGMENT_TYPES, Declared, DPValue, Prompt, Synthetic, Template, found_in
+from audit.segments import SEGMENT_TYPES, Declared, DPValue, FreeText, Prompt, Synthetic, Template, found_in
+from audit.verify_free_texts import FreeTexts
 
 COUNTED = {kind.type: f"segments {kind.type}" for kind in SEGMENT_TYPES}
 COUNTED[Synthetic.type] += ", recorded, not recomputed"
@@ -116,6 +117,9 @@ def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findin
             elif isinstance(segment, Declared) and segment.source.startswith("release:"):
                 reason = releases.problem_of_labels(segment, before=intent.index, findings=findings)
                 findings.expect(not reason, "found labels", place, reason)
+            elif isinstance(segment, FreeText):
+                reason = releases.texts.problem(segment, intent, findings)
+                findings.expect(not reason, "free texts", place, reason)
 
 
 class Releases:
@@ -126,6 +130,7 @@ class Releases:
         self.paid: dict[str, frozenset[str]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
         self.labels: dict[str, list[list[str]] | None] = {}
+        self.texts = FreeTexts(archive)
         for leaf in archive.leaves:
             if leaf.action == "privacy:release:measured":
                 name = str(leaf.facts["release"])
@@ -139,7 +144,9 @@ class Releases:
                 self.at[found_in(name)] = leaf.index
 
     def problem_of_labels(self, labels: Declared, *, before: int, findings: Findings) -> str:
-        """Why these labels may not be in a prompt: they must be those of one column since its keys were found."""
+        """Why these labels may not be in a prompt: they must be those of one column since its keys were found, or one
+        of them.
+        """
         if self.at.get(labels.source, before) >= before:
             return f"labels of {labels.source}, which was not measured before"
         found = self.labels[labels.source]
@@ -149,7 +156,7 @@ class Releases:
             told = canonical.parse(labels.value)
         except canonical.CanonicalError:
             return "labels that are no list"
-        if told not in found:
+        if told not in found and not any(told in labels for labels in found):
             return "labels that key discovery did not let out"
         findings.counts["found labels matched to the release"] += 1
         return ""

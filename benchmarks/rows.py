@@ -97,7 +97,11 @@ def finished_model(schema: Schema) -> tuple[Loop, Release]:
 def write(loop: Loop, release: Release, schema: Schema, *, rows: int, folder: Path) -> dict[str, Any]:
     """The rows as Parquet and CSV in the folder, as a run of the product writes them; its report."""
     check, rng = checks.Check(release, schema.rules), np.random.default_rng(0)
-    packaging.write_shards(loop.shards(rows), folder, check=check.add, decode=lambda part: schema.decode(part, rng))
+    with packaging.TableFiles(folder) as files:
+        for shard in loop.shards(rows):
+            check.add(shard)
+            for part in packaging.parts(len(shard)):
+                files.add(schema.decode(shard[part], rng))
     return check.report(schema.labels)
 
 

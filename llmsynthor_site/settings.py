@@ -202,6 +202,7 @@ DOOR_LEASE_SECONDS = env.int("DOOR_LEASE_SECONDS", default=180)
 # Before a failed call is tried again: a random time up to this, doubled with every try, or what the endpoint asks for.
 CALL_RETRY_SECONDS = env.float("CALL_RETRY_SECONDS", default=2.0)
 # What one request's calls may cost at most; gate B approves these figures with the rest of the manifest.
+TEXT_QUESTIONS = env.int("LIMIT_TEXT_QUESTIONS", default=2_000)  # a request, about the texts of its tables
 CALL_CAPS = {
     "tokens": env.int("LIMIT_CALL_TOKENS", default=5_000_000),
     "seconds": env.int("LIMIT_CALL_SECONDS", default=4 * 3600),

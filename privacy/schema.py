@@ -31,6 +31,7 @@ from privacy.schema_parts import (
 )
 from privacy.schema_reading import Reader, as_text, load
 from privacy.schema_rules import read_rules
+from privacy.schema_texts import Written
 from privacy.schema_uses import Uses, read_uses
 from privacy.values import Domain, HardRule, IntArray, PrivacyUnit
 
@@ -62,6 +63,7 @@ class Schema:
     missing_values: frozenset[str]
     columns: tuple[Column, ...]
     free_text: tuple[str, ...]
+    written: tuple[Written, ...]
     header: tuple[str, ...]
     rules: tuple[HardRule, ...]
 
@@ -210,6 +212,10 @@ def _read(top: Reader, text: str) -> Schema | None:
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
     rules = _rules(top, columns)
     _check_searches(top, columns, cap_delta)
+    written = tuple(role for role in roles.values() if isinstance(role, Written))
+    if written and not any(column.public for column in columns):
+        rule = "'freeText' that is written needs another column with 'publicLabels' to be written from"
+        top.problems += [Problem(each.name, rule) for each in written]
     if not set(unit.columns) <= set(roles):
         top.problem("the privacy unit's column, and those of its levels, must be among the fields")
     if top.problems or unit.unit is None or cap is None or delta is None:
@@ -233,6 +239,7 @@ def _read(top: Reader, text: str) -> Schema | None:
         missing_values=missing,
         columns=columns,
         free_text=tuple(name for name, role in roles.items() if role == "free text"),
+        written=written,
         header=tuple(roles),
         rules=rules,
     )

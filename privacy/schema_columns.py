@@ -13,6 +13,7 @@ from privacy.schema_fields import MISSING, Categories, Coding, Column, Cuts
 from privacy.schema_groups import Grouped, read_groups
 from privacy.schema_keys import Undiscovered, read_discovery
 from privacy.schema_reading import Reader, as_decimal
+from privacy.schema_texts import Written, read_free_text
 
 MAX_CODES = 2000
 MAX_DECIMALS = 9
@@ -23,7 +24,7 @@ TRUE_VALUES = ("true", "True", "TRUE", "1")
 FALSE_VALUES = ("false", "False", "FALSE", "0")
 
 Excluded = Literal["free text", "identifier"]
-Role = tuple[Column, ...] | Excluded
+Role = tuple[Column, ...] | Excluded | Written
 
 
 def read_field(field: Reader, *, public: bool, missing: frozenset[str], is_identifier: bool) -> Role | None:
@@ -34,11 +35,10 @@ def read_field(field: Reader, *, public: bool, missing: frozenset[str], is_ident
     if is_identifier:
         field.done()
         return "identifier" if len(field.problems) == before else None
-    if field.flag("freeText", default=False):
-        if kind != "string":
-            field.problem("only a field of type string can be free text")
+    if field.has("freeText") and field.get("freeText") is not False:
+        written = read_free_text(field, kind)
         field.done()
-        return "free text" if len(field.problems) == before else None
+        return (written or "free text") if len(field.problems) == before else None
     shown = field.flag("publicLabels", default=public)
     constraints = Reader(
         field.get("constraints") or {}, column=field.column, problems=field.problems, what="constraints"

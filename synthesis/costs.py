@@ -83,18 +83,24 @@ def bound(run: Run, prompt: Prompt) -> Cost:
 @transaction.atomic(durable=True)
 def reserve(run: Run, prompt: Prompt, *, sequence: int, attempt: int) -> None:
     """Set the bound of one attempt aside, under a lock on its run; raises CapReached. Repeating it is harmless."""
-    caps, most = approved(run), bound(run, prompt)
     Run.objects.select_for_update().get(pk=run.pk)
     others = [row for row in run.reservations.all() if (row.sequence, row.attempt) != (sequence, attempt)]
-    spent, asked = total(run, others, caps["prices"]), most.figures(caps["prices"])
-    for name, words in NAMES.items():
-        if caps[name] is not None and spent[name] + asked[name] > Decimal(caps[name]):
-            raise CapReached(f"the call could pass the approved number of {words}")
+    most = within_caps(run, prompt, others)
     CallReservation.objects.update_or_create(
         run=run, sequence=sequence, attempt=attempt,
         defaults={"prompt_tokens": most.prompt_tokens, "completion_tokens": most.completion_tokens,
                   "seconds": most.seconds},
     )  # fmt: skip
+
+
+def within_caps(run: Run, prompt: Prompt, others: list[CallReservation]) -> Cost:
+    """The bound of one attempt beside these others; CapReached where together they could pass a cap."""
+    caps, most = approved(run), bound(run, prompt)
+    spent, asked = total(run, others, caps["prices"]), most.figures(caps["prices"])
+    for name, words in NAMES.items():
+        if caps[name] is not None and spent[name] + asked[name] > Decimal(caps[name]):
+            raise CapReached(f"the call could pass the approved number of {words}")
+    return most
 
 
 def spent_by(run: Run) -> dict[str, int | Decimal]:

@@ -33,7 +33,7 @@ CONTEXT = {
 
 
 def described(folder: Path, facts: Facts, files: list[Facts]) -> dict[str, Facts]:
-    """The JSON documents by file name. ``files``: name, sha256, bytes and type of the table's two files."""
+    """The JSON documents by file name. ``files``: name, sha256, bytes and type of the files of each table."""
     columns = pq.read_schema(folder / "data.parquet")
     with (folder / "data.csv").open(encoding="utf-8", newline="") as file:
         names = next(csv.reader(file))
@@ -44,51 +44,64 @@ def described(folder: Path, facts: Facts, files: list[Facts]) -> dict[str, Facts
     }
 
 
+def supposition(facts: Facts) -> str:
+    """The sentence that a second table is made under, or an empty string where there is no such table."""
+    told = facts.get("what_if")
+    return str(told["sentence"]) if told and told["applied"] else ""
+
+
+def which(facts: Facts, file: str) -> str:
+    """Which table a file holds, in words, where there are two."""
+    if not supposition(facts):
+        return ""
+    return f"under the what-if: {supposition(facts)}" if file.startswith("data-what-if") else "as the statistics say"
+
+
 def kinds(column: pa.Field) -> tuple[str, str]:
     return next(((ours, theirs) for is_it, ours, theirs in KINDS if is_it(column.type)), OTHERS)
 
 
 def about(facts: Facts) -> str:
     privacy = facts["privacy"]
+    second = supposition(facts)
     return (
         f"A synthetic table of {facts['rows']} rows, made from differentially private statistics of "
         f"{facts['dataset']}: "
         f"epsilon = {privacy['epsilon']} at delta = {privacy['delta']}, protecting {privacy['unit']} "
         f"({privacy['neighbours']} neighbours). No row describes a person."
-    )
+    ) + (f" A second table of as many rows supposes: {second}" if second else "")
 
 
 def datapackage(names: list[str], columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:
-    """A Frictionless data package of data.csv, whose columns have these ``names`` there: formulas are disarmed."""
-    file = next(one for one in files if one["name"] == "data.csv")
+    """A Frictionless data package of the CSV files, whose columns have these ``names``: formulas are disarmed."""
     fields = [{"name": name, "type": kinds(column)[0]} for name, column in zip(names, columns, strict=True)]
-    table = {
-        "name": "data", "path": file["name"], "format": "csv", "mediatype": file["type"], "encoding": "utf-8",
-        "bytes": file["bytes"], "hash": f"sha256:{file['sha256']}", "profile": "tabular-data-resource",
-        "schema": {"fields": fields},
-    }  # fmt: skip
+    tables = [resource(file, fields, which(facts, file["name"])) for file in files if file["name"].endswith(".csv")]
     return {
         "profile": "tabular-data-package", "name": f"package-{facts['package']}", "id": facts["package"],
-        "title": facts["title"], "description": about(facts), "created": facts["made_at"], "resources": [table],
+        "title": facts["title"], "description": about(facts), "created": facts["made_at"], "resources": tables,
         "privacy": facts["privacy"],
     }  # fmt: skip
 
 
+def resource(file: Facts, fields: list[Facts], described_as: str) -> Facts:
+    told = {"description": f"The table {described_as}"} if described_as else {}
+    return {
+        "name": Path(file["name"]).stem, "path": file["name"], "format": "csv", "mediatype": file["type"],
+        "encoding": "utf-8", "bytes": file["bytes"], "hash": f"sha256:{file['sha256']}",
+        "profile": "tabular-data-resource", "schema": {"fields": fields}, **told,
+    }  # fmt: skip
+
+
 def croissant(columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:
-    """A Croissant 1.1 description of data.parquet, with the privacy loss under names of our own."""
-    fields = [
-        {
-            "@type": "cr:Field", "@id": f"table/{number}", "name": column.name, "dataType": kinds(column)[1],
-            "source": {"fileObject": {"@id": "data.parquet"}, "extract": {"column": column.name}},
-        }
-        for number, column in enumerate(columns)
-    ]  # fmt: skip
+    """A Croissant 1.1 description of the Parquet files, with the privacy loss under names of our own."""
+    sources = [file["name"] for file in files if file["name"].endswith(".parquet")]
+    sets = [record_set(columns, source, which(facts, source)) for source in sources]
     return {
         "@context": CONTEXT, "@type": "sc:Dataset", "conformsTo": f"{CROISSANT}1.1", "name": facts["title"],
         "description": about(facts), "identifier": facts["package"], "url": f"urn:uuid:{facts['package']}",
         "datePublished": facts["made_at"], "version": "1.0.0",
         "distribution": [file_object(file) for file in files],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "table", "name": "table", "field": fields}],
+        "recordSet": sets,
         "dp:differentialPrivacy": {f"dp:{name}": value for name, value in facts["privacy"].items()},
     }  # fmt: skip
 
@@ -115,6 +128,20 @@ def listed_field(name: str, kind: str, title: str) -> Facts:
     }  # fmt: skip
 
 
+def record_set(columns: pa.Schema, source: str, described_as: str) -> Facts:
+    """``table`` is data.parquet, ``table-what-if`` the other one."""
+    name = Path(source).stem.replace("data", "table", 1)
+    fields = [
+        {
+            "@type": "cr:Field", "@id": f"{name}/{number}", "name": column.name, "dataType": kinds(column)[1],
+            "source": {"fileObject": {"@id": source}, "extract": {"column": column.name}},
+        }
+        for number, column in enumerate(columns)
+    ]  # fmt: skip
+    told = {"description": f"The table {described_as}"} if described_as else {}
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields, **told}
+
+
 def file_object(file: Facts) -> Facts:
     kind = "application/x-parquet" if file["name"].endswith(".parquet") else file["type"]  # as Croissant names it
     return {
@@ -136,6 +163,10 @@ def lineage(facts: Facts) -> Facts:
     }
     made = {"measuring": "release", "synthesis": "table", "packaging": "package"}
     steps = [*zip(list(chain)[1:], list(chain), strict=False), ("release", "dataset"), ("table", "release")]
+    if sentence := supposition(facts):
+        chain |= {"what-if": {"prov:label": sentence, "site:by": facts["what_if"]["by"]}, "table-what-if": {}}
+        made |= {"supposing": "table-what-if"}
+        steps += [("table-what-if", each) for each in ("table", "what-if", "answers")] + [("package", "table-what-if")]
     return {
         "prefix": {"site": f"urn:llmsynthor:{facts['package']}:"},
         "entity": {f"site:{name}": told for name, told in chain.items()},

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
+
+from audit import canonical
 from audit.rendering import text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
-from privacy import discoveries, manifesting, selectors
+from privacy import discoveries, free_texts, manifesting, selectors
 from privacy.values import Release
-from synthesis import costs, manners
+from synthesis import costs, manners, scenario_prompts, text_prompts, what_if
 from synthesis.hashing import hash_of
 from synthesis.manners import Manner
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -18,6 +21,10 @@ from synthesis.states import EMBEDDED
 
 MAX_ITERATIONS = 24
 ATTEMPTS = 3
+SCENARIO_QUESTIONS = 2
+"""How often a what-if sentence is put before a model that gives no usable answer."""
+FIRST_TEXT = MAX_ITERATIONS + SCENARIO_QUESTIONS + 1
+"""The number of the first question about texts; those before are the loop's and the what-if's."""
 
 
 def builder(request: SynthesisRequest) -> PromptBuilder:
@@ -53,7 +60,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "request": str(request.pk),
         "release": str(request.release_key),
         **request.provider.as_json(),
-        "templates": [{"name": template.name, "sha256": template.sha256} for template in TEMPLATES],
+        "templates": [{"name": template.name, "sha256": template.sha256} for template in wording(request)],
         "manner": manner(request).as_json(),
         "takeover": request.takeover and request.provider.name != EMBEDDED,
         "parameters_sha256": fingerprint(empty.parameters),
@@ -62,9 +69,45 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
-        "free_text": [],
-        "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS, **costs.caps_for(request)},
-    }
+        **what_if.in_manifest(request),
+        **texts_told(request),
+        "caps": {"calls": steps_of(request) * ATTEMPTS, "attempts_per_step": ATTEMPTS,
+                 "text_questions": text_questions(request), **costs.caps_for(request)},
+    }  # fmt: skip
+
+
+def texts_told(request: SynthesisRequest) -> dict[str, Any]:
+    """The manifest's entry on texts to be written: what the model is told of each column, and its answer's form."""
+    if not writes(request):
+        return {"written": []}
+    form = Declared.of_json(text_prompts.SCHEMA, source="settings:texts") if manner(request).form else None
+    return {"written": free_texts.facts(request.dataset), "text_schema_sha256": fingerprint(form)}
+
+
+def writes(request: SynthesisRequest) -> bool:
+    """Whether a model is asked for texts at all."""
+    return request.provider.name != EMBEDDED and bool(free_texts.written(request.dataset))
+
+
+def text_questions(request: SynthesisRequest) -> int:
+    """The most questions about texts: as many as all batches of all tables need, within the site's limit."""
+    if not writes(request):
+        return 0
+    sizes = [text_prompts.batch_size(column, manner(request)) for column in free_texts.written(request.dataset)]
+    tables = 2 if request.what_if else 1
+    needed = sum(-(-tables * request.rows // size) + tables for size in sizes)
+    return min(int(settings.TEXT_QUESTIONS), needed)
+
+
+def wording(request: SynthesisRequest) -> tuple[Template, ...]:
+    """Every template that this request's prompts may be made of."""
+    supposing = scenario_prompts.TEMPLATES if request.what_if else ()
+    return tuple(dict.fromkeys((*TEMPLATES, *supposing, *(text_prompts.TEMPLATES if writes(request) else ()))))
+
+
+def steps_of(request: SynthesisRequest) -> int:
+    """The most questions that its run may ask."""
+    return MAX_ITERATIONS + (SCENARIO_QUESTIONS if request.what_if else 0) + text_questions(request)
 
 
 def draw_up(request: SynthesisRequest) -> EgressManifest:
@@ -87,7 +130,8 @@ def outside(manifest: dict[str, Any], prompt: Prompt, *, provider: dict[str, Any
         return "the approved number of calls is used up"
     if fingerprint(prompt.parameters) != manifest["parameters_sha256"]:
         return "the request's parameters are not those approved"
-    if fingerprint(prompt.response_schema) != manifest["answer_schema_sha256"]:
+    forms = {manifest[name] for name in ("answer_schema_sha256", "text_schema_sha256") if name in manifest}
+    if fingerprint(prompt.response_schema) not in forms:
         return "the answer's form is not the one approved"
     return next((reason for message in prompt.messages if (reason := foreign(manifest, message))), "")
 
@@ -105,7 +149,8 @@ class Known:
         self.release = manifest["release"]
         self.templates = {template["sha256"] for template in manifest["templates"]}
         self.measurements = {statistic["measurement"] for statistic in manifest["statistics"]}
-        self.approved = {text["approval"] for text in manifest["free_text"]}
+        texts = manifest["free_text"]
+        self.approved = {(text["approval"], canonical.dumps(text["text"]).decode()) for text in texts}
         self.words = words(manifest)
 
     def objection(self, segment: Segment) -> str:
@@ -114,7 +159,7 @@ class Known:
                 return f"template {segment.name} is not the approved version"
             case DPValue() if segment.release != self.release or segment.measurement not in self.measurements:
                 return "a statistic is not among those approved"
-            case FreeText() if segment.approval not in self.approved:
+            case FreeText() if (segment.approval, segment.text) not in self.approved:
                 return "a free text was not approved"
             case Declared() if not self.spells(segment):
                 return "a declared text is not among the approved facts"
@@ -139,11 +184,12 @@ class Known:
 
 
 def words(manifest: dict[str, Any]) -> set[str]:
-    """Every word a prompt may use beside the templates: codes, and labels declared public."""
+    """Every word a prompt may use beside the templates: codes, labels declared public, what texts are to hold."""
     widest = max(column["values"] for column in manifest["columns"])
     codes = {column["code"] for column in manifest["columns"]} | {value_code(code) for code in range(widest)}
     public = {name for fact in manifest["declared"] for name in (fact["column"], *fact["labels"])}
-    return codes | public
+    texts = (each[name] for each in manifest.get("written", []) for name in ("column", "language", "instruction"))
+    return codes | public | set(texts)
 
 
 def untrue(release: Release, prompt: Prompt) -> str:

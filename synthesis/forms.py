@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from privacy import selectors as privacy
-from synthesis import probe_words
+from synthesis import probe_words, what_if
 from synthesis.models import Endpoint, SynthesisRequest
 from synthesis.services import EDITABLE
 from synthesis.states import Decision, Proposer, RequestState
@@ -50,7 +50,7 @@ class RequestForm(PriceForm):
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
-        "takeover",
+        "takeover", "what_if",
     )  # fmt: skip
     dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
     title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
@@ -85,6 +85,13 @@ class RequestForm(PriceForm):
         label="The embedded proposer takes over", required=False, initial=True,
         help_text="It answers in the model's place wherever the model gives no usable answer. Without it, the table "
         "is made from the statistics alone there.",
+    )  # fmt: skip
+
+    what_if = forms.CharField(
+        max_length=what_if.MOST, required=False, label="What if",
+        help_text="Optional, one sentence, for example: assume twice as many people over 65. The language model reads "
+        "it word for word, and so do the reviewers. You then get two tables: one as the statistics say, and one under "
+        "this assumption. The model knows a column only where its owner made the name public.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:

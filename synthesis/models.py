@@ -71,6 +71,10 @@ class SynthesisRequest(models.Model):
         default=True,
         help_text="Where the language model gives no usable answer, the embedded proposer answers in its place",
     )
+    what_if = models.CharField(
+        max_length=200, blank=True, default="",
+        help_text="A sentence that the language model is told, for a second table under its assumption",
+    )  # fmt: skip
     public_reference = models.ForeignKey(
         Reference, on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )
@@ -108,6 +112,7 @@ class SynthesisRequest(models.Model):
             models.CheckConstraint(
                 condition=~Q(proposer="public") | Q(public_reference__isnull=False), name="public_needs_reference"
             ),
+            models.CheckConstraint(condition=Q(what_if="") | Q(proposer="openai"), name="what_if_needs_llm"),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,6 @@ from django.template.loader import render_to_string
 from audit import statements
 from audit.notes import PrivateKey
 from audit.verify_package import ATTESTATION, MANIFEST
-from privacy.values import IntArray
 from synthesis import describing, guarding, workbook
 from synthesis.report import page
 
@@ -34,6 +33,8 @@ MEDIA_TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 SUMS, TABLE = "sha256sums.txt", ("data.csv", "data.parquet")
+SUPPOSED = ("data-what-if.csv", "data-what-if.parquet")
+"""The table under a what-if, beside the one as the statistics say."""
 TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.txt", "VERIFY.txt": "package/VERIFY.txt"}
 
 
@@ -42,15 +43,15 @@ def package_folder(package_id: str) -> Path:
 
 
 class TableFiles:
-    """``data.csv`` and ``data.parquet`` of a package, written part by part: one row group each.
+    """``data.csv`` and ``data.parquet`` of a package, or two other ``names``, written part by part: one row group each.
 
     All parts must have the same columns of the same types.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: tuple[str, str] = TABLE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._files = folder, ExitStack()
-        self._csv = self._files.enter_context((folder / "data.csv").open("w", encoding="utf-8", newline=""))
+        self._to_parquet, self._files = folder / names[1], ExitStack()
+        self._csv = self._files.enter_context((folder / names[0]).open("w", encoding="utf-8", newline=""))
         self._parquet: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -63,28 +64,16 @@ class TableFiles:
         guarding.guarded(part).to_csv(self._csv, index=False, header=self._parquet is None, lineterminator="\n")
         if self._parquet is None:
             table = pa.Table.from_pandas(part, preserve_index=False)
-            writer = pq.ParquetWriter(self._folder / "data.parquet", table.schema)
+            writer = pq.ParquetWriter(self._to_parquet, table.schema)
             self._parquet = self._files.enter_context(writer)
         else:
             table = pa.Table.from_pandas(part, schema=self._parquet.schema, preserve_index=False)
         self._parquet.write_table(table)
 
 
-def write_shards(
-    shards: Iterable[IntArray],
-    folder: Path,
-    *,
-    check: Callable[[IntArray], None],
-    decode: Callable[[IntArray], pd.DataFrame],
-    beat: Callable[[], None] = lambda: None,
-) -> None:
-    """Check every shard, then decode and write it part by part; ``beat`` is called after each part."""
-    with TableFiles(folder) as files:
-        for shard in shards:
-            check(shard)
-            for start in range(0, len(shard), PART_ROWS):
-                files.add(decode(shard[start : start + PART_ROWS]))
-                beat()
+def parts(rows: int) -> list[slice]:
+    """Consecutive rows of a shard, as many at a time as may be held decoded."""
+    return [slice(start, start + PART_ROWS) for start in range(0, rows, PART_ROWS)]
 
 
 def write_package(
@@ -102,7 +91,8 @@ def write_package(
     texts = {name: render_to_string(template, words) for name, template in TEXTS.items()}
     for name, text in (texts | dict(papers)).items():
         (folder / name).write_text(text, encoding="utf-8")
-    described = describing.described(folder, facts, [describe(folder / name) for name in TABLE])
+    tables = [describe(folder / name) for name in (*TABLE, *SUPPOSED) if (folder / name).exists()]
+    described = describing.described(folder, facts, tables)
     for name, content in described.items():
         write_json(folder / name, content)
     sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.iterdir()))

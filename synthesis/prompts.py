@@ -119,11 +119,16 @@ class PromptBuilder:
         guidance = (*self.describe_columns(columns), *self.describe_discrepancies(found, iteration),
                     PROPOSALS, Synthetic(proposals, "settings:proposals"), RECORDS,
                     Synthetic(records, "settings:records"), CLOSE)  # fmt: skip
+        return self.framed(RULES, guidance)
+
+    def framed(self, rules: Template, guidance: tuple[Segment, ...], schema: dict[str, Any] | None = None) -> Prompt:
+        """A prompt of this wording and guidance; ``schema`` is its answer's form, unless that is a proposal's."""
+        form = Declared.of_json(schema or self.answer_schema(), source=self.source) if self.manner.form else None
         return Prompt(
             model=Declared(self.model, "endpoint:model"),
             parameters=Declared.of_json(dict(self.manner.parameters), source="settings:parameters"),
-            response_schema=Declared.of_json(self.answer_schema(), source=self.source) if self.manner.form else None,
-            messages=(Message("system", (RULES,)), Message("user", guidance)),
+            response_schema=form,
+            messages=(Message("system", (rules,)), Message("user", guidance)),
         )
 
     def describe_columns(self, told: Collection[str] | None) -> Iterator[Segment]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -20,12 +20,11 @@ from audit.errors import AuditError
 from audit.recorded import Attempt
 from audit.rendering import from_map, render
 from audit.segments import Prompt, Synthetic
-from privacy import selectors
-from synthesis import envelope, environment, packaging, stepping
-from synthesis.comparing import Difference, differences
+from synthesis import costs, envelope, environment, packaging, stepping, supposing, tabling
+from synthesis.comparing import MISSING, Difference, differences
 from synthesis.gateway import NoAnswer, given_up
 from synthesis.llm.recorded import RecordedProvider
-from synthesis.loop import Loop
+from synthesis.loop import Loop, Scenario
 from synthesis.models import Package, Run, SynthesisRequest
 from synthesis.replay_evidence import ReleasedTables, inputs, values_of
 from synthesis.states import EMBEDDED
@@ -165,13 +164,15 @@ class _Again:
         try:
             for _ in stepping.steps(loop, envelope.builder(request), stepping.Askers(self.ask, self.instead)):
                 self.found.counts["iterations worked out again"] += 1
+            number = self.found.counts["iterations worked out again"] + 1
+            supposed = supposing.suppose(loop, request, self.ask, number=number)
+            self.table(loop, supposed.scenario if supposed else None)
         except _Ended as ended:
             self.found.notes.append(str(ended))
             return
         for attempt in self.every():
             if attempt.sequence not in self.asked:
                 self.differs(attempt, "a whole prompt", "none: the loop asks nothing here", "a prompt")
-        self.table(loop)
 
     def ask(self, prompt: Prompt, number: int) -> bytes:
         """What the request's own provider answered then."""
@@ -181,7 +182,17 @@ class _Again:
         ]
         if not self.by(mine, number) and (given_up(earlier) or self.by(EMBEDDED, number)):
             raise NoAnswer("the endpoint was not asked here")
+        if not self.by(mine, number):
+            self.affordable(prompt, number)
         return self.answer(prompt, number, mine)
+
+    def affordable(self, prompt: Prompt, number: int) -> None:
+        """Raise NoAnswer where a cap kept the run from asking: what was set aside before leaves too little."""
+        earlier = [row for row in self.run.reservations.all() if row.sequence < number]
+        try:
+            costs.within_caps(self.run, prompt, earlier)
+        except costs.CapReached as cap:
+            raise NoAnswer(str(cap)) from cap
 
     def instead(self, prompt: Prompt, number: int) -> bytes:
         """What the embedded proposer answered in its place."""
@@ -241,31 +252,35 @@ class _Again:
         self.found.erased += [f"{each}: {GONE}: it depends on the answer to prompt {number}" for each in gone]
         raise _Ended(f"the answer to prompt {number} was erased")
 
-    def table(self, loop: Loop) -> None:
-        """Draw and write the table again; its files must be those of the package, bit for bit."""
-        if self.package is None:
-            return
-        request = self.run.request
-        decode = selectors.decoder(request.dataset, seed=request.seed, release=request.release_key)
+    def table(self, loop: Loop, scenario: Scenario | None) -> None:
+        """Draw and write the tables again; their files must be those of the package, bit for bit."""
+        names = tabling.files_of(scenario)
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-            shards = loop.shards(request.rows)
-            packaging.write_shards(shards, Path(folder), check=lambda _: None, decode=decode)
-            again = {name: packaging.sha256_of(Path(folder) / name) for name in packaging.TABLE}
-            self.keep(Path(folder))
-        packaged = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
-        for name in again:
-            if again[name] == packaged[name]:
+            writer = tabling.Writer(self.run.request, loop, scenario, ask=self.ask, beat=lambda: None)
+            writer.write(Path(folder))
+            if self.package is None:
+                return
+            again = {name: packaging.sha256_of(Path(folder) / name) for name in names}
+            self.keep(Path(folder), names)
+        files = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
+        packaged = {name: files.get(name, MISSING) for name in dict.fromkeys((*names, *self.supposed(files)))}
+        for name, then in packaged.items():
+            now = again.get(name, MISSING)
+            if now == then:
                 self.found.counts["files of the table rebuilt, bit for bit"] += 1
             else:
                 what = f"SHA-256 of {name}"
-                self.found.differences.append(
-                    Difference(self.found.run, "", None, None, what, again[name], packaged[name])
-                )
+                self.found.differences.append(Difference(self.found.run, "", None, None, what, now, then))
 
-    def keep(self, folder: Path) -> None:
+    @staticmethod
+    def supposed(files: Iterable[str]) -> list[str]:
+        """The files of a second table that the package holds, whether or not one was worked out again."""
+        return [name for name in files if name in packaging.SUPPOSED]
+
+    def keep(self, folder: Path, names: tuple[str, ...]) -> None:
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
-            for name in packaging.TABLE:
+            for name in names:
                 shutil.copy(folder / name, self.out / name)
 
     def differs(self, attempt: Attempt, what: str, expected: str, found: str) -> None:

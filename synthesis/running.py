@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit import events, keys
 from privacy import selectors
-from synthesis import checks, envelope, environment, gateway, jobs, packaging, references, stepping
+from synthesis import envelope, environment, gateway, jobs, packaging, references, stepping, supposing, tabling
 from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.loop import Iteration, Loop, LoopSettings
@@ -22,6 +22,7 @@ from synthesis.models import Job, Package, Run, RunEvent, SynthesisRequest
 from synthesis.register import papers
 from synthesis.states import JobKind
 from synthesis.states import RequestState as S
+from synthesis.supposing import Supposed
 from synthesis.transitions import SYSTEM, move
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,10 @@ def carry_out(job: Job) -> None:
         return
     with environment.one_thread():
         run = start(request)
-        loop = iterate(job, run)
+        loop, number = iterate(job, run)
+        supposed = suppose(job, run, loop, number=number + 1)
         tell(run, "refining", {"rows": request.rows})
-        conclude(job, run, loop)
+        conclude(job, run, loop, supposed)
 
 
 @transaction.atomic
@@ -95,8 +97,8 @@ def start(request: SynthesisRequest) -> Run:
     return run
 
 
-def iterate(job: Job, run: Run) -> Loop:
-    """The loop itself: discrepancies go out, proposals come back, the table is corrected."""
+def iterate(job: Job, run: Run) -> tuple[Loop, int]:
+    """The loop itself: discrepancies go out, proposals come back, the table is corrected. And its last number."""
     request = run.request
     release, supposed = selectors.released(request.release_key), references.supposed(request)
     loop = stepping.loop_of(request, run.settings)
@@ -105,11 +107,21 @@ def iterate(job: Job, run: Run) -> Loop:
         opinion = {"trust": round(loop.opinion.trust, 4), "reason": loop.opinion.reason}
         tell(run, "reference", opinion | {"components": len(supposed.proposals)})
 
+    number = 0
     for step in stepping.steps(loop, envelope.builder(request), askers(job, run)):
         beat(job)
-        told = figures(step.done)
+        told, number = figures(step.done), step.done.number
         tell(run, "iteration", told | {"rejected": [*step.refused, *told["rejected"]], "note": step.note})
-    return loop
+    return loop, number
+
+
+def suppose(job: Job, run: Run, loop: Loop, *, number: int) -> Supposed | None:
+    """The what-if of the request, if it has one: what the model made of the sentence, told on the run's page."""
+    found = supposing.suppose(loop, run.request, askers(job, run).first, number=number)
+    if found is not None:
+        groups = len(found.scenario.groups) if found.scenario else 0
+        tell(run, "what_if", {"groups": groups, "rejected": list(found.refused), "note": found.note})
+    return found
 
 
 def askers(job: Job, run: Run) -> stepping.Askers:
@@ -138,30 +150,21 @@ def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
     RunEvent.objects.create(run=run, sequence=run.events.count() + 1, kind=kind, data=data)
 
 
-class RuleBroken(Exception):
-    """A synthetic record broke a hard rule."""
+def write_table(job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed | None) -> dict[str, Any]:
+    """Write the table, and the one under a what-if beside it, texts included; the report of both."""
+    scenario = supposed.scenario if supposed else None
+    ask = askers(job, run).first
+    return tabling.Writer(job.request, loop, scenario, ask=ask, beat=lambda: beat(job)).write(folder)
 
 
-def write_table(job: Job, loop: Loop, folder: Path) -> dict[str, Any]:
-    """Write the table shard by shard, part by part; its report. RuleBroken where a record breaks a rule."""
-    request = job.request
-    check = checks.Check(selectors.released(request.release_key), selectors.rules(request.dataset))
-    decode = selectors.decoder(request.dataset, seed=request.seed, release=request.release_key)
-    shards = loop.shards(request.rows)
-    packaging.write_shards(shards, folder, check=check.add, decode=decode, beat=lambda: beat(job))
-    if check.violations:
-        raise RuleBroken
-    return check.report(selectors.columns(request.dataset, release=request.release_key).labels, request.targets)
-
-
-def conclude(job: Job, run: Run, loop: Loop) -> None:
+def conclude(job: Job, run: Run, loop: Loop, supposed: Supposed | None) -> None:
     """Write the table, checked against the noised statistics, and its package, and stop before gate C."""
     request = run.request
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
     try:
-        report = write_table(job, loop, folder) | {"iterations": requests.iterations(run)}
-        told, key = facts(request, package), keys.signing()
+        report = write_table(job, run, loop, folder, supposed) | {"iterations": requests.iterations(run)}
+        told, key = facts(request, package) | supposing.facts(request, supposed), keys.signing()
         written = papers.papers(request, told, report)
         package.manifest = packaging.write_package(folder, report=report, facts=told, key=key, papers=written)
     except BaseException:

@@ -114,3 +114,9 @@ def grants_of(user: Any) -> QuerySet[DownloadGrant]:
 def iterations(run: Run) -> list[dict[str, Any]]:
     """The figures of every iteration so far, oldest first."""
     return [event.data for event in run.events.filter(kind="iteration")]
+
+
+def told(run: Run, kind: str) -> dict[str, Any] | None:
+    """The newest event of this kind, or None."""
+    found = run.events.filter(kind=kind).last()
+    return found.data if found else None

@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies, probing, references
+from synthesis import jobs, policies, probing, references, what_if
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, Probe, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
@@ -22,8 +22,20 @@ from synthesis.states import Decision, Gate, JobKind, Proposer
 from synthesis.transitions import SYSTEM, check, move
 from synthesis.workflow import ASK
 
-EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover")
-DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True}
+EDITABLE = (
+    "title",
+    "purpose",
+    "context",
+    "targets",
+    "rows",
+    "epsilon",
+    "delta",
+    "proposer",
+    "endpoint",
+    "takeover",
+    "what_if",
+)
+DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True, "what_if": ""}
 MANAGE = "synthesis.manage_endpoints"
 SMALLEST_DELTA = Decimal("1e-12")
 
@@ -69,6 +81,8 @@ def problems_of(*, dataset: Any, **fields: Any) -> None:
         raise ValidationError({"dataset": "This dataset has no accepted data yet."})
     public = {column.name for column in selectors.dictionary(dataset, public_only=True)}
     targets = fields["targets"]
+    if problem := what_if.problem_of(fields["what_if"], proposer=fields["proposer"], told=bool(public)):
+        raise ValidationError({"what_if": problem})
     if not set(targets) <= public or len(set(targets)) != len(targets):
         raise ValidationError({"targets": "Columns of interest are columns with public names, each named once."})
 
@@ -132,6 +146,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "proposer": request.proposer,
         "endpoint": request.provider.as_json(),
         "takeover": request.takeover,
+        "what_if": request.what_if,
         "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),
@@ -150,6 +165,7 @@ def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
     request.content_hash = hash_of(request.snapshot)
     request.save(update_fields=["round", "snapshot", "content_hash", "changed_at"])
     facts = {"content_hash": request.content_hash, "round": request.round, "requester": actor(by)}
+    facts |= what_if.facts_of_submission(request)
     return move(request, "submit", by=by, facts=facts)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from audit import canonical, notes, rendering, verify
 from audit.commitments import commitment
 from audit.merkle import leaf_hash, root
-from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Synthetic, Template
+from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Synthetic, Template, approved_with
 
 KEY = notes.PrivateKey.make("llmsynthor/log-test")
 PUB = str(KEY.public)
@@ -19,6 +19,7 @@ SALT = bytes(32)
 FILES = {"data.csv": "hd"}
 TERMS = {"grant": "g1", "user": "user:rita", "licence": "1"}
 
+SENTENCE = '"mind the seasons"'
 PROMPT = Prompt(
     model=Declared("model-1", "endpoint"),
     parameters=Declared.of_json({"temperature": 0.5}, source="settings"),
@@ -26,9 +27,11 @@ PROMPT = Prompt(
     messages=(
         Message("system", (Template("rules", "Propose groups. "),)),
         Message("user", (Template("target", "target "), DPValue(41, "r1", "e2", (1, 0)), Synthetic(7, "loop"))),
-        Message("user", (FreeText("mind the seasons", "vote 9"),)),
+        Message("user", (FreeText(SENTENCE, approved_with("hq")),)),
     ),
 )
+
+WHAT_IF = {"what_if_sha256": hashlib.sha256(SENTENCE.encode()).hexdigest()}
 
 
 @dataclass
@@ -113,7 +116,7 @@ def whole() -> Story:
     story.entries = [
         ("privacy:dataset:registered", "user:olga", {"dataset": "d1", "population": "p1", "declaration_hash": "x"}),
         ("privacy:ledger:cap_set", "user:olga", {"population": "p1", "rho": "0.5", "delta": "0"}),
-        ("synthesis:request:submitted", "user:rita", {"request": "q1", "content_hash": "hq"}),
+        ("synthesis:request:submitted", "user:rita", {"request": "q1", "content_hash": "hq", **WHAT_IF}),
         vote("measure", "user:sam", "hq"),
         vote("measure", "user:tom", "hq"),
         passed("approved", "measure", "hq"),

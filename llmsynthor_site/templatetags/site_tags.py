@@ -124,6 +124,12 @@ def share(number: float | None) -> str:
     return "–" if number is None else f"{100 * float(number):.2f} %"
 
 
+@register.filter
+def cell(text: str) -> str:
+    """A text inside a Markdown table: on one line, its bars escaped."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
 TONES = {
     "released": "good",
     **dict.fromkeys(("rejected", "failed", "revoked"), "bad"),

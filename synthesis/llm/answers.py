@@ -20,8 +20,8 @@ from synthesis.llm.base import Proposal, ProposalPlan
 MOST_PROPOSALS = 50
 MOST_RECORDS = 10**9
 REASON_CHARS = 300
-START = re.compile(r'"proposals"\s*:\s*\[')
 MOST_STARTS = 5  # of these the last that can be read counts: a model that thinks aloud drafts before it answers
+CUT_OFF = "the answer was cut off"
 KEYS = {"values", "records", "reason"}
 
 
@@ -32,23 +32,31 @@ class Rejected(ValueError):
 def parse_completion(body: bytes, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     """The plan inside a chat completion's JSON, and why other proposals were rejected."""
     try:
+        content, cut = spoken(body)
+    except Rejected as rule:
+        return ProposalPlan(), (str(rule),)
+    plan, rejected = parse(content, domain)
+    return plan, (CUT_OFF, *rejected) if cut else rejected
+
+
+def spoken(body: bytes) -> tuple[str, bool]:
+    """The text of a chat completion, and whether it was cut off; Rejected where there is none."""
+    try:
         choice = json.loads(body)["choices"][0]
         message = choice["message"]
         content, refusal = message.get("content"), message.get("refusal")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return ProposalPlan(), ("the answer is not a chat completion",)
+        raise Rejected("the answer is not a chat completion") from None
     if refusal:
-        return ProposalPlan(), ("the model refused to answer",)
+        raise Rejected("the model refused to answer")
     if not isinstance(content, str):
-        return ProposalPlan(), ("the answer has no text",)
-    plan, rejected = parse(content, domain)
-    cut = ("the answer was cut off",) if choice.get("finish_reason") == "length" else ()
-    return plan, cut + rejected
+        raise Rejected("the answer has no text")
+    return content, choice.get("finish_reason") == "length"
 
 
 def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     """Every valid proposal of the answer's text, and one reason for each that is not."""
-    found = _members(content)
+    found = members(content, "proposals", most=MOST_PROPOSALS)
     if found is None:
         return ProposalPlan(), ("the answer holds no proposal",)
     accepted, rejected = [], []
@@ -62,11 +70,12 @@ def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     return ProposalPlan(tuple(accepted)), tuple(rejected)
 
 
-def _members(content: str) -> list[Any] | None:
-    """The members of the last readable "proposals" array, one more than are read at most; None where there is none."""
-    starts = [match.end() for match in START.finditer(content)][-MOST_STARTS:]
+def members(content: str, key: str, *, most: int) -> list[Any] | None:
+    """The members of the last readable array of this name, one more than ``most`` at most; None where there is none."""
+    opening = re.compile(rf'"{re.escape(key)}"\s*:\s*\[')
+    starts = [match.end() for match in opening.finditer(content)][-MOST_STARTS:]
     for start in reversed(starts):
-        found = list(islice(_objects(content, start), MOST_PROPOSALS + 1))
+        found = list(islice(_objects(content, start), most + 1))
         if found or content.startswith("]", _skip(content, start)):  # to have nothing to say is no fault
             return found
     return None

@@ -3,6 +3,7 @@
 from synthesis.llm.base import Proposal, ProposalPlan
 from synthesis.loop.loop import Loop
 from synthesis.loop.reports import Discrepancy, Iteration
+from synthesis.loop.scenario import Reach, Scenario, Swap
 from synthesis.loop.settings import LoopSettings
 
-__all__ = ["Discrepancy", "Iteration", "Loop", "LoopSettings", "Proposal", "ProposalPlan"]
+__all__ = ["Discrepancy", "Iteration", "Loop", "LoopSettings", "Proposal", "ProposalPlan", "Reach", "Scenario", "Swap"]

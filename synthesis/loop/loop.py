@@ -17,12 +17,14 @@ from synthesis.loop import policy, reports
 from synthesis.loop.beliefs import is_one_way
 from synthesis.loop.fit import Fit
 from synthesis.loop.reports import Discrepancy, Iteration
+from synthesis.loop.scenario import Reach, Scenario, Swap
 from synthesis.loop.settings import LoopSettings
 from synthesis.loop.sources import Opinion, Source
 from synthesis.loop.trust import admit
 
 STILL = 0.9  # evidence that pulls at least this much of what it did an iteration ago has come to rest
 TABLE_STREAM = 1  # tables are drawn from a stream of their own, so that asking twice gives the same twice
+SPARE_STREAM, SPARE = 2, 20_000  # and so are the records that a what-if takes from; at least so many of them
 
 
 class Loop:
@@ -175,14 +177,34 @@ class Loop:
         """
         if rows < 1:
             raise ValueError("a table needs at least one row")
+        fit = self._settle()
+        rng = np.random.default_rng([self.seed, TABLE_STREAM])
+        count = -(-rows // self.settings.shard_rows)
+        return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
+
+    def suppose(self, plan: ProposalPlan, reach: Reach) -> Scenario:
+        """What a plan supposes of the present state, as far as ``reach`` allows; nothing of the state changes."""
+        spare, _ = self._spare(0, SPARE)
+        return Scenario(plan, self.domain, spare, total=self.total, reach=reach)
+
+    def supposed(self, scenario: Scenario, rows: int) -> Iterator[tuple[IntArray, Swap]]:
+        """The shards of ``shards``, each with what changes in it under the scenario."""
+        for number, shard in enumerate(self.shards(rows), start=1):
+            spare, rng = self._spare(number, max(len(shard), SPARE))
+            yield shard, scenario.swap(shard, spare, rng)
+
+    def _spare(self, number: int, rows: int) -> tuple[IntArray, np.random.Generator]:
+        """Further records of the present state, and the stream they came from."""
+        rng = np.random.default_rng([self.seed, SPARE_STREAM, number])
+        return self._settle().draw(rows, rng, part=True), rng
+
+    def _settle(self) -> Fit:
         fit = self._fit()
         if not self._settled:
             fit.settle()
             self._settled = True
             self._asked.clear()
-        rng = np.random.default_rng([self.seed, TABLE_STREAM])
-        count = -(-rows // self.settings.shard_rows)
-        return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
+        return fit
 
     def _chance(self, fit: Fit, clique: Clique, *, sampling: float) -> int:
         axes = [fit.binning.belief(axis) for axis in clique.axes]

@@ -27,6 +27,8 @@ ABOUT = {
     "processing.csv": "A line for the controller's records of processing (GDPR, Article 30).",
     "dpia.md": "A draft of the data protection impact assessment, filled where this site knows.",
     "deployment.yaml": "A draft entry for the public registry of deployments of differential privacy.",
+    "data-what-if.csv": "The table under the what-if sentence, which departs from the statistics by design.",
+    "data-what-if.parquet": "The same table with its column types.",
     "README.md": "What this is, how it was made, and how to cite its privacy statement.",
     "guarantee.txt": "What the table's privacy guarantee says, exactly and in plain words, and what it does not cover.",
     "VERIFY.txt": "How to check the files with tools that everybody has.",

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from privacy import selectors as privacy
-from synthesis import policies, prompts, selectors, services
+from synthesis import envelope, policies, selectors, services
 from synthesis.forms import VoteForm, add_refusal
 from synthesis.models import SynthesisRequest
 from synthesis.states import Decision, Gate
@@ -68,7 +68,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
 def shown_egress(request: SynthesisRequest) -> dict[str, Any] | None:
     if not hasattr(request, "manifest"):
         return None
-    texts = {template.sha256: template.text for template in prompts.TEMPLATES}
+    texts = {template.sha256: template.text for template in envelope.wording(request)}
     body = request.manifest.body
     return {
         "manifest": body,

@@ -30,6 +30,7 @@ def progress(request: SynthesisRequest) -> dict[str, Any]:
         "live": request.state in WORKING,
         "iterations": selectors.iterations(run) if run else [],
         "run": run,
+        "what_if": selectors.told(run, "what_if") if run else None,
     }
 
 

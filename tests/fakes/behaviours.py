@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes import faults, plain
-from tests.fakes.protocol import Behaviour, completion, guidance_of, missing, proposal, proposing
+from tests.fakes import faults, plain, writers
+from tests.fakes.protocol import Behaviour, about_texts, completion, guidance_of, missing, proposal, proposing
+from tests.fakes.scenarios import supposed
 
 CHANCE = 3.0  # standard deviations of the public table's own sampling that a shift must exceed to be spoken of
 FEWEST = 5  # public rows that a group needs before anything is said of it
@@ -21,6 +22,10 @@ FEWEST = 5  # public rows that a group needs before anything is said of it
 def first_cells(body: bytes) -> tuple[int, bytes]:
     """A useful answer: one proposal for each under-represented cell, every other column free."""
     guidance = guidance_of(body)
+    if "assumption" in guidance:
+        return proposing(*supposed(guidance))
+    if about_texts(guidance):
+        return writers.sensible(guidance)
     found = [
         proposal(guidance, one["where"], one["target"] - one["now"], "There are too few of these.")
         for one in guidance["discrepancies"]
@@ -34,6 +39,10 @@ def informed(public: NDArray[np.integer[Any]]) -> Behaviour:
 
     def answer(body: bytes) -> tuple[int, bytes]:
         guidance = guidance_of(body)
+        if "assumption" in guidance:
+            return proposing(*supposed(guidance))
+        if about_texts(guidance):
+            return writers.sensible(guidance)
         boxes = [(one, _supported(guidance, one["where"], public)) for one in missing(guidance)]
         found = [
             proposal(guidance, box, one["target"] - one["now"], "Where such records are found elsewhere.")
@@ -78,6 +87,8 @@ def _typical(codes: NDArray[Any], rows: NDArray[np.bool_], size: int) -> list[in
 def random_boxes(body: bytes) -> tuple[int, bytes]:
     """Boxes drawn at random; the same question, the same boxes."""
     guidance, rng = guidance_of(body), random.Random(hashlib.sha256(body).digest())
+    if about_texts(guidance):
+        return writers.at_random(guidance, rng)
     found = [
         proposal(guidance, _drawn(guidance, rng), max(1, guidance["records"] // 5), "These belong together.")
         for _ in range(guidance["proposals"])
@@ -93,15 +104,21 @@ def _drawn(guidance: dict[str, Any], rng: random.Random) -> dict[str, list[str]]
 
 
 def malicious(body: bytes) -> tuple[int, bytes]:
-    """All records in one cell, as loudly as the form lets it be said."""
+    """All records in one cell, as loudly as the form lets it be said; texts that would do harm."""
     guidance = guidance_of(body)
+    if about_texts(guidance):
+        return writers.malicious(guidance)
     cell = {column["name"]: column["values"][-1:] for column in guidance["columns"]}
     return proposing(*[proposal(guidance, cell, 10**9, "All records are alike.")] * guidance["proposals"])
 
 
 def contrary(body: bytes) -> tuple[int, bytes]:
-    """More of whatever there is too much of already."""
+    """More of whatever there is too much of already, and the other way round than a what-if says."""
     guidance = guidance_of(body)
+    if "assumption" in guidance:
+        return proposing(*supposed(guidance, contrary=True))
+    if about_texts(guidance):
+        return writers.contrary(guidance)
     found = [
         proposal(guidance, one["where"], one["now"] - one["target"], "More of these.")
         for one in guidance["discrepancies"]

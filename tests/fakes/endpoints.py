@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.behaviours import enforcing
-from tests.fakes.protocol import Behaviour, Reply, completion, error
+from tests.fakes.protocol import QUESTIONS, Behaviour, Reply, completion, error
 
 BYTES_A_TOKEN = 2
 THOUGHT = 700  # tokens it takes to count to 200
@@ -56,7 +56,7 @@ class Kind:
 
     def said(self, request: dict[str, Any], body: bytes, read: int) -> bytes:
         text = request["messages"][-1]["content"]
-        if "discrepancies" in text:
+        if any(f'"{kind}"' in text for kind in QUESTIONS):
             made = self.answer(body)
             return made.body if isinstance(made, Reply) else made[1]
         if "response_format" in request and self.enforces:

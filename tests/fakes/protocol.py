@@ -29,6 +29,8 @@ class Reply:
     declared: int | None = None
 
 
+QUESTIONS = {"discrepancies", "assumption", "instruction"}
+"""Of these one is in every guidance."""
 Answer = Reply | tuple[int, bytes]
 Behaviour = Callable[[bytes], Answer]
 
@@ -64,15 +66,28 @@ def models(*names: str, **facts: Any) -> bytes:
 
 
 def guidance_of(body: bytes) -> dict[str, Any]:
-    """The guidance JSON inside the last user message; ValueError where there is none."""
+    """The guidance JSON inside the last user message; ValueError where there is none.
+
+    That of a what-if has an assumption instead of discrepancies, of which there are then none. That of texts has an
+    instruction and records to write for; it has no columns either.
+    """
     found = json.loads(json.loads(body)["messages"][-1]["content"])
-    if not isinstance(found, dict) or not {"columns", "discrepancies"} <= found.keys():
+    if not isinstance(found, dict) or not QUESTIONS & found.keys():
         raise ValueError("no guidance")
-    return found
+    if about_texts(found):
+        found["proposals"] = len(found["records"])
+    return {"discrepancies": [], "columns": [], **found}
+
+
+def about_texts(guidance: dict[str, Any]) -> bool:
+    """Whether texts are asked for, and not groups of records."""
+    return "instruction" in guidance
 
 
 def proposal(guidance: dict[str, Any], where: Mapping[str, list[str]], records: int, reason: str) -> dict[str, Any]:
-    """A proposal in the asked form: these values, every other column free."""
+    """A proposal in the asked form: these values, every other column free. Or a text, for the first record."""
+    if about_texts(guidance):
+        return {"record": 1, "text": reason}
     values = [
         {"column": column["name"], "allow": list(where.get(column["name"], column["values"]))}
         for column in guidance["columns"]
@@ -81,8 +96,9 @@ def proposal(guidance: dict[str, Any], where: Mapping[str, list[str]], records: 
 
 
 def proposing(*proposals: dict[str, Any]) -> tuple[int, bytes]:
-    """An answer that holds these proposals."""
-    return 200, completion(json.dumps({"proposals": proposals}))
+    """An answer that holds these proposals, or texts."""
+    name = "texts" if any("text" in each for each in proposals) else "proposals"
+    return 200, completion(json.dumps({name: proposals}))
 
 
 def missing(guidance: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from tests.audit_story import PROMPT, whole
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"])
 ROOT = Path(verify.__file__).parent.parent
-OF_NO_STORY = {"dp values", "gates"}
+OF_NO_STORY = {"dp values", "free texts", "gates"}
 """What is found about a prompt whose release and run are not in the log."""
 
 

@@ -25,7 +25,7 @@ def test_the_view_marks_every_piece_with_its_kind_and_its_source():
     parts = [part for message in view.messages for part in message.parts]
     assert [(part.type, part.text) for part in parts] == [
         ("TEMPLATE", "Propose groups. "), ("TEMPLATE", "target "), ("DPVALUE", "41"), ("SYNTHETIC", "7"),
-        ("FREETEXT", "mind the seasons"),
+        ("FREETEXT", '"mind the seasons"'),
     ]  # fmt: skip
     assert parts[2].facts == {"release": "r1", "measurement": "e2", "cell": "1,0"}
     assert (view.answer, view.model, view.notice) == (content, "model-1", "")

@@ -45,8 +45,16 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT, PLACE, NUMBER = b"canaryfreetext", b"canaryunlisted", b"98765.4321"
 RAW = {"free text": TEXT, "an unlisted category": PLACE, "a clamped number": NUMBER}
 PROVIDER_KEY = "sk-planted-0123456789abcdef"
+WRITTEN = {"maxLength": 60, "language": "English", "instruction": "what somebody says of their pay"}
+"""The planted column is also the one that the model writes anew."""
 FIELDS = [
-    {"name": "sex", "type": "string", "categories": ["f", "m"], "constraints": {"required": True}},
+    {
+        "name": "sex",
+        "type": "string",
+        "categories": ["f", "m"],
+        "constraints": {"required": True},
+        "publicLabels": True,
+    },
     {"name": "place", "type": "string", "categories": ["north", "south"], "other": "elsewhere"},
     {
         "name": "pay",
@@ -55,7 +63,7 @@ FIELDS = [
         "outside": "clamp",
         "bins": {"cutPoints": [10, 50]},
     },
-    {"name": "remark", "type": "string", "freeText": True},
+    {"name": "remark", "type": "string", "freeText": WRITTEN},
 ]
 
 
@@ -218,6 +226,8 @@ def test_nothing_is_found_in_any_sink(left: Path, console: Callable[[], str], no
     assert set(empty) <= {"temporary files", "killed processes"}
     assert sum(len(where) for where in found.values()) > 150
     assert any(b"m-1" in body for body in found["prompts"].values())
+    assert any(WRITTEN["instruction"].encode() in body for body in found["prompts"].values()), "texts were asked for"
+    assert request.run.report["texts"][0]["written"] > 0
     assert hits(found, RAW | secrets_of_the_site()) == []
     assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
     note("D6", "planted raw values and secrets, in every sink", len(found), 0, "0 found")

@@ -177,7 +177,7 @@ def planted_table(request: SynthesisRequest) -> None:
 
 
 def planted_manifest(request: SynthesisRequest) -> None:
-    EgressManifest.objects.update(body=request.manifest.body | {"free_text": [{"approval": "vote 9"}]})
+    EgressManifest.objects.update(body=request.manifest.body | {"free_text": [{"approval": "vote 9", "text": "x"}]})
 
 
 def planted_snapshot(request: SynthesisRequest) -> None:

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from audit import canonical, rendering
-from audit.segments import Declared, DPValue, Message, Template, found_in
-from tests.audit_story import PROMPT, commit, erase, findings, money, vote, whole
+from audit.segments import Declared, DPValue, FreeText, Message, Template, approved_with, found_in
+from tests.audit_story import PROMPT, SENTENCE, commit, erase, findings, money, vote, whole
 
 INTENT = "audit:prompt:intent"
 SENDING = "audit:prompt:sending"
@@ -19,6 +19,7 @@ MEASURED = "privacy:release:measured"
 VOTE = "synthesis:vote:cast"
 GRANT = "synthesis:grant:issued"
 SERVED = "synthesis:download:served"
+SUBMITTED = "synthesis:request:submitted"
 APPROVED = "synthesis:request:approved"
 SYNTHESISING = "synthesis:request:synthesising"
 STARTED = "synthesis:run:started"
@@ -179,6 +180,12 @@ DEFECTS = {
     "labels no list": (with_labels("kilo"), "labels that are no list"),
     "labels of no release": (with_labels('["kilo", "lima", "another"]', "r2"), "was not measured before"),
     "prompt before release": (moved(MEASURED, 18), "was not measured before"),
+    "another sentence": (with_value(FreeText('"mind the poor"', approved_with("hq"))), "is not the one submitted"),
+    "sentence around JSON": (with_value(FreeText(SENTENCE[:-1], approved_with("hq"))), "is not the one submitted"),
+    "sentence of another approval": (with_value(FreeText(SENTENCE, approved_with("hz"))), "names no approval"),
+    "sentence never submitted": (told(SUBMITTED, what_if_sha256=None), "is not the one submitted"),
+    "sentence before its gate": (moved(APPROVED, 18), "a free text that no gate had approved"),
+    "sentence of another request": (told(STARTED, request="q9"), "a prompt of no submitted request"),
     "overspent": (told(CAP, rho="0.49999999999999999999"), "exceeds the population's cap"),
     "overspent delta": (told(COMMIT, delta="1e-30"), "exceeds the population's cap"),
     "over its reservation": (told(RESERVE, rho="0.4"), "takes more than reservation r still holds"),

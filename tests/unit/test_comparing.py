@@ -50,7 +50,7 @@ def test_the_parts_that_no_message_holds_and_whole_messages_are_compared():
     assert compared(other)[0].in_words() == (
         "run u1, prompt 2.1: DECLARED: expected model-1 (source endpoint), found model-2 (source endpoint)"
     )
-    assert compared(other)[1].in_words().startswith("run u1, prompt 2.1, message 3, segment 1: FREETEXT: expected mind")
+    assert compared(other)[1].in_words().startswith('run u1, prompt 2.1, message 3, segment 1: FREETEXT: expected "')
 
 
 def test_another_role_with_the_same_segments_differs():

@@ -26,7 +26,7 @@ MANIFEST: dict[str, Any] = {
     "statistics": [{"measurement": "17"}],
     "columns": [{"code": "c01", "values": 2}, {"code": "c02", "values": 3}],
     "declared": [{"column": "city", "labels": ["Ulm", "Bonn"]}],
-    "free_text": [{"approval": "vote-3"}],
+    "free_text": [{"approval": "vote-3", "text": "a concert"}],
     "caps": {"calls": 3},
 }
 INSIDE: tuple[Segment, ...] = (
@@ -37,7 +37,7 @@ INSIDE: tuple[Segment, ...] = (
     Declared('{"c01": ["v02"], "c02": ["v01", "v03"]}', "dataset:1"),
     DPValue(12, "r", "17", (0,)),
     Synthetic(5, "loop"),
-    FreeText("a concert", "vote-3"),
+    FreeText('"a concert"', "vote-3"),
 )
 
 
@@ -59,7 +59,9 @@ def test_what_was_approved_passes() -> None:
         (Template("rules", "Be bad."), "template rules"),
         (DPValue(12, "r", "18", (0,)), "statistic"),
         (DPValue(12, "another release", "17", (0,)), "statistic"),
-        (FreeText("a fair", "vote-4"), "free text"),
+        (FreeText('"a concert"', "vote-4"), "free text"),
+        (FreeText('"a fair"', "vote-3"), "free text"),
+        (FreeText('"a concert", "and": "more"', "vote-3"), "free text"),
         (Declared('"ROW: ward A, 12.3"', "dataset:1"), "declared text"),
         (Declared("not JSON at all", "dataset:1"), "declared text"),
         (Declared('["v04"]', "dataset:1"), "declared text"),

@@ -1,0 +1,117 @@
+"""From a fit to the files of its tables: the one as the statistics say, and beside it the one under a what-if.
+
+Both are written in one pass, shard by shard and part by part, so that memory does not grow with rows. A run and its
+replay do exactly the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from privacy import selectors
+from privacy.values import IntArray
+from synthesis.checks import Check
+from synthesis.loop import Loop, Scenario, Swap
+from synthesis.models import SynthesisRequest
+from synthesis.packaging import SUPPOSED, TABLE, TableFiles, parts
+from synthesis.stepping import Ask
+from synthesis.texting import TextWriter
+
+Decode = Callable[[IntArray], pd.DataFrame]
+EVERY_ROW, REPLACED = "data", "data-what-if, replaced rows"
+"""What texts are written for: each row of the first table, and those rows of the other that differ from it."""
+OTHER_SEED = 1
+"""Added to the seed for the cells of arriving records, so that those of the first table are what they always are."""
+
+
+class RuleBroken(Exception):
+    """A synthetic record broke a hard rule."""
+
+
+def files_of(scenario: Scenario | None) -> tuple[str, ...]:
+    return TABLE if scenario is None else (*TABLE, *SUPPOSED)
+
+
+class Writer:
+    """One request's tables; ``ask`` has texts written, ``beat`` is called after each part."""
+
+    def __init__(
+        self, request: SynthesisRequest, loop: Loop, scenario: Scenario | None, *, ask: Ask, beat: Callable[[], None]
+    ) -> None:
+        self.request, self.loop, self.scenario, self.beat = request, loop, scenario, beat
+        self.texts = TextWriter(request, ask)
+        release, rules = selectors.released(request.release_key), selectors.rules(request.dataset)
+        self.checks = [Check(release, rules) for _ in range(1 if scenario is None else 2)]
+        self.replaced = 0
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write every table and return its report; RuleBroken where a record breaks a rule."""
+        with ExitStack() as files:
+            plain = files.enter_context(TableFiles(folder))
+            other = files.enter_context(TableFiles(folder, SUPPOSED)) if self.scenario is not None else None
+            for first, second in self.parts():
+                plain.add(first)
+                if other is not None:
+                    other.add(second)
+                self.beat()
+        if any(check.violations for check in self.checks):
+            raise RuleBroken
+        return self.report()
+
+    def report(self) -> dict[str, Any]:
+        labels = selectors.columns(self.request.dataset, release=self.request.release_key).labels
+        plain, *other = [check.report(labels, self.request.targets) for check in self.checks]
+        plain |= {"texts": self.texts.report()}
+        if not other:
+            return plain
+        return plain | {"under_what_if": other[0] | {"replaced": round(self.replaced / self.request.rows, 5)}}
+
+    def parts(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """The same rows of both tables, as the input spells them."""
+        decode, arrive = (self.decoder(more) for more in (0, OTHER_SEED))
+        for shard, swap in self.shards():
+            self.checks[0].add(shard)
+            if self.scenario is not None:
+                self.checks[1].add(swap.applied(shard))
+                self.replaced += len(swap.arriving)
+            for records, leaving, arriving in _in_parts(shard, swap):
+                plain = self.texts.added(decode(records), records, EVERY_ROW)
+                others = self.texts.added(arrive(arriving), arriving, REPLACED)
+                yield plain, _exchanged(plain, leaving, others) if len(arriving) else plain
+
+    def decoder(self, more: int) -> Decode:
+        request = self.request
+        return selectors.decoder(request.dataset, seed=request.seed + more, release=request.release_key)
+
+    def shards(self) -> Iterable[tuple[IntArray, Swap]]:
+        if self.scenario is not None:
+            return self.loop.supposed(self.scenario, self.request.rows)
+        return ((shard, _nothing(shard)) for shard in self.loop.shards(self.request.rows))
+
+
+def _nothing(shard: IntArray) -> Swap:
+    return Swap(np.zeros(len(shard), bool), shard[:0])
+
+
+def _in_parts(shard: IntArray, swap: Swap) -> Iterator[tuple[IntArray, NDArray[np.bool_], IntArray]]:
+    """Consecutive rows, which of them leave, and the records that take their places."""
+    taken = 0
+    for part in parts(len(shard)):
+        leaving = swap.leaving[part]
+        more = int(leaving.sum())
+        yield shard[part], leaving, swap.arriving[taken : taken + more]
+        taken += more
+
+
+def _exchanged(plain: pd.DataFrame, leaving: NDArray[np.bool_], arriving: pd.DataFrame) -> pd.DataFrame:
+    """The table with other rows in the places of those that leave."""
+    arriving.index = plain.index[leaving]
+    staying = plain[~leaving]
+    return pd.concat([staying, arriving]).sort_index() if len(staying) else arriving
