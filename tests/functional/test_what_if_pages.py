@@ -44,6 +44,9 @@ def test_a_sentence_goes_from_the_form_to_two_tables(
     listed(server)
     wrong: list[str] = []
     rosa = sign_in("rosa", reduced_motion="reduce")
+    rosa.goto(f"/datasets/{remarks.dataset.pk}/", wait_until="networkidle")
+    expect(rosa.get_by_text("what somebody says of where they live")).to_be_visible()
+    wrong += look(rosa, "written-texts-dataset", screenshots)
     written(rosa, remarks)
     wrong += look(rosa, "what-if-refused", screenshots)
     rosa.get_by_role("radio", name="Language model (OpenAI").check()
