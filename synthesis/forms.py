@@ -89,7 +89,7 @@ class RequestForm(PriceForm):
 
     what_if = forms.CharField(
         max_length=what_if.MOST, required=False, label="What if",
-        help_text="Optional, one sentence, for example: assume twice as many people over 65. The language model reads "
+        help_text="One sentence, for example: assume twice as many people over 65. The language model reads "
         "it word for word, and so do the reviewers. You then get two tables: one as the statistics say, and one under "
         "this assumption. The model knows a column only where its owner made the name public.",
     )  # fmt: skip

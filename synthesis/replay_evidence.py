@@ -82,6 +82,7 @@ def _frozen(request: SynthesisRequest) -> list[tuple[str, Any, Any]]:
         ("the egress manifest", approved[-1] if approved else None, hash_of(request.manifest.body)),
         ("the request as submitted", submitted[-1] if submitted else None, hash_of(shown)),
         ("the seed", shown["seed"], str(request.seed)),
+        ("the what-if sentence", shown.get("what_if", ""), request.what_if),
         ("the declaration", shown["declaration"], privacy.declaration_hash(request.dataset)),
     ]
 

@@ -71,7 +71,7 @@ def see_the_exposure(page: Page) -> None:
 def follow_one_number(page: Page, request: SynthesisRequest) -> None:
     """From the statement to the request's prompts, to what changed since the call before, to one number's charge."""
     page.get_by_role("link", name=request.title).click()
-    page.get_by_role("link", name=re.compile("Iteration .*, attempt")).last.click()
+    page.get_by_role("link", name=re.compile("Question .*, attempt")).last.click()
     tree = page.get_by_role("navigation", name="Calls of this run")
     expect(tree.locator("[aria-current=page]")).to_have_text("Attempt 1")
     page.get_by_role("link", name=re.compile("Changes since")).click()
