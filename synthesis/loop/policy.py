@@ -113,6 +113,19 @@ def chance(axes: Sequence[tuple[FloatArray, FloatArray]], *, total: float, sampl
     return round(NOISE * float(np.sqrt(variance).sum()))
 
 
+def forgone(columns: Sequence[tuple[FloatArray, float]], *, sigma: float) -> int:
+    """What the price of one more table, with noise ``sigma``, would win on all one-way tables instead, in records.
+
+    ``columns``: the posterior standard deviation of every code of a column, and its noise as released. The price
+    would add to the one-way tables' precisions in proportion; how far that narrows a posterior depends on how much
+    of it is noise. This is the sum over columns of the expected |count - truth| that would go, times sqrt(columns / 2):
+    a column is in more tables of two than the one that is bought, and some of these learn from it too.
+    """
+    more = sigma**-2 / sum(noise**-2 for _, noise in columns) if columns else 0.0
+    gone = sum(float((sd - (sd**-2 + more * noise**-2) ** -0.5).sum()) for sd, noise in columns)
+    return round(NOISE * math.sqrt(len(columns) / 2) * gone)
+
+
 def may_buy_nothing(cliques: Sequence[Clique], chances: Sequence[int], *, domain: Domain, sigma: float) -> bool:
     """Whether chance alone would not be worth a table's noise, even of the coarsest table.
 
