@@ -212,7 +212,8 @@ class Loop:
 
     def _figures(self) -> tuple[float, float]:
         """Root mean squared residual in units of noise, and mean distance of pair tables beyond noise."""
-        chi = [self._chi(marginal) for marginal in self._marginals]
+        chi = [(self._chi(marginal), marginal.counts.size) for marginal in self._marginals] or [(0.0, 1)]
+        squares = sum(mean * cells for mean, cells in chi) / sum(cells for _, cells in chi)
         pairs = [m for m in self._marginals if len(m.clique.columns) == 2]
         distances = [reports.distance_beyond_noise(m, self._fit().table(m.clique)) for m in pairs]
-        return float(np.sqrt(np.mean(chi or [0.0]))), float(np.mean(distances or [0.0]))
+        return float(np.sqrt(squares)), float(np.mean(distances or [0.0]))
