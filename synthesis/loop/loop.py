@@ -48,7 +48,7 @@ class Loop:
         self._built: Fit | None = None
         self._number = 0
         self._news = self._settled = False
-        self._wary: bool | None = None  # whether a round may buy nothing, decided once, at the first round's price
+        self._drowned: bool | None = None  # whether noise drowns any table, at the first round's price
         self._pulls = (np.inf, np.inf)  # how hard evidence still pulled, one iteration ago and now
         self._asked: dict[Clique, IntArray] = {}  # expectations since the pool last moved
 
@@ -122,11 +122,12 @@ class Loop:
             cliques += views.triples(taken, self.settings.triple_levels)
         foreseen = [self._chance(fit, clique, sampling=fit.pool.scale) for clique in cliques]
         real = [self._chance(fit, clique, sampling=min(fit.pool.scale, policy.OWN_SAMPLING)) for clique in cliques]
-        if self._wary is None or round == 0:
-            self._wary = policy.may_buy_nothing(cliques, real, domain=self.domain, sigma=sigma)
-        bar = policy.forgone(fit.one_way(self._marginals), sigma=sigma) if self._wary else 0
+        if self._drowned is None or round == 0:
+            self._drowned = policy.drowned(cliques, domain=self.domain, sigma=sigma, total=fit.total)
+        bar = policy.forgone(fit.one_way(self._marginals), sigma=sigma) if self._drowned else 0
+        wary = self._drowned or policy.may_buy_nothing(cliques, real, domain=self.domain, sigma=sigma)
         return tuple(
-            Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance + bar if self._wary else None)
+            Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance + bar if wary else None)
             for clique, chance in zip(cliques, foreseen, strict=True)
         )
 

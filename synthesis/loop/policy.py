@@ -24,7 +24,7 @@ TABLES_PER_COLUMN = 8  # so that work grows with columns, not with their pairs
 MOST_CANDIDATES = 4000
 SMALLEST = 16  # cells of the coarsest view of a pair
 OWN_SAMPLING = 1.0  # most of the pool's own sampling, beside the records', that counts as a difference worth buying
-WORTH = 0.07  # of the records: what a planned table's noise may add up to over its cells
+WORTH = 0.07  # of the records: what a table's noise may add up to over its cells
 
 
 def rounds(*, columns: int, total: float, rho: float, planned: int = 0, one_way_share: float = 0.3) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class Views:
 
 
 def affordable(*, sigma: float, total: float) -> float:
-    """Cells of a planned table whose noise adds up to no more than its worth."""
+    """Cells of a table whose noise adds up to no more than its worth."""
     return WORTH * total / (NOISE * sigma)
 
 
@@ -136,6 +136,12 @@ def may_buy_nothing(cliques: Sequence[Clique], chances: Sequence[int], *, domain
         return False
     cells, foreseen = min((clique.cells(domain), chance) for clique, chance in zip(cliques, chances, strict=True))
     return NOISE * sigma * cells >= foreseen
+
+
+def drowned(cliques: Sequence[Clique], *, domain: Domain, sigma: float, total: float) -> bool:
+    """Whether even the coarsest table's noise is more of the records than a table is worth."""
+    cells = [clique.cells(domain) for clique in cliques]
+    return bool(cells) and min(cells) > affordable(sigma=sigma, total=total)
 
 
 def _axis(column: str, view: IntArray, domain: Domain) -> Axis:
