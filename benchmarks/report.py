@@ -2,9 +2,9 @@
 
     python -m benchmarks.report [--results docs/benchmarks] [--check]
 
-The folder holds the lines that ``benchmarks.peers``, ``benchmarks.shapes``, ``benchmarks.kinds`` and
-``benchmarks.paper`` append with ``--record`` to files ending in .jsonl; a later line about the same run replaces an
-earlier one. Figures are written beside them.
+The folder holds the lines that ``benchmarks.peers``, ``benchmarks.shapes``, ``benchmarks.bounds``,
+``benchmarks.proposers``, ``benchmarks.kinds`` and ``benchmarks.paper`` append with ``--record`` to files ending in
+.jsonl; a later line about the same run replaces an earlier one. Figures are written beside them.
 ``--check`` writes nothing and fails when page or figures are not those of the lines.
 """
 
@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import records, report_kinds, report_paper, report_peers, report_shapes
+from benchmarks import records, report_goals, report_kinds, report_paper, report_peers, report_shapes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = """<!-- Written by `python -m benchmarks.report` from the lines in docs/benchmarks/; changes here are lost. -->
@@ -55,7 +55,7 @@ def files(lines: list[records.Line], docs: Path) -> dict[Path, str]:
     kept = records.latest(lines)
     sections: list[str] = []
     figures: dict[Path, str] = {}
-    for part in (report_peers, report_shapes):
+    for part in (report_goals, report_peers, report_shapes):
         text, drawn = part.section(kept)
         sections.append(text)
         figures |= {docs / "benchmarks" / name: svg for name, svg in drawn.items()}

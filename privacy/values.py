@@ -182,7 +182,8 @@ class Candidate:
     """A table that may be measured next, and the public integer taken off its score before choosing.
 
     Its score is ``sum |count - expected| - penalty`` over the table's cells. ``chance``, where a model gives it,
-    is the sum it foresees if the table held nothing new; when no candidate promises more, none is chosen.
+    is the sum it foresees if the table held nothing new, and what its price would win elsewhere; when no candidate
+    promises more, none is chosen.
     """
 
     clique: Clique

@@ -38,6 +38,7 @@ from privacy.values import (
 
 NO_DELTA = Decimal(0)
 MORE_CELLS = Decimal(1) / 3  # power of a table's cells that its part of a round's rho follows
+SURE = 9  # choosing no table is so many times as likely as choosing one, where chance alone speaks
 LEAST_REST = Decimal("0.01")  # of rho: what an adaptive model leaves beyond this buys all one-way tables once more
 
 
@@ -250,12 +251,13 @@ def _pairs(domain: Domain, *, sigma: float, taken: set[AnyClique]) -> tuple[Cand
 
 
 def _nothing(candidates: tuple[Candidate, ...], *, scale: float) -> list[int]:
-    """The public score of choosing none, where the model foresees chance: the best score that chance would bring.
+    """The public score of choosing none, where the model foresees what each must beat: the best of these scores.
 
-    Noise of this scale lifts the best of m equal candidates by scale ln m above a single one.
+    Noise of this scale lifts the best of m equal candidates by scale ln m above a single one. Another scale ln SURE
+    makes choosing none that many times as likely as choosing any of m that only meet the bar.
     """
     by_chance = [each.chance - each.penalty for each in candidates if each.chance is not None]
-    return [max(by_chance) + round(scale * math.log(len(by_chance)))] if by_chance else []
+    return [max(by_chance) + round(scale * math.log(SURE * len(by_chance)))] if by_chance else []
 
 
 def _without(candidates: tuple[Candidate, ...], columns: set[str]) -> tuple[Candidate, ...]:

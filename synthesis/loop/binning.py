@@ -26,7 +26,7 @@ class Binning:
     ) -> None:
         self.domain, self.level = domain, level
         self.masses = [estimate.mass for estimate in estimates]
-        self._spreads = [estimate.sd for estimate in estimates]
+        self.spreads = [estimate.sd for estimate in estimates]
         self._beliefs: dict[Axis, tuple[FloatArray, FloatArray]] = {}
         self.bins = [views.cut(mass, level) for mass in self.masses]
         for axis in [axis for table in tables for axis in table.clique.axes]:
@@ -59,7 +59,7 @@ class Binning:
         """Share of the records in each bin of the axis, and its standard deviation in records."""
         if axis not in self._beliefs:
             place, view = self.place(axis), self._view(axis)
-            spread = np.sqrt(np.bincount(view, self._spreads[place] ** 2))
+            spread = np.sqrt(np.bincount(view, self.spreads[place] ** 2))
             self._beliefs[axis] = (np.bincount(view, self.masses[place]).astype(float), spread)
         return self._beliefs[axis]
 

@@ -65,6 +65,11 @@ class Fit:
         now, _, _ = self.source.consult(marginals, estimates, records=self.total)
         return (now.trust == 0) != (self.opinion.trust == 0) or abs(now.trust - self.opinion.trust) > DOUBT
 
+    def one_way(self, marginals: Sequence[NoisyMarginal]) -> list[tuple[FloatArray, float]]:
+        """Of every column with a one-way table: each code's posterior standard deviation, and the noise as released."""
+        pooled = beliefs.pooled(self.domain, marginals)
+        return [(sd, each[1]) for sd, each in zip(self.binning.spreads, pooled, strict=True) if each is not None]
+
     def fits(self, clique: Clique) -> bool:
         """Whether the pool's bins tell the clique's cells apart."""
         return all(self.binning.map(axis) is not None for axis in clique.axes)

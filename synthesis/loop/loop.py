@@ -50,6 +50,7 @@ class Loop:
         self._built: Fit | None = None
         self._number = 0
         self._news = self._settled = False
+        self._drowned: bool | None = None  # whether noise drowns any table, at the first round's price
         self._pulls = (np.inf, np.inf)  # how hard evidence still pulled, one iteration ago and now
         self._asked: dict[Clique, IntArray] = {}  # expectations since the pool last moved
 
@@ -123,9 +124,12 @@ class Loop:
             cliques += views.triples(taken, self.settings.triple_levels)
         foreseen = [self._chance(fit, clique, sampling=fit.pool.scale) for clique in cliques]
         real = [self._chance(fit, clique, sampling=min(fit.pool.scale, policy.OWN_SAMPLING)) for clique in cliques]
-        wary = policy.may_buy_nothing(cliques, real, domain=self.domain, sigma=sigma)
+        if self._drowned is None or round == 0:
+            self._drowned = policy.drowned(cliques, domain=self.domain, sigma=sigma, total=fit.total)
+        bar = policy.forgone(fit.one_way(self._marginals), sigma=sigma) if self._drowned else 0
+        wary = self._drowned or policy.may_buy_nothing(cliques, real, domain=self.domain, sigma=sigma)
         return tuple(
-            Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance if wary else None)
+            Candidate(clique, policy.penalty(self.expected(clique), sigma=sigma), chance + bar if wary else None)
             for clique, chance in zip(cliques, foreseen, strict=True)
         )
 
@@ -231,7 +235,8 @@ class Loop:
 
     def _figures(self) -> tuple[float, float]:
         """Root mean squared residual in units of noise, and mean distance of pair tables beyond noise."""
-        chi = [self._chi(marginal) for marginal in self._marginals]
+        chi = [(self._chi(marginal), marginal.counts.size) for marginal in self._marginals] or [(0.0, 1)]
+        squares = sum(mean * cells for mean, cells in chi) / sum(cells for _, cells in chi)
         pairs = [m for m in self._marginals if len(m.clique.columns) == 2]
         distances = [reports.distance_beyond_noise(m, self._fit().table(m.clique)) for m in pairs]
-        return float(np.sqrt(np.mean(chi or [0.0]))), float(np.mean(distances or [0.0]))
+        return float(np.sqrt(squares)), float(np.mean(distances or [0.0]))

@@ -24,7 +24,7 @@ TABLES_PER_COLUMN = 8  # so that work grows with columns, not with their pairs
 MOST_CANDIDATES = 4000
 SMALLEST = 16  # cells of the coarsest view of a pair
 OWN_SAMPLING = 1.0  # most of the pool's own sampling, beside the records', that counts as a difference worth buying
-WORTH = 0.07  # of the records: what a planned table's noise may add up to over its cells
+WORTH = 0.07  # of the records: what a table's noise may add up to over its cells
 
 
 def rounds(*, columns: int, total: float, rho: float, planned: int = 0, one_way_share: float = 0.3) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class Views:
 
 
 def affordable(*, sigma: float, total: float) -> float:
-    """Cells of a planned table whose noise adds up to no more than its worth."""
+    """Cells of a table whose noise adds up to no more than its worth."""
     return WORTH * total / (NOISE * sigma)
 
 
@@ -113,6 +113,19 @@ def chance(axes: Sequence[tuple[FloatArray, FloatArray]], *, total: float, sampl
     return round(NOISE * float(np.sqrt(variance).sum()))
 
 
+def forgone(columns: Sequence[tuple[FloatArray, float]], *, sigma: float) -> int:
+    """What the price of one more table, with noise ``sigma``, would win on all one-way tables instead, in records.
+
+    ``columns``: the posterior standard deviation of every code of a column, and its noise as released. The price
+    would add to the one-way tables' precisions in proportion; how far that narrows a posterior depends on how much
+    of it is noise. This is the sum over columns of the expected |count - truth| that would go, times sqrt(columns / 2):
+    a column is in more tables of two than the one that is bought, and some of these learn from it too.
+    """
+    more = sigma**-2 / sum(noise**-2 for _, noise in columns) if columns else 0.0
+    gone = sum(float((sd - (sd**-2 + more * noise**-2) ** -0.5).sum()) for sd, noise in columns)
+    return round(NOISE * math.sqrt(len(columns) / 2) * gone)
+
+
 def may_buy_nothing(cliques: Sequence[Clique], chances: Sequence[int], *, domain: Domain, sigma: float) -> bool:
     """Whether chance alone would not be worth a table's noise, even of the coarsest table.
 
@@ -123,6 +136,12 @@ def may_buy_nothing(cliques: Sequence[Clique], chances: Sequence[int], *, domain
         return False
     cells, foreseen = min((clique.cells(domain), chance) for clique, chance in zip(cliques, chances, strict=True))
     return NOISE * sigma * cells >= foreseen
+
+
+def drowned(cliques: Sequence[Clique], *, domain: Domain, sigma: float, total: float) -> bool:
+    """Whether even the coarsest table's noise is more of the records than a table is worth."""
+    cells = [clique.cells(domain) for clique in cliques]
+    return bool(cells) and min(cells) > affordable(sigma=sigma, total=total)
 
 
 def _axis(column: str, view: IntArray, domain: Domain) -> Axis:

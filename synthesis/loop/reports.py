@@ -36,7 +36,8 @@ class Discrepancy:
 class Iteration:
     """Figures after one iteration.
 
-    ``residual``: root mean square, over released tables, of (target - expected) / noise; 1 is pure noise.
+    ``residual``: root mean square, over the cells of all released tables, of (target - expected) / noise; 1 is pure
+    noise. Expected is what the records of this iteration hold: drawn anew in each, they wobble by chance.
     ``alone``: weight of component 0, the share of records that no proposer speaks for.
     ``tvd2``: total variation distance from the released tables of two columns, mean, beyond their noise.
     """

@@ -109,6 +109,25 @@ def test_nothing_is_an_option_only_where_the_coarsest_tables_noise_outweighs_cha
     assert not policy.may_buy_nothing([], [], domain=DOMAIN, sigma=15.0)
 
 
+def test_a_table_drowns_where_its_noise_is_more_of_the_records_than_it_is_worth() -> None:
+    cliques = [Clique.of("a", "b"), Clique.of("a", "d")]  # 6 and 10 cells
+    least = 6 * policy.NOISE * 25 / policy.WORTH
+    assert policy.drowned(cliques, domain=DOMAIN, sigma=25.0, total=0.99 * least)
+    assert not policy.drowned(cliques, domain=DOMAIN, sigma=25.0, total=1.01 * least)
+    assert not policy.drowned([], domain=DOMAIN, sigma=25.0, total=1.0)
+
+
+def test_a_table_forgoes_what_its_price_would_win_on_one_way_tables() -> None:
+    """Columns nobody knows beyond their noise: the price of a table as dear as all of them halves their variance."""
+    known = [(np.full(5, 20.0), 20.0), (np.full(3, 20.0), 20.0)]
+    as_dear = 20.0 / np.sqrt(2)
+    assert policy.forgone(known, sigma=as_dear) == round(policy.NOISE * 8 * 20 * (1 - 0.5**0.5))
+    assert policy.forgone(known, sigma=10 * as_dear) < policy.forgone(known, sigma=as_dear) / 20
+    denoised = [(sd / 10, noise) for sd, noise in known]
+    assert policy.forgone(denoised, sigma=as_dear) < policy.forgone(known, sigma=as_dear) / 100
+    assert policy.forgone([], sigma=1.0) == 0
+
+
 def test_the_pool_doubles_only_where_its_sampling_outweighs_the_noise() -> None:
     def table(sigma: float) -> NoisyMarginal:
         return NoisyMarginal(Clique.of("a", "b"), np.zeros((2, 3), np.int64), sigma, "m")
