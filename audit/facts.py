@@ -65,6 +65,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:finding:closed": ("kind", "subject", "reason"),
     # environment: what the loop's numbers depend on beside its inputs (synthesis/environment.py)
     "synthesis:run:started": ("request", "run", "environment"),
+    # Around the question about a table's columns, step 0 of a run: what gate A approved of it, and what came of it
+    "synthesis:run:structuring": ("request", "run", "content_hash", "prompt_sha256"),
+    "synthesis:run:structured": ("request", "run", "calls", "hints", "hints_sha256", "problem"),
     # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
     "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),

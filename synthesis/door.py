@@ -54,10 +54,10 @@ class Errand:
 
 
 def errand_of(record: PromptRecord, body: bytes) -> Errand:
-    """A run's call goes where gate B saw it go. A probe's goes to the address it was asked for, with fixed wording."""
+    """A run's call goes where a gate saw it go. A probe's goes to the address it was asked for, with fixed wording."""
     run = Run.objects.select_related("request__manifest").filter(pk=record.run).first()
     if run is not None:
-        request, approved = run.request, run.request.manifest.body
+        request, approved = run.request, run.request.approved_to_leave
         return Errand(approved["endpoint"], approved["address"], lambda: halts.standing(request))
     return errand_of_probe(record, body)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
-from audit.rendering import text_of
+from audit.rendering import render, text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
 from privacy import discoveries, manifesting, selectors
 from privacy.values import Release
@@ -49,6 +50,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
     """Exactly what may leave, in plain JSON: the page shows it, gate B approves its hash."""
     empty = builder(request).build((), iteration=0, proposals=0, records=0)
     sizes = selectors.released(request.release_key).domain.sizes
+    steps = MAX_ITERATIONS + request.structuring  # the question about the columns has been one of them
     return {
         "request": str(request.pk),
         "release": str(request.release_key),
@@ -63,7 +65,11 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
         "free_text": [],
-        "caps": {"calls": MAX_ITERATIONS * ATTEMPTS, "attempts_per_step": ATTEMPTS, **costs.caps_for(request)},
+        "caps": {
+            "calls": steps * ATTEMPTS,
+            "attempts_per_step": ATTEMPTS,
+            **costs.caps_for(request),
+        },
     }
 
 
@@ -142,8 +148,17 @@ def words(manifest: dict[str, Any]) -> set[str]:
     """Every word a prompt may use beside the templates: codes, and labels declared public."""
     widest = max(column["values"] for column in manifest["columns"])
     codes = {column["code"] for column in manifest["columns"]} | {value_code(code) for code in range(widest)}
+    codes |= set(manifest.get("kinds", ()))
     public = {name for fact in manifest["declared"] for name in (fact["column"], *fact["labels"])}
     return codes | public
+
+
+def changed(request: SynthesisRequest, prompt: Prompt) -> str:
+    """Why this is not what was approved, number by number; before anything is measured, byte by byte."""
+    if hasattr(request, "manifest"):
+        return untrue(selectors.released(request.release_key), prompt)
+    same = hashlib.sha256(render(prompt)).hexdigest() == request.approved_to_leave["prompt_sha256"]
+    return "" if same else "the question about the columns is not the one approved"
 
 
 def untrue(release: Release, prompt: Prompt) -> str:

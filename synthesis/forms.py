@@ -50,7 +50,7 @@ class RequestForm(PriceForm):
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
-        "takeover",
+        "takeover", "structuring", "about",
     )  # fmt: skip
     dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
     title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
@@ -85,6 +85,16 @@ class RequestForm(PriceForm):
         label="The embedded proposer takes over", required=False, initial=True,
         help_text="It answers in the model's place wherever the model gives no usable answer. Without it, the table "
         "is made from the statistics alone there.",
+    )  # fmt: skip
+
+    structuring = forms.BooleanField(
+        label="Ask the language model about the columns first", required=False,
+        help_text="Before anything is measured it is told the declaration alone, and says which columns belong "
+        "together. That weighs a little in what is measured first. It may suggest rules; a steward decides on each.",
+    )  # fmt: skip
+    about = forms.CharField(
+        max_length=1000, required=False, widget=forms.Textarea({"rows": 2}), label="What it is told in words",
+        help_text="Optional: what the table is about. It leaves as it stands here, after two stewards approved it.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:

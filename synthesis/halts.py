@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from synthesis.models import KillSwitch, SynthesisRequest
+from synthesis.states import RequestState
 
 ALL = "all"
 
@@ -15,7 +16,13 @@ def targets(request: SynthesisRequest) -> tuple[str, str, str]:
 def standing(request: SynthesisRequest) -> str:
     """Why nothing of this request may leave now, or an empty string."""
     found = KillSwitch.objects.filter(target__in=targets(request), lifted_at=None).order_by("pk").first()
-    return notice(found) if found else ""
+    return notice(found) if found else withdrawn(request)
+
+
+def withdrawn(request: SynthesisRequest) -> str:
+    """Whoever asks may take a request back while its model is asked about the columns; it is looked up anew."""
+    gone = SynthesisRequest.objects.filter(pk=request.pk, state=RequestState.WITHDRAWN).exists()
+    return "the request was withdrawn" if gone else ""
 
 
 def standing_for_all() -> str:

@@ -21,7 +21,7 @@ from audit.recorded import Attempt
 from audit.rendering import from_map, render
 from audit.segments import Prompt, Synthetic
 from privacy import selectors
-from synthesis import envelope, environment, packaging, stepping
+from synthesis import envelope, environment, packaging, replay_structure, stepping
 from synthesis.comparing import Difference, differences
 from synthesis.gateway import NoAnswer, given_up
 from synthesis.llm.recorded import RecordedProvider
@@ -66,7 +66,7 @@ def replay(request: SynthesisRequest, *, anyway: bool = False, out: Path | None 
     CannotReplay where it has none, or its release is not in the log as it was.
     """
     run = Run.objects.filter(request=request).first()
-    if run is None:
+    if run is None or not run.settings:  # asked about its columns, and not yet begun
         raise CannotReplay("the request has no run yet")
     found = Replay(str(run.pk))
     try:
@@ -102,8 +102,17 @@ class _Again:
     def all(self, *, loop_too: bool) -> None:
         for attempt in self.every():
             self.rendered(attempt)
+        self.question()
         if loop_too:
             self.loop()
+
+    def question(self) -> None:
+        """Step 0, which no loop asks: the declaration says what it should have held."""
+        made = self.attempts.get(replay_structure.STEP, [])
+        found = list(replay_structure.compared(self.run, made))
+        self.found.differences += found
+        self.found.counts["questions about columns worked out again"] += bool(made and not found)
+        self.asked.add(replay_structure.STEP)
 
     def every(self) -> Iterator[Attempt]:
         return (attempt for number in sorted(self.attempts) for attempt in self.attempts[number])
@@ -149,12 +158,14 @@ class _Again:
             )
 
     def within_envelope(self, attempt: Attempt, prompt: Prompt) -> None:
-        manifest = self.run.request.manifest.body
+        request, early = self.run.request, attempt.sequence == replay_structure.STEP
+        manifest = request.snapshot["structure"] if early else request.manifest.body
         approved = {name: manifest[name] for name in ("endpoint", "model", "address", "local")}
         reason = envelope.outside(manifest, prompt, provider=approved, calls=0)
-        self.found.counts["prompts within what gate B approved"] += not reason
+        gate = "A" if early else "B"
+        self.found.counts[f"prompts within what gate {gate} approved"] += not reason
         if reason:
-            self.differs(attempt, "a whole prompt", "what gate B approved", reason)
+            self.differs(attempt, "a whole prompt", f"what gate {gate} approved", reason)
 
     # The run as a whole: the loop says what every prompt should have held.
 
@@ -177,7 +188,7 @@ class _Again:
         """What the request's own provider answered then."""
         mine = self.run.request.manifest.body["endpoint"]
         earlier = [
-            (one.sequence, one.answered) for one in self.every() if one.sequence < number and one.endpoint == mine
+            (one.sequence, one.answered) for one in self.every() if 0 < one.sequence < number and one.endpoint == mine
         ]
         if not self.by(mine, number) and (given_up(earlier) or self.by(EMBEDDED, number)):
             raise NoAnswer("the endpoint was not asked here")

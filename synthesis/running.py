@@ -18,8 +18,8 @@ from synthesis import checks, envelope, environment, gateway, jobs, packaging, r
 from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.loop import Iteration, Loop, LoopSettings
-from synthesis.models import Job, Package, Run, RunEvent, SynthesisRequest
-from synthesis.states import JobKind
+from synthesis.models import Job, Package, Run, SynthesisRequest
+from synthesis.states import STRUCTURE, JobKind
 from synthesis.states import RequestState as S
 from synthesis.transitions import SYSTEM, move
 
@@ -83,10 +83,10 @@ def carry_out(job: Job) -> None:
 def start(request: SynthesisRequest) -> Run:
     """The request's run, its environment in the log. A run whose worker died starts over: its inputs fix its output."""
     settings = {**asdict(LoopSettings()), "rules": selectors.rules_in_words(request.dataset)}
-    run, _ = Run.objects.get_or_create(request=request, defaults={"settings": settings})
-    run.events.all().delete()
-    run.environment = environment.recorded()
-    run.save(update_fields=["environment"])
+    run, _ = Run.objects.get_or_create(request=request)
+    run.events.exclude(kind=STRUCTURE).delete()
+    run.settings, run.environment = run.settings or settings, environment.recorded()
+    run.save(update_fields=["settings", "environment"])
     # Prompts name their run alone: this entry says whose it is, and under which approved manifest.
     told = {"request": str(request.pk), "run": str(run.pk), "content_hash": request.manifest.content_hash}
     told |= {"environment": run.environment}
@@ -134,7 +134,7 @@ def figures(done: Iteration) -> dict[str, Any]:
 
 
 def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
-    RunEvent.objects.create(run=run, sequence=run.events.count() + 1, kind=kind, data=data)
+    run.tell(kind, data)
 
 
 class RuleBroken(Exception):

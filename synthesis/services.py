@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies, probing, references
+from synthesis import jobs, policies, probing, references, structure_envelope
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, Probe, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
@@ -22,8 +22,11 @@ from synthesis.states import Decision, Gate, JobKind, Proposer
 from synthesis.transitions import SYSTEM, check, move
 from synthesis.workflow import ASK
 
-EDITABLE = ("title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover")
-DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True}
+EDITABLE = (
+    "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover",
+    "structuring", "about",
+)  # fmt: skip
+DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True, "structuring": False, "about": ""}
 MANAGE = "synthesis.manage_endpoints"
 SMALLEST_DELTA = Decimal("1e-12")
 
@@ -63,6 +66,10 @@ def problems_of(*, dataset: Any, **fields: Any) -> None:
         raise ValidationError({"endpoint": "Choose the endpoint the language model answers at."})
     if fields["proposer"] == Proposer.PUBLIC and references.chosen(dataset=dataset, proposer=Proposer.PUBLIC) is None:
         raise ValidationError({"proposer": "The owner attached no public reference table to this dataset."})
+    if fields["structuring"] and fields["proposer"] != Proposer.OPENAI:
+        raise ValidationError({"structuring": "Only a language model can be asked about the columns."})
+    if fields["about"] and not fields["structuring"]:
+        raise ValidationError({"about": "It is told when the model is asked about the columns, and only then."})
     if fields["rows"] > settings.LIMITS["synthetic_rows"]:
         raise ValidationError({"rows": f"At most {settings.LIMITS['synthetic_rows']} rows can be asked for."})
     if not selectors.is_ready(dataset):
@@ -132,6 +139,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "proposer": request.proposer,
         "endpoint": request.provider.as_json(),
         "takeover": request.takeover,
+        "structure": structure_envelope.describe(request),
         "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),

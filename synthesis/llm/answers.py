@@ -32,23 +32,31 @@ class Rejected(ValueError):
 def parse_completion(body: bytes, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     """The plan inside a chat completion's JSON, and why other proposals were rejected."""
     try:
+        content, cut = said(body)
+    except Rejected as problem:
+        return ProposalPlan(), (str(problem),)
+    plan, rejected = parse(content, domain)
+    return plan, cut + rejected
+
+
+def said(body: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text inside a chat completion's JSON, and that it was cut off where it was; Rejected where there is none."""
+    try:
         choice = json.loads(body)["choices"][0]
         message = choice["message"]
         content, refusal = message.get("content"), message.get("refusal")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return ProposalPlan(), ("the answer is not a chat completion",)
+        raise Rejected("the answer is not a chat completion") from None
     if refusal:
-        return ProposalPlan(), ("the model refused to answer",)
+        raise Rejected("the model refused to answer")
     if not isinstance(content, str):
-        return ProposalPlan(), ("the answer has no text",)
-    plan, rejected = parse(content, domain)
-    cut = ("the answer was cut off",) if choice.get("finish_reason") == "length" else ()
-    return plan, cut + rejected
+        raise Rejected("the answer has no text")
+    return content, ("the answer was cut off",) if choice.get("finish_reason") == "length" else ()
 
 
 def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     """Every valid proposal of the answer's text, and one reason for each that is not."""
-    found = _members(content)
+    found = members(content, START, most=MOST_PROPOSALS)
     if found is None:
         return ProposalPlan(), ("the answer holds no proposal",)
     accepted, rejected = [], []
@@ -62,12 +70,12 @@ def parse(content: str, domain: Domain) -> tuple[ProposalPlan, tuple[str, ...]]:
     return ProposalPlan(tuple(accepted)), tuple(rejected)
 
 
-def _members(content: str) -> list[Any] | None:
-    """The members of the last readable "proposals" array, one more than are read at most; None where there is none."""
-    starts = [match.end() for match in START.finditer(content)][-MOST_STARTS:]
-    for start in reversed(starts):
-        found = list(islice(_objects(content, start), MOST_PROPOSALS + 1))
-        if found or content.startswith("]", _skip(content, start)):  # to have nothing to say is no fault
+def members(content: str, start: re.Pattern[str], *, most: int) -> list[Any] | None:
+    """The members of the last readable array that begins so, one more than are read; None where there is none."""
+    starts = [match.end() for match in start.finditer(content)][-MOST_STARTS:]
+    for place in reversed(starts):
+        found = list(islice(_objects(content, place), most + 1))
+        if found or content.startswith("]", _skip(content, place)):  # to have nothing to say is no fault
             return found
     return None
 
@@ -96,7 +104,7 @@ def _proposal(found: Any, domain: Domain) -> Proposal:
         raise Rejected("records must be a whole number of at least 1")
     if not isinstance(found["reason"], str):
         raise Rejected("reason must be text")
-    return Proposal(_box(found["values"], domain), found["records"], _readable(found["reason"]))
+    return Proposal(_box(found["values"], domain), found["records"], readable(found["reason"]))
 
 
 def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
@@ -107,7 +115,7 @@ def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
     for each in values:
         if not isinstance(each, dict) or set(each) != {"column", "allow"}:
             raise Rejected("each of its values must have exactly the keys column and allow")
-        place = _number(each["column"], "c", len(domain.columns), "names a column that is not declared")
+        place = number_of(each["column"], "c", len(domain.columns), "names a column that is not declared")
         if domain.columns[place] in box:
             raise Rejected("names a column twice")
         box[domain.columns[place]] = _codes(each["allow"], domain.sizes[place])
@@ -117,10 +125,10 @@ def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
 def _codes(allowed: Any, size: int) -> tuple[int, ...]:
     if not isinstance(allowed, list) or not allowed:
         raise Rejected("allow must be a list of at least one value")
-    return tuple(sorted({_number(value, "v", size, "allows a value that is not declared") for value in allowed}))
+    return tuple(sorted({number_of(value, "v", size, "allows a value that is not declared") for value in allowed}))
 
 
-def _number(name: Any, letter: str, size: int, rule: str) -> int:
+def number_of(name: Any, letter: str, size: int, rule: str) -> int:
     """The place behind a name such as c07, counted from 0."""
     digits = name[1:] if isinstance(name, str) and name[:1] == letter else ""
     if not (2 <= len(digits) <= 9 and digits.isascii() and digits.isdigit() and 1 <= int(digits) <= size):
@@ -128,6 +136,6 @@ def _number(name: Any, letter: str, size: int, rule: str) -> int:
     return int(digits) - 1
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """The text on one line, without control or invisible characters."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())[:REASON_CHARS]

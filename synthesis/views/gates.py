@@ -17,6 +17,7 @@ from synthesis.forms import VoteForm, add_refusal
 from synthesis.models import SynthesisRequest
 from synthesis.states import Decision, Gate
 from synthesis.transitions import allowed_actions, check
+from synthesis.views import structure_pages
 from synthesis.views.common import reviewed_request, told_when_too_late
 from synthesis.views.requests import frame, offer
 
@@ -61,6 +62,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "budget": privacy.budget(request.dataset.population_id),
         "columns": privacy.dictionary(request.dataset),
         "rules": request.snapshot.get("rules", []),
+        "question": structure_pages.question(request),
     }
 
 

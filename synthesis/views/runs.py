@@ -19,7 +19,7 @@ from synthesis.states import RequestState as S
 from synthesis.views.common import visible_request
 from synthesis.views.requests import frame
 
-WORKING = (S.APPROVED, S.RESERVED, S.MEASURING, S.SYNTHESISING)
+WORKING = (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING)
 
 
 def progress(request: SynthesisRequest) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def progress(request: SynthesisRequest) -> dict[str, Any]:
         "live": request.state in WORKING,
         "iterations": selectors.iterations(run) if run else [],
         "run": run,
+        "inference": getattr(run, "inference", None),
     }
 
 

@@ -12,12 +12,13 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from audit.models import PromptRecord
+from llmsynthor_site import joining
 from llmsynthor_site import services as people
 from llmsynthor_site.models import User
 from llmsynthor_site.people import changes
 from privacy import services as datasets
 from privacy.models import MeasurementRecord
-from synthesis import probing, running, services, switches
+from synthesis import probing, running, services, structuring, switches
 from synthesis.models import CallFinding, Endpoint, Probe
 from synthesis.states import Gate, Proposer
 from tests import privacy_site, request_site
@@ -91,6 +92,27 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield from endpoint_pages(site)
     yield from door_pages(ds)
     yield from people_pages()
+    yield from structure_pages(site)
+
+
+def structure_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
+    """A model that is asked about the columns first: what gate A shows of that, the run meanwhile, and the answer."""
+    with OpenAIServer() as server:
+        endpoint = add_endpoint("a model that is asked", server.base_url)
+        wish = {"proposer": Proposer.OPENAI, "endpoint": endpoint, "structuring": True, "epsilon": Decimal("0.5")}
+        waiting = site.submitted(title="Which columns belong together", about="What people earn.", **wish)
+        request = site.submitted(title="Asked about the columns", **wish)
+        for steward in (site.stella, site.stefan):
+            site.vote(request, steward)
+        yield "stella", "gate-measure-question", f"/requests/{waiting.pk}/gate/measure/"
+        yield "rosa", "request-structuring", f"/requests/{request.pk}/"
+        yield "stella", "run-structuring", f"/requests/{request.pk}/run/"
+        structuring.carry_out(str(request.pk))
+    joining.measure(str(request.pk))
+    asked = PromptRecord.objects.get(run=str(request.run.pk), sequence=0)
+    yield "stella", "run-structured", f"/requests/{request.pk}/run/"
+    yield "stella", "prompts-structured", f"/requests/{request.pk}/prompts/"
+    yield "amir", "prompt-structure", f"/log/prompts/{asked.intent_id}/"
 
 
 def people_pages() -> Iterator[tuple[str, str, str]]:

@@ -24,7 +24,7 @@ S = RequestState
 # (person, action) -> states in which it is allowed; every other combination must be refused.
 ALLOWED = {
     ("rosa", "submit"): {S.DRAFT, S.RETURNED},
-    ("rosa", "withdraw"): {S.DRAFT, S.SUBMITTED, S.IN_REVIEW, S.RETURNED},
+    ("rosa", "withdraw"): {S.DRAFT, S.SUBMITTED, S.IN_REVIEW, S.RETURNED, S.STRUCTURING},
     **{(name, "return"): {S.SUBMITTED, S.IN_REVIEW} for name in ("stella", "stefan")},
     **{(name, "vote_measure"): {S.SUBMITTED, S.IN_REVIEW} for name in ("stella", "stefan")},
     **{(name, "vote_egress"): {S.MEASURED} for name in ("stella", "stefan")},
