@@ -10,7 +10,7 @@ from audit.rendering import render, text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
 from privacy import discoveries, manifesting, selectors
 from privacy.values import Release
-from synthesis import costs, manners
+from synthesis import costs, manners, ruling
 from synthesis.hashing import hash_of
 from synthesis.manners import Manner
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -65,6 +65,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
         "free_text": [],
+        "accepted_rules": ruling.accepted(request),
         "caps": {
             "calls": steps * ATTEMPTS,
             "attempts_per_step": ATTEMPTS,

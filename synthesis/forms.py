@@ -194,6 +194,15 @@ class VoteForm(forms.Form):
         self.fields["comment"].help_text = "Kept with your decision, and shown once the gate has decided."
 
 
+class RuleForm(forms.Form):
+    """Why a suggested rule is accepted or rejected."""
+
+    comment = forms.CharField(
+        max_length=4000, widget=LINES, label="Why",
+        help_text="How you know that it holds for every record, or why it need not.",
+    )  # fmt: skip
+
+
 class LicenceForm(forms.Form):
     version = forms.CharField(max_length=20, widget=forms.HiddenInput)
     accept = forms.BooleanField(

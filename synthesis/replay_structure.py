@@ -8,7 +8,7 @@ from audit import entries
 from audit.canonical import CanonicalError
 from audit.recorded import Attempt
 from audit.rendering import from_map
-from synthesis import structure_envelope, structuring
+from synthesis import structure_envelope, structuring, suggestions
 from synthesis.comparing import Difference, differences
 from synthesis.hashing import hash_of
 from synthesis.llm.answers import Rejected
@@ -42,16 +42,33 @@ def _frozen(run: Run, answered: Sequence[Attempt]) -> Iterator[Difference]:
     kept = run.inference.hints
     if logged != kept or hash_of(kept) != run.inference.content_hash:
         yield Difference(str(run.pk), "", None, None, "the hints", str(logged), str(kept))
+    yield from _rules(run, logged=story[-1].facts["rules_sha256"] if story else None)
     answer = answered[-1].answer if answered else None
     if (answered and answer is None) or run.inference.problem == structuring.ENDED:
         return
-    follows = _hints(answer, run) if answer is not None else []
+    follows, rules = _read(answer, run) if answer is not None else ([], [])
     if follows != kept:
         yield Difference(str(run.pk), "", None, None, "the hints of the recorded answer", str(follows), str(kept))
+    if rules != (held := _held(run)):
+        yield Difference(str(run.pk), "", None, None, "the rules of the recorded answer", str(rules), str(held))
 
 
-def _hints(answer: bytes, run: Run) -> list[list[str]]:
+def _rules(run: Run, *, logged: str | None) -> Iterator[Difference]:
+    """Suggested rules as they are kept must be those whose hash is in the log."""
+    held = hash_of(_held(run))
+    if held != logged:
+        yield Difference(str(run.pk), "", None, None, "the suggested rules", str(logged), held)
+
+
+def _held(run: Run) -> list[list[str]]:
+    return [[one.rule, one.reason] for one in run.request.suggested_rules.all()]
+
+
+def _read(answer: bytes, run: Run) -> tuple[list[list[str]], list[list[str]]]:
+    """Hints and rules as they follow from an answer."""
     try:
-        return [list(hint) for hint in structuring.understood(answer, run.request).hints]
+        found = structuring.understood(answer, run.request)
     except Rejected:
-        return []
+        return [], []
+    fits, _ = suggestions.understood(run.request, found.rules)
+    return [list(hint) for hint in found.hints], [[fit.rule, fit.reason] for fit in fits]

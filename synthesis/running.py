@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit import events, keys
 from privacy import selectors
-from synthesis import checks, envelope, environment, gateway, jobs, packaging, references, stepping
+from synthesis import checks, envelope, environment, gateway, jobs, packaging, references, ruling, stepping
 from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.loop import Iteration, Loop, LoopSettings
@@ -82,7 +82,7 @@ def carry_out(job: Job) -> None:
 @transaction.atomic
 def start(request: SynthesisRequest) -> Run:
     """The request's run, its environment in the log. A run whose worker died starts over: its inputs fix its output."""
-    settings = {**asdict(LoopSettings()), "rules": selectors.rules_in_words(request.dataset)}
+    settings = {**asdict(LoopSettings()), "rules": ruling.in_words(request)}
     run, _ = Run.objects.get_or_create(request=request)
     run.events.exclude(kind=STRUCTURE).delete()
     run.settings, run.environment = run.settings or settings, environment.recorded()
@@ -144,7 +144,7 @@ class RuleBroken(Exception):
 def write_table(job: Job, loop: Loop, folder: Path) -> dict[str, Any]:
     """Write the table shard by shard, part by part; its report. RuleBroken where a record breaks a rule."""
     request = job.request
-    check = checks.Check(selectors.released(request.release_key), selectors.rules(request.dataset))
+    check = checks.Check(selectors.released(request.release_key), ruling.rules(request))
     decode = selectors.decoder(request.dataset, seed=request.seed, release=request.release_key)
     shards = loop.shards(request.rows)
     packaging.write_shards(shards, folder, check=check.add, decode=decode, beat=lambda: beat(job))

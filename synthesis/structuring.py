@@ -17,7 +17,7 @@ from audit import events
 from audit.models import PromptRecord
 from privacy import selectors
 from privacy.plans import MeasurementPlan
-from synthesis import gateway, jobs, structure_envelope
+from synthesis import gateway, jobs, structure_envelope, suggestions
 from synthesis.hashing import hash_of
 from synthesis.llm import structures
 from synthesis.llm.answers import Rejected
@@ -109,11 +109,13 @@ def conclude(job: Job, run: Run, found: Structure, problem: str) -> None:
     jobs.finish(job, outcome=problem[:200] or "done")
     request = SynthesisRequest.objects.select_for_update().get(pk=run.request_id)
     hints, words = [list(hint) for hint in found.hints], problem[:200]
+    rules, unfit = suggestions.understood(request, found.rules)
     kept = {"hints": hints, "content_hash": hash_of(hints), "problem": words,
-            "rejected": structures.counted(found.rejected), "finished_at": timezone.now()}  # fmt: skip
+            "rejected": structures.counted(found.rejected) + unfit, "finished_at": timezone.now()}  # fmt: skip
     Inference.objects.filter(run=run).update(**kept)
-    told = {"hints": hints, "rejected": kept["rejected"], "problem": words}
-    facts = {"request": str(request.pk), "run": str(run.pk), "calls": calls(run), "hints_sha256": kept["content_hash"]}
+    told = {"hints": hints, "rules": len(rules), "rejected": kept["rejected"], "problem": words}
+    facts = {"request": str(request.pk), "run": str(run.pk), "calls": calls(run), "hints_sha256": kept["content_hash"],
+             "rules": len(rules), "rules_sha256": suggestions.keep(request, rules)}  # fmt: skip
     events.record(action="synthesis:run:structured", by=SYSTEM, subject=f"run:{run.pk}", facts=facts | told)
     run.tell(STRUCTURE, told)
     if request.state == S.STRUCTURING:

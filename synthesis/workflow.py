@@ -37,6 +37,11 @@ NOT_MINE = (
     "and not in the 24 hours after others reset their password."
 )
 
+RULES_CLOSED = (
+    "Stewards decide on rules of other people's requests, about datasets they do not own, while a rule is undecided and "
+    "nobody has voted at gate B."
+)
+
 REQUEST = Workflow(
     name="request",
     initial=S.DRAFT,
@@ -52,6 +57,7 @@ REQUEST = Workflow(
         step("measure", "Measuring begins", (S.RESERVED,), S.MEASURING, "measuring"),
         step("measured", "Statistics released", (S.MEASURING,), S.MEASURED, "measured"),
         step("vote_egress", "Decide on egress", (S.MEASURED,), S.MEASURED, "reviewed_for_egress", permission=REVIEW, guard="may_vote_egress", denial=NOT_MINE),
+        step("decide_rule", "Decide on suggested rules", (S.MEASURED,), S.MEASURED, "rule_decided", permission=REVIEW, guard="may_decide_rules", denial=RULES_CLOSED),
         step("synthesise", "Egress approved", (S.MEASURED,), S.SYNTHESISING, "synthesising"),
         step("pause", "Something stands in the way", (S.SYNTHESISING,), S.PAUSED, "paused"),
         step("resume", "Resume", (S.PAUSED,), S.SYNTHESISING, "resumed", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request resumes it."),

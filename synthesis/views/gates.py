@@ -74,6 +74,7 @@ def shown_egress(request: SynthesisRequest) -> dict[str, Any] | None:
     return {
         "manifest": body,
         "templates": [one | {"text": texts.get(one["sha256"], "")} for one in body["templates"]],
+        "suggested": request.suggested_rules.all(),
         "probe": request.endpoint.probed if body["address"] and request.endpoint else None,
     }
 

@@ -18,10 +18,12 @@ from llmsynthor_site.models import User
 from llmsynthor_site.people import changes
 from privacy import services as datasets
 from privacy.models import MeasurementRecord
-from synthesis import probing, running, services, structuring, switches
+from synthesis import probing, running, services, structuring, suggestions, switches
 from synthesis.models import CallFinding, Endpoint, Probe
 from synthesis.states import Gate, Proposer
 from tests import privacy_site, request_site
+from tests.fakes import structures
+from tests.fakes.behaviours import first_cells
 from tests.fakes.endpoints import KINDS
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.protocol import models
@@ -96,8 +98,12 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
 
 
 def structure_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
-    """A model that is asked about the columns first: what gate A shows of that, the run meanwhile, and the answer."""
-    with OpenAIServer() as server:
+    """A model that is asked about the columns first: gate A, the run meanwhile, the answer, and the rules in it."""
+    own, told = site.dataset, [structures.rule('c01 == "f" implies c03 < 50', "As the payroll knows.")]
+    told += [structures.rule("not (c02 is null)"), structures.rule("c02 >= 50 implies c03 >= 50", "With years.")]
+    site.dataset = privacy_site.dataset(site.owner, content=request_site.table(), title="Told", publicLabels=True)
+    obliging = structures.answering(lambda columns: structures.saying([structures.dependency("c01", "c03")], told))
+    with OpenAIServer(obliging(first_cells)) as server:
         endpoint = add_endpoint("a model that is asked", server.base_url)
         wish = {"proposer": Proposer.OPENAI, "endpoint": endpoint, "structuring": True, "epsilon": Decimal("0.5")}
         waiting = site.submitted(title="Which columns belong together", about="What people earn.", **wish)
@@ -113,6 +119,17 @@ def structure_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "run-structured", f"/requests/{request.pk}/run/"
     yield "stella", "prompts-structured", f"/requests/{request.pk}/prompts/"
     yield "amir", "prompt-structure", f"/log/prompts/{asked.intent_id}/"
+    rules = f"/requests/{request.pk}/rules/"
+    yield "stella", "home-steward-rules", "/"
+    yield "stella", "rule-accept", f"{rules}1/accept/"
+    yield "stella", "rule-reject", f"{rules}2/reject/"
+    known = {"by": site.stefan, "request": request}
+    suggestions.decide(**known, number=1, decision=suggestions.Decision.ACCEPT, comment="The payroll office says so.")
+    suggestions.decide(**known, number=2, decision=suggestions.Decision.REJECT, comment="Ages may be missing.")
+    yield "stella", "rules", rules
+    yield "amir", "rules-auditor", rules
+    yield "stella", "gate-egress-rules", f"/requests/{request.pk}/gate/egress/"
+    site.dataset = own
 
 
 def people_pages() -> Iterator[tuple[str, str, str]]:

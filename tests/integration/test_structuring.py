@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 
 from audit.models import LogEntry, PromptRecord
 from audit.rendering import from_map
@@ -19,7 +18,7 @@ from synthesis.models import Inference, SynthesisRequest
 from synthesis.states import Proposer
 from synthesis.states import RequestState as S
 from tests import request_site
-from tests.fakes import faults, plain, structures
+from tests.fakes import faults, plain
 from tests.fakes.behaviours import first_cells, malicious
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.protocol import Behaviour
@@ -283,34 +282,3 @@ def test_a_malicious_answer_is_bounded_and_its_faults_are_counted(house: Site, s
     inference = again(request).run.inference
     assert len(inference.hints) == 3
     assert any("beyond as many" in reason or "(" in reason for reason in inference.rejected)
-
-
-def test_only_a_language_model_is_asked(house: Site, server: OpenAIServer) -> None:
-    with pytest.raises(ValidationError, match="Only a language model"):
-        house.request(structuring=True)
-    with pytest.raises(ValidationError, match="only then"):
-        house.request(**wish(server, structuring=False, about="About people."))
-
-
-def test_columns_that_do_not_fit_are_told_when_it_is_submitted(house: Site, server: OpenAIServer) -> None:
-    from synthesis import probing
-    from tests.fakes.endpoints import Kind
-    from tests.fakes.protocol import models
-
-    server.behaviour, server.models = Kind(context=600), models("m-1", max_model_len=600)
-    endpoint = listed(server)
-    with open_door():
-        probing.carry_out(str(probing.ask_for(endpoint, by="console").pk))
-    request = house.request(proposer=Proposer.OPENAI, endpoint=endpoint, structuring=True)
-    with pytest.raises(ValidationError, match="longer than the endpoint can read"):
-        services.submit(by=house.rosa, request=request)
-    assert again(request).state == S.DRAFT
-
-
-def test_stand_ins_know_the_most_dependent_pairs() -> None:
-    import numpy as np
-
-    rng = np.random.default_rng(1)
-    first = rng.integers(0, 3, 500)
-    table = np.column_stack([first, rng.integers(0, 4, 500), first])
-    assert structures.ranked_pairs(table)[0] == (0, 2)

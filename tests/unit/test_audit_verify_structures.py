@@ -16,6 +16,7 @@ from tests.audit_story import PROMPT, Story, findings, prompt_entries, whole
 
 HINTS = [["age", "pay"], ["sex", "age", "pay"]]
 SHA = hashlib.sha256(json.dumps(HINTS).encode()).hexdigest()
+RULES = {"rules": 0, "rules_sha256": hashlib.sha256(b"[]").hexdigest()}
 RESERVED, INTENT = "synthesis:request:reserved", "audit:prompt:intent"
 STRUCTURING, STRUCTURED = "synthesis:run:structuring", "synthesis:run:structured"
 
@@ -38,7 +39,7 @@ def asked(*more: Segment) -> Story:
     story.entries[at:at] = [
         (STRUCTURING, "system", {**one, "content_hash": "hq", "prompt_sha256": "p"}),
         *made,
-        (STRUCTURED, "system", {**one, "calls": 1, "hints": HINTS, "hints_sha256": SHA, "problem": ""}),
+        (STRUCTURED, "system", {**one, "calls": 1, "hints": HINTS, "hints_sha256": SHA, "problem": "", **RULES}),
     ]
     after = story.find("privacy:ledger:reserve") + 1
     story.entries.insert(after, (RESERVED, "system", {"request": "q1", "hints_sha256": SHA}))
@@ -116,4 +117,37 @@ def test_a_forged_story_of_a_question_is_found(tmp_path: Path, name: str) -> Non
 )
 def test_a_question_that_holds_more_than_the_declaration_is_found(tmp_path: Path, part: Segment, expected: str) -> None:
     found = findings(asked(part).write(tmp_path / "export"))
+    assert any(expected in one for one in found), found
+
+
+DECIDED = "synthesis:request:rule_decided"
+RULE = {"request": "q1", "rule": 1, "rule_sha256": "h", "decision": "accept"}
+
+
+def decided(story: Story, by: str = "user:sam", **facts: Any) -> Story:
+    """A rule is decided on once the statistics are there."""
+    story.entries.insert(story.find("privacy:release:measured") + 1, (DECIDED, by, RULE | facts))
+    story.checkpoints = [8, 21, 24]
+    return story
+
+
+def test_decisions_of_a_steward_before_gate_b_hold(tmp_path: Path) -> None:
+    story = asked()
+    decided(story)
+    assert findings(story.write(tmp_path / "export")) == []
+
+
+RULE_DEFECTS: dict[str, tuple[Callable[[Story], Any], str]] = {
+    "of one's own": (lambda story: decided(story, "user:rita"), "whoever asked decided"),
+    "twice": (lambda story: [decided(story), decided(story, "user:tom")], "decided on twice"),
+    "too late": (lambda story: story.entries.append((DECIDED, "user:sam", RULE)), "after votes at gate 'egress'"),
+}
+
+
+@pytest.mark.parametrize("name", RULE_DEFECTS)
+def test_a_forged_decision_on_a_rule_is_found(tmp_path: Path, name: str) -> None:
+    plant, expected = RULE_DEFECTS[name]
+    story = asked()
+    plant(story)
+    found = findings(story.write(tmp_path / "export"))
     assert any(expected in one for one in found), found
