@@ -55,8 +55,11 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:opened": ("release", "request"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
-    # with a what-if sentence also what_if_sha256, of the sentence as a JSON string, as it stands in prompts
+    # with a what-if sentence also what_if_sha256, of the sentence as a JSON string, as it stands in prompts; with words
+    # on the table, for the question about its columns, also about_sha256
     "synthesis:request:submitted": ("request", "content_hash"),
+    # one rule that a model suggested: its number, the hash of its text, and whether it was accepted
+    "synthesis:request:rule_decided": ("request", "rule", "rule_sha256", "decision"),
     "synthesis:request:*": ("request",),
     "synthesis:reference:attached": ("reference", "dataset", "rows", "file_sha256", "components_sha256"),
     "synthesis:vote:cast": ("request", "gate", "decision", "content_hash", "voter"),
@@ -66,6 +69,18 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:finding:closed": ("kind", "subject", "reason"),
     # environment: what the loop's numbers depend on beside its inputs (synthesis/environment.py)
     "synthesis:run:started": ("request", "run", "environment"),
+    # Around the question about a table's columns, step 0 of a run: what gate A approved of it, and what came of it
+    "synthesis:run:structuring": ("request", "run", "content_hash", "prompt_sha256"),
+    "synthesis:run:structured": (
+        "request",
+        "run",
+        "calls",
+        "hints",
+        "hints_sha256",
+        "rules",
+        "rules_sha256",
+        "problem",
+    ),
     # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
     "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),

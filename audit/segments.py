@@ -121,6 +121,11 @@ def approved_with(content_hash: str) -> str:
     return f"submission:{content_hash}"
 
 
+def approved_at_gate_a(request: str) -> str:
+    """The approval of words that a request's envelope for the question about columns holds, before it has a hash."""
+    return f"request:{request}:gate:measure"
+
+
 Segment: TypeAlias = Template | Declared | DPValue | Synthetic | FreeText
 SEGMENT_TYPES: tuple[type[Segment], ...] = (Template, Declared, DPValue, Synthetic, FreeText)
 

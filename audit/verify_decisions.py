@@ -20,6 +20,7 @@ class Decisions:
         self.asked: dict[str, Leaf] = {}
         self.votes: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
         self.grants: dict[str, Leaf] = {}
+        self.rules: set[tuple[str, object]] = set()
 
     def read(self, leaf: Leaf) -> None:
         match leaf.action:
@@ -31,6 +32,8 @@ class Decisions:
                 self.reserved(leaf)
             case "synthesis:grant:issued":
                 self.granted(leaf)
+            case "synthesis:request:rule_decided":
+                self.rule_decided(leaf)
             case "synthesis:download:served":
                 self.served(leaf)
             case _ if leaf.action.startswith("synthesis:request:"):
@@ -52,6 +55,17 @@ class Decisions:
         if gate in NEEDED and shown and not leaf.action.endswith(":rejected"):
             stays = gate == "egress" and leaf.facts.get("local") is True
             self.approved(str(leaf.facts["request"]), str(gate), str(shown), leaf, needed=1 if stays else NEEDED[gate])
+
+    def rule_decided(self, leaf: Leaf) -> None:
+        """A rule that a model suggested is decided on once, by somebody else, and before gate B is voted on."""
+        request, number = str(leaf.facts["request"]), leaf.facts["rule"]
+        asked = self.asked.get(request)
+        self.expect(asked is None or asked.by != leaf.by, leaf, "whoever asked decided on a rule of their own request")
+        self.expect((request, number) not in self.rules, leaf, f"suggested rule {number} was decided on twice")
+        voted = any(name == request and gate == "egress" for name, gate, _ in self.votes)
+        self.expect(not voted, leaf, f"suggested rule {number} was decided on after votes at gate 'egress'")
+        self.rules.add((request, number))
+        self.findings.counts["decisions on suggested rules"] += 1
 
     def reserved(self, leaf: Leaf) -> None:
         asked = self.asked.get(str(leaf.facts["request"]))

@@ -11,7 +11,8 @@ from typing import Any
 from audit.archive import Archive
 from audit.findings import Findings
 from audit.leaves import Leaf
-from audit.segments import FreeText, approved_with
+from audit.segments import FreeText, approved_at_gate_a, approved_with
+from audit.verify_structures import STRUCTURE
 
 
 class FreeTexts:
@@ -24,7 +25,7 @@ class FreeTexts:
         for leaf in archive.leaves:
             request = str(leaf.facts.get("request"))
             match leaf.action:
-                case "synthesis:run:started":
+                case "synthesis:run:started" | "synthesis:run:structuring":
                     self.requests[str(leaf.facts["run"])] = request
                 case "synthesis:request:submitted":
                     self.submissions.setdefault(request, []).append(leaf)
@@ -37,9 +38,12 @@ class FreeTexts:
         earlier = [leaf for leaf in self.submissions.get(request, []) if leaf.index < intent.index]
         if not earlier:
             return "a free text in a prompt of no submitted request"
-        shown, told = str(earlier[-1].facts["content_hash"]), earlier[-1].facts.get("what_if_sha256")
-        if text.approval != approved_with(shown):
+        facts = earlier[-1].facts
+        shown = str(facts["content_hash"])
+        before_measuring = intent.facts["sequence"] == STRUCTURE
+        if text.approval != (approved_at_gate_a(request) if before_measuring else approved_with(shown)):
             return "a free text that names no approval of its request"
+        told = facts.get("about_sha256" if before_measuring else "what_if_sha256")
         if hashlib.sha256(text.text.encode()).hexdigest() != told:
             return "a free text that is not the one submitted"
         if not any(at < intent.index and hash_ == shown for at, hash_ in self.approved.get(request, [])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.archive import Archive
 from audit.findings import Findings
 from audit.leaves import Leaf
+from audit.verify_structures import STRUCTURE, Structures
 
 GATE_OF = {"approved": "measure", "synthesising": "egress", "released": "output"}
 """The steps of a request that only a gate opens, and which one."""
@@ -21,6 +22,7 @@ class Gates:
         self.datasets: dict[str, str] = {}
         self.runs: set[str] = set()
         self.probes: dict[str, int] = {}
+        self.structures = Structures(findings)
 
     def read(self, leaf: Leaf) -> None:
         match leaf.action.split(":"):
@@ -33,8 +35,8 @@ class Gates:
                 self.expect(owner != leaf.by, leaf, "a vote of the owner on a request for their own dataset")
             case ["privacy", "ledger", "reserve" | "commit" as step]:
                 self.charged(leaf, step)
-            case ["synthesis", "run", "started"]:
-                self.started(leaf)
+            case ["synthesis", "run", step]:
+                self.ran(leaf, step)
             case ["synthesis", "endpoint", "probing"]:
                 self.probes[str(leaf.facts["probe"])] = 0
             case ["synthesis", "endpoint", "probed"]:
@@ -50,6 +52,8 @@ class Gates:
         elif step == "submitted":
             self.submitted.add(request)
             self.open.discard((request, "measure"))
+        elif step == "reserved":
+            self.structures.reserved(leaf, request)
         elif step in GATE_OF:
             bound = leaf.facts.get("gate") == GATE_OF[step] and bool(leaf.facts.get("content_hash"))
             self.expect(bound, leaf, f"a request is {step} without the hash of what gate '{GATE_OF[step]}' approved")
@@ -60,8 +64,19 @@ class Gates:
         self.expect(request in self.submitted, leaf, f"a {step} for request {request}, which nobody submitted")
         approved = (request, "measure") in self.open
         self.expect(approved, leaf, f"a {step} for request {request} before gate 'measure' approved it")
+        self.structures.paid(leaf, request)
         if step == "commit":
             self.expect("reservation" in leaf.facts, leaf, "a charge to no reservation")
+
+    def ran(self, leaf: Leaf, step: str) -> None:
+        if step == "started":
+            self.started(leaf)
+        elif step == "structuring":
+            approved = (str(leaf.facts["request"]), "measure") in self.open
+            self.expect(approved, leaf, "a model is asked about columns before gate 'measure' approved it")
+            self.structures.begun(leaf)
+        elif step == "structured":
+            self.structures.ended(leaf)
 
     def started(self, leaf: Leaf) -> None:
         self.runs.add(str(leaf.facts["run"]))
@@ -72,6 +87,9 @@ class Gates:
     def asked(self, leaf: Leaf, run: str) -> None:
         if run in self.probes:
             self.probes[run] += 1
+            return
+        if leaf.facts["sequence"] == STRUCTURE:
+            self.structures.asked(leaf, run)
             return
         self.expect(run in self.runs, leaf, "a prompt of a run that did not say it started")
 

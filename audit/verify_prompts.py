@@ -12,6 +12,7 @@ from audit.findings import Findings
 from audit.leaves import Leaf, time_of
 from audit.segments import SEGMENT_TYPES, Declared, DPValue, FreeText, Prompt, Synthetic, Template, found_in
 from audit.verify_free_texts import FreeTexts
+from audit.verify_structures import STRUCTURE, beyond_declaration
 
 COUNTED = {kind.type: f"segments {kind.type}" for kind in SEGMENT_TYPES}
 COUNTED[Synthetic.type] += ", recorded, not recomputed"
@@ -105,6 +106,9 @@ def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings
     if probe:
         kinds = {type(segment) for message in prompt.messages for segment in message.segments}
         findings.expect(kinds <= {Template}, "prompts", place, "a probe holds more than fixed wording")
+    elif intent.facts["sequence"] == STRUCTURE:
+        unfit = beyond_declaration(prompt)
+        findings.expect(not unfit, "prompts", place, f"a question about columns holds {unfit}")
 
 
 def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findings: Findings) -> None:

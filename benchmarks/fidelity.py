@@ -2,7 +2,8 @@
 
     python -m benchmarks.fidelity --train T.csv --test H.csv --domain D.json --target COL \\
         --epsilon 1 --delta 1e-9 --seed 0 --out S.csv [--purpose COL] \\
-        [--proposer embedded|public|random|sharp|malicious] [--public P.csv]
+        [--proposer embedded|public|random|sharp|malicious] [--public P.csv] \\
+        [--hints informed|misinformed|random|malicious]
 
 CSVs hold codes 0..size-1; D.json is {"column": size} and fixes the columns. The table is measured through
 OpenDP against a ledger in memory, released, and rebuilt by the loop with the embedded proposer, whose
@@ -37,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 from audit.rendering import render
-from benchmarks import hostile, tables
+from benchmarks import hinted, hostile, tables
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "cliques": sum(len(m.clique.columns) > 1 for m in release.marginals),
         "rows": len(records), "iterations": len(iterations), "converged": converged,
         "residual": round(iterations[-1].residual, 4),
-        "proposer": asked.proposer, "components": len(supposed.proposals) if supposed else 0,
+        "hints": asked.hints, "proposer": asked.proposer, "components": len(supposed.proposals) if supposed else 0,
         "weight_on_component_0": round(iterations[-1].alone, 4),
         "supposed": loop.opinion.reason,
         "accepted": sum(each.accepted for each in iterations),
@@ -190,7 +191,9 @@ def _gap(records: IntArray, table: NoisyMarginal, domain: Domain) -> float:
 def _plan(asked: argparse.Namespace, domain: Domain) -> MeasurementPlan:
     if asked.one_way:
         return MeasurementPlan(one_way_share=Decimal(1), rounds=0, per_round=1)
-    return for_purpose(domain, Purpose((asked.purpose,))) if asked.purpose else adaptive_default(domain)
+    plan = for_purpose(domain, Purpose((asked.purpose,))) if asked.purpose else adaptive_default(domain)
+    known = _read(asked.public, domain) if asked.public else None
+    return hinted.told(plan, asked.hints, domain, known) if asked.hints else plan
 
 
 def _domain(asked: argparse.Namespace) -> Domain:
@@ -225,10 +228,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--proposer", choices=("embedded", "public", "random", "sharp", "malicious"), default="embedded"
     )
-    parser.add_argument("--public", help="a public reference table in the same coding, for --proposer public")
+    parser.add_argument("--hints", choices=(*hinted.KNOWING, *hinted.KINDS), help="said before measuring")
+    parser.add_argument("--public", help="a public table in the same coding, for --proposer public and for such hints")
     asked = parser.parse_args(arguments)
-    if (asked.proposer == "public") != (asked.public is not None):
-        parser.error("--proposer public and --public belong together")
+    if (asked.proposer == "public" or asked.hints in hinted.KNOWING) != (asked.public is not None):
+        parser.error("--public belongs with --proposer public, and with hints that come from it")
     return asked
 
 

@@ -14,14 +14,13 @@ from audit import events
 from privacy import ledger, measuring, selectors, services
 from privacy.errors import AlreadyMeasuring, TryAgain
 from privacy.models import LedgerEntry
-from privacy.plans import MeasurementPlan
 from privacy.values import Domain
-from synthesis import envelope, jobs, references
+from synthesis import envelope, jobs, references, structuring
 from synthesis.loop import Loop, LoopSettings
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
 from synthesis.states import RequestState as S
-from synthesis.transitions import SYSTEM, move
+from synthesis.transitions import SYSTEM, NotNow, move
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +41,9 @@ def measure(request_id: str) -> None:
         log.warning("another worker holds a measurement")
     except Ended as reason:
         give_up(job, str(reason))
+    except NotNow:  # it was withdrawn at the last moment
+        return_untouched(job.request_id)
+        jobs.finish(job, outcome="withdrawn")
     except (OperationalError, TryAgain) as problem:
         # Trying again measures nothing twice: a release is claimed once, and only an untouched one is handed back.
         log.warning("the database could not be reached: %s", type(problem).__name__)
@@ -73,7 +75,7 @@ def return_untouched(request_id: object) -> None:
 
 def carry_out(job: Job) -> None:
     request = job.request
-    if request.state == S.APPROVED:
+    if request.state in (S.APPROVED, S.STRUCTURING):
         reserve(request)
     if request.state == S.RESERVED:
         move(request, "measure", by=SYSTEM)
@@ -85,7 +87,7 @@ def carry_out(job: Job) -> None:
 
 def reserve(request: SynthesisRequest) -> None:
     """Set the asked privacy loss aside, if the population's cap still has it; OpenDP checks the price."""
-    searching = plan_of(request).discovery_delta
+    searching = structuring.plan_of(request).discovery_delta
     spent_as = measuring.epsilon_of(rho=request.rho, delta=request.delta - searching)
     if spent_as > request.epsilon:
         raise Ended("the price of this request does not keep the epsilon it promises")
@@ -93,18 +95,13 @@ def reserve(request: SynthesisRequest) -> None:
         ledger.reserve(dataset=request.dataset, rho=request.rho, delta=searching, key=str(request.pk), by=SYSTEM)
     except ledger.CapExceeded:
         raise Ended("the population's cap has less privacy loss left than this request asks for") from None
-    move(request, "reserve", by=SYSTEM, facts={"rho": str(request.rho.normalize())})
-
-
-def plan_of(request: SynthesisRequest) -> MeasurementPlan:
-    """The one gate A approved."""
-    return MeasurementPlan.from_json(request.snapshot["plan"])
+    move(request, "reserve", by=SYSTEM, facts={"rho": str(request.rho.normalize()), **structuring.facts_of(request)})
 
 
 def release_statistics(job: Job, request: SynthesisRequest) -> None:
     """Measure with the loop as the model, then draw up what gate B has to approve."""
     dataset = selectors.dataset(request.dataset_id)
-    plan, rules = plan_of(request), selectors.rules(dataset)
+    plan, rules = structuring.plan_of(request), selectors.rules(dataset)
     supposed = references.supposed(request)
     record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
 

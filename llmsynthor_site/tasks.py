@@ -11,7 +11,7 @@ from audit import checking, events, witnessing
 from audit import log as audit_log
 from llmsynthor_site import notices
 from privacy import retention
-from synthesis import jobs, probing, reconciling, running
+from synthesis import jobs, probing, reconciling, running, structuring
 
 RECONCILED = timedelta(days=3)
 
@@ -22,6 +22,12 @@ def measure(request_id: str) -> None:
     from llmsynthor_site import joining
 
     joining.measure(request_id)
+
+
+@shared_task(name="llmsynthor_site.tasks.structure")
+def structure(request_id: str) -> None:
+    events.flush()  # the approval is in the log before anything follows from it
+    structuring.carry_out(request_id)
 
 
 @shared_task(name="llmsynthor_site.tasks.synthesise")

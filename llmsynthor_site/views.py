@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from llmsynthor_site import notices
 from llmsynthor_site.people import changes
 from llmsynthor_site.roles import ROLES, roles_of
-from synthesis import selectors
+from synthesis import selectors, suggestions
 
 SHOWN = 10
 PAGE = 25
@@ -27,6 +27,7 @@ def home(http: HttpRequest) -> HttpResponse:
         "more_waiting": max(0, waiting.count() - SHOWN),
         "others": others[:SHOWN],
         "more_others": max(0, others.count() - SHOWN),
+        "rules": suggestions.waiting_for(http.user)[:SHOWN],
         "changes": changes.waiting_for(http.user)[:SHOWN],
         "my_changes": changes.waiting_for_others(http.user)[:SHOWN],
         "roles": roles_of(http.user),

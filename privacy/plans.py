@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import combinations
 from typing import Any
 
+from privacy import hints as told
 from privacy.purposes import Purpose, tables
 from privacy.values import AnyClique, Clique, Domain, TiedClique
 
@@ -55,6 +56,7 @@ class MeasurementPlan:
     ``rounds`` and ``per_round`` may be left to an adaptive model (None), and what its rounds then leave buys all
     one-way tables once more; ``rounds=0`` means no rounds.
     ``max_cells`` is the largest table that may be chosen.
+    ``hints``: columns said to be dependent before anything was measured; they weigh in the first round of choosing.
     """
 
     one_way_share: Decimal
@@ -69,6 +71,7 @@ class MeasurementPlan:
     rounds: int | None = None
     per_round: int | None = None
     max_cells: int = 2**14
+    hints: tuple[told.Hint, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.one_way_share <= 1 or not 0 <= self.fixed_share <= 1 or self.rest < 0:
@@ -79,6 +82,7 @@ class MeasurementPlan:
             raise ValueError("a fixed workload needs a share of rho, and a share needs a workload")
         self._check_searches()
         self._check_weights()
+        told.checked(self.hints)
         if any(type(each) is not int for each in (self.rounds or 0, self.per_round or 0, self.max_cells)):
             raise ValueError("rounds, per_round and max_cells are whole numbers")
         if not 0 < self.select_share < 1:
@@ -128,6 +132,8 @@ class MeasurementPlan:
         """ValueError where the plan names a column the domain lacks, or a table beyond ``max_cells``."""
         if self.purpose is not None and (unknown := set(self.purpose.columns) - set(domain.columns)):
             raise ValueError(f"the purpose names columns that are not declared: {sorted(unknown)}")
+        if unknown := {column for hint in self.hints for column in hint} - set(domain.columns):
+            raise ValueError(f"the plan has hints about columns that are not declared: {sorted(unknown)}")
         searched = {search.column for search in self.searches}
         if unknown := searched - set(domain.columns):
             raise ValueError(f"the plan searches columns that are not declared: {sorted(unknown)}")
@@ -168,12 +174,13 @@ class MeasurementPlan:
             "rounds": self.rounds,
             "per_round": self.per_round,
             "max_cells": self.max_cells,
+            "hints": [list(hint) for hint in self.hints],
         }
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> MeasurementPlan:
-        """The plan as stored; ValueError when a key is missing, unknown or of the wrong kind."""
-        expected = set(cls.__slots__)
+        """The stored plan, older ones without hints; ValueError when a key is missing, unknown or of the wrong kind."""
+        expected, plan = set(cls.__slots__), {"hints": [], **plan}
         if set(plan) != expected:
             raise ValueError(f"a measurement plan has exactly the keys {sorted(expected)}")
         try:
@@ -190,6 +197,7 @@ class MeasurementPlan:
                 rounds=plan["rounds"],
                 per_round=plan["per_round"],
                 max_cells=plan["max_cells"],
+                hints=told.read(plan["hints"]),
             )
         except (InvalidOperation, KeyError, TypeError) as error:
             raise ValueError("a measurement plan holds a value of the wrong kind") from error

@@ -14,6 +14,7 @@ column     := name | `name in backquotes`
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -106,6 +107,35 @@ def parse(text: str) -> Tree:
     tree = parser.rule(0)
     parser.end()
     return tree
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """The rule with its columns called by other names, and everything else as it stands.
+
+    RuleError for a column without another name, and for what a rule is never made of.
+    """
+    found, place = [], 0
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            raise RuleError("this character does not belong here", place + 1)
+        kind = match.lastgroup or ""
+        is_column = kind == "quoted" or (kind == "name" and match[kind] not in WORDS)
+        found.append(_spelled(match[kind], names, place + 1) if is_column else match[0])
+        place = match.end()
+    return "".join(found)
+
+
+def _spelled(name: str, names: Mapping[str, str], position: int) -> str:
+    if name not in names:
+        raise RuleError("there is no measured column of this name", position)
+    other = names[name]
+    match = _TOKEN.fullmatch(other)
+    if match is not None and match.lastgroup == "name" and other not in WORDS:
+        return other
+    if "`" in other:
+        raise RuleError("a rule cannot name a column with a backquote in its name", position)
+    return f"`{other}`"
 
 
 def _tokens(text: str) -> list[_Token]:

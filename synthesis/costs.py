@@ -67,14 +67,17 @@ def caps_for(request: SynthesisRequest) -> dict[str, Any]:
 
 
 def approved(run: Run) -> dict[str, Any]:
-    """The caps of the approved manifest; one drawn up before there were caps of cost has the site's."""
-    return {**settings.CALL_CAPS, "money": None, "prices": None, **run.request.manifest.body["caps"]}
+    """The caps that a gate approved; a manifest drawn up before there were caps of cost has the site's."""
+    return {**settings.CALL_CAPS, "money": None, "prices": None, **run.request.approved_to_leave["caps"]}
 
 
 def bound(run: Run, prompt: Prompt) -> Cost:
     """The most one attempt at this prompt can cost."""
-    if run.request.provider.name == EMBEDDED:
-        return Cost(0, 0, settings.DOOR_LEASE_SECONDS)
+    return Cost(0, 0, settings.DOOR_LEASE_SECONDS) if run.request.provider.name == EMBEDDED else bound_of(prompt)
+
+
+def bound_of(prompt: Prompt) -> Cost:
+    """The most one attempt at this prompt can cost at any endpoint."""
     set_to = json.loads(prompt.parameters.value)
     longest = max(int(set_to.get(name, 0)) for name in ("max_completion_tokens", "max_tokens"))
     return Cost(len(render(prompt)) + FRAME_TOKENS, longest, settings.DOOR_LEASE_SECONDS)

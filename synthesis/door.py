@@ -57,14 +57,13 @@ class Errand:
 
 
 def errand_of(record: PromptRecord, body: bytes) -> Errand:
-    """A run's call goes where gate B saw it go. A probe's goes to the address it was asked for, with fixed wording."""
+    """A run's call goes where a gate saw it go. A probe's goes to the address it was asked for, with fixed wording."""
     run = Run._meta.pk.get_db_prep_value(record.run, connection)
     request, manifest = fixed.one(SynthesisRequest, REQUEST, run), fixed.one(EgressManifest, MANIFEST, run)
     if request is None:
         return errand_of_probe(record, body)
-    if manifest is None:
-        raise DoorClosed("the request has no manifest that gate B approved")
-    return Errand(manifest.body["endpoint"], manifest.body["address"], lambda: halts.standing(request))
+    approved = manifest.body if manifest is not None else request.approved_to_leave
+    return Errand(approved["endpoint"], approved["address"], lambda: halts.standing(request))
 
 
 def errand_of_probe(record: PromptRecord, body: bytes) -> Errand:

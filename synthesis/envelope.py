@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 from django.conf import settings
 
 from audit import canonical
-from audit.rendering import text_of
+from audit.rendering import render, text_of
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Segment, Synthetic, Template
 from privacy import discoveries, free_texts, manifesting, selectors
 from privacy.values import Release
-from synthesis import costs, manners, scenario_prompts, text_prompts, what_if
+from synthesis import costs, manners, ruling, scenario_prompts, text_prompts, what_if
 from synthesis.hashing import hash_of
 from synthesis.manners import Manner
 from synthesis.models import EgressManifest, SynthesisRequest
@@ -69,6 +70,7 @@ def describe(request: SynthesisRequest) -> dict[str, Any]:
         "columns": [{"code": column_code(place), "values": size} for place, size in enumerate(sizes)],
         "declared": selectors.public_facts(request.dataset, release=request.release_key),
         "discovered": discoveries.found_by(request.release_key),
+        "accepted_rules": ruling.accepted(request),
         **what_if.in_manifest(request),
         **texts_told(request),
         "caps": {"calls": steps_of(request) * ATTEMPTS, "attempts_per_step": ATTEMPTS,
@@ -106,8 +108,9 @@ def wording(request: SynthesisRequest) -> tuple[Template, ...]:
 
 
 def steps_of(request: SynthesisRequest) -> int:
-    """The most questions that its run may ask."""
-    return MAX_ITERATIONS + (SCENARIO_QUESTIONS if request.what_if else 0) + text_questions(request)
+    """The most questions that its run may ask, the one about the columns, which is behind it, among them."""
+    asked = request.structuring + (SCENARIO_QUESTIONS if request.what_if else 0)
+    return MAX_ITERATIONS + asked + text_questions(request)
 
 
 def draw_up(request: SynthesisRequest) -> EgressManifest:
@@ -187,9 +190,18 @@ def words(manifest: dict[str, Any]) -> set[str]:
     """Every word a prompt may use beside the templates: codes, labels declared public, what texts are to hold."""
     widest = max(column["values"] for column in manifest["columns"])
     codes = {column["code"] for column in manifest["columns"]} | {value_code(code) for code in range(widest)}
+    codes |= set(manifest.get("kinds", ()))
     public = {name for fact in manifest["declared"] for name in (fact["column"], *fact["labels"])}
     texts = (each[name] for each in manifest.get("written", []) for name in ("column", "language", "instruction"))
     return codes | public | set(texts)
+
+
+def changed(request: SynthesisRequest, prompt: Prompt) -> str:
+    """Why this is not what was approved, number by number; before anything is measured, byte by byte."""
+    if hasattr(request, "manifest"):
+        return untrue(selectors.released(request.release_key), prompt)
+    same = hashlib.sha256(render(prompt)).hexdigest() == request.approved_to_leave["prompt_sha256"]
+    return "" if same else "the question about the columns is not the one approved"
 
 
 def untrue(release: Release, prompt: Prompt) -> str:

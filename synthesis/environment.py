@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow")
 _OF_PRIVACY = (
-    "accounting", "cliques", "errors", "moments", "plans", "problems", "purposes", "rule_*", "schema*", "texts",
-    "validity", "values",
+    "accounting", "cliques", "errors", "hints", "moments", "plans", "problems", "purposes", "rule_*", "schema*",
+    "texts", "validity", "values",
 )  # fmt: skip
 CODE = (
     "synthesis/loop/*.py", "synthesis/llm/base.py", "synthesis/llm/answers.py", "synthesis/prompts.py",

@@ -50,7 +50,7 @@ class RequestForm(PriceForm):
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
-        "takeover", "what_if",
+        "takeover", "what_if", "structuring", "about",
     )  # fmt: skip
     dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
     title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
@@ -92,6 +92,15 @@ class RequestForm(PriceForm):
         help_text="One sentence, for example: assume twice as many people over 65. The language model reads "
         "it word for word, and so do the reviewers. You then get two tables: one as the statistics say, and one under "
         "this assumption. The model knows a column only where its owner made the name public.",
+    )  # fmt: skip
+    structuring = forms.BooleanField(
+        label="Ask the language model about the columns first", required=False,
+        help_text="Before anything is measured it is told the declaration alone, and says which columns belong "
+        "together. That weighs a little in what is measured first. It may suggest rules; a steward decides on each.",
+    )  # fmt: skip
+    about = forms.CharField(
+        max_length=1000, required=False, widget=forms.Textarea({"rows": 2}), label="What it is told in words",
+        help_text="Optional: what the table is about. It leaves as it stands here, after two stewards approved it.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
@@ -189,6 +198,15 @@ class VoteForm(forms.Form):
         self.fields["comment"].required = rejecting
         self.fields["comment"].label = "Why it is rejected" if rejecting else "Comment"
         self.fields["comment"].help_text = "Kept with your decision, and shown once the gate has decided."
+
+
+class RuleForm(forms.Form):
+    """Why a suggested rule is accepted or rejected."""
+
+    comment = forms.CharField(
+        max_length=4000, widget=LINES, label="Why",
+        help_text="How you know that it holds for every record, or why it need not.",
+    )  # fmt: skip
 
 
 class LicenceForm(forms.Form):

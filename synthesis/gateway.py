@@ -21,7 +21,6 @@ from audit.errors import LogUnavailable
 from audit.models import PromptRecord
 from audit.rendering import render
 from audit.segments import Prompt
-from privacy import selectors
 from synthesis import costs, envelope, halts
 from synthesis.models import Run
 from synthesis.states import EMBEDDED
@@ -71,7 +70,7 @@ def ask(run: Run, prompt: Prompt, *, sequence: int, beat: Beat) -> bytes:
 
 
 def attempts_of(run: Run) -> int:
-    return int(run.request.manifest.body["caps"]["attempts_per_step"])
+    return int(run.request.approved_to_leave["caps"]["attempts_per_step"])
 
 
 def attempt_at(run: Run, prompt: Prompt, *, sequence: int, beat: Beat) -> tuple[Reply, str]:
@@ -107,7 +106,9 @@ def pause(tries: int, reply: Reply, beat: Beat) -> None:
 
 
 def in_vain(run: Run, *, before: int) -> bool:
-    made = PromptRecord.objects.filter(run=str(run.pk), sequence__lt=before, endpoint=run.request.provider.name)
+    made = PromptRecord.objects.filter(
+        run=str(run.pk), sequence__range=(1, before - 1), endpoint=run.request.provider.name
+    )
     return given_up((sequence, state == ANSWERED) for sequence, state in made.values_list("sequence", "state"))
 
 
@@ -145,7 +146,7 @@ def answered_before(made: QuerySet[PromptRecord], prompt: Prompt) -> bytes | Non
 
 
 def check(run: Run, prompt: Prompt, *, leaving: bool = True) -> None:
-    """Refuse what gate B did not approve, and everything while a kill switch stands.
+    """Refuse what no gate approved, and everything while a kill switch stands.
 
     Caps count every intent to the request's own provider: any of them may have left.
     """
@@ -155,8 +156,8 @@ def check(run: Run, prompt: Prompt, *, leaving: bool = True) -> None:
     if costs.approved(run)["prices"] != costs.caps_for(request)["prices"]:
         raise Refused("the endpoint's prices are not those approved")
     calls = PromptRecord.objects.filter(run=str(run.pk), endpoint=request.provider.name).count() if leaving else 0
-    refusal = envelope.outside(request.manifest.body, prompt, provider=request.provider.as_json(), calls=calls)
-    if refusal := refusal or envelope.untrue(selectors.released(request.release_key), prompt):
+    refusal = envelope.outside(request.approved_to_leave, prompt, provider=request.provider.as_json(), calls=calls)
+    if refusal := refusal or envelope.changed(request, prompt):
         raise Refused(refusal)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from django.db import connection
+
 from audit import fixed
 from synthesis.models import KillSwitch, SynthesisRequest
+from synthesis.states import RequestState
 
 ALL = "all"
 STANDING = """
     SELECT * FROM synthesis_killswitch WHERE lifted_at IS NULL AND target IN (%s, %s, %s) ORDER BY id LIMIT 1
 """
+
+IN_STATE = "SELECT id FROM synthesis_synthesisrequest WHERE id = %s AND state = %s"
 
 
 def targets(request: SynthesisRequest) -> tuple[str, str, str]:
@@ -19,7 +24,13 @@ def targets(request: SynthesisRequest) -> tuple[str, str, str]:
 def standing(request: SynthesisRequest) -> str:
     """Why nothing of this request may leave now, or an empty string."""
     found = fixed.one(KillSwitch, STANDING, *targets(request))
-    return notice(found) if found else ""
+    return notice(found) if found else withdrawn(request)
+
+
+def withdrawn(request: SynthesisRequest) -> str:
+    """Whoever asks may take a request back while its model is asked about the columns; it is looked up anew."""
+    key = SynthesisRequest._meta.pk.get_db_prep_value(request.pk, connection)
+    return "the request was withdrawn" if fixed.one(SynthesisRequest, IN_STATE, key, RequestState.WITHDRAWN) else ""
 
 
 def standing_for_all() -> str:

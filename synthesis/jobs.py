@@ -17,7 +17,11 @@ from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
 
 log = logging.getLogger(__name__)
-TASKS = {JobKind.MEASURE: "llmsynthor_site.tasks.measure", JobKind.SYNTHESISE: "llmsynthor_site.tasks.synthesise"}
+TASKS = {
+    JobKind.STRUCTURE: "llmsynthor_site.tasks.structure",
+    JobKind.MEASURE: "llmsynthor_site.tasks.measure",
+    JobKind.SYNTHESISE: "llmsynthor_site.tasks.synthesise",
+}
 
 MOST_CLAIMS = 5
 POSTPONED_SECONDS = 20

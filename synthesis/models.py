@@ -7,6 +7,7 @@ Datasets and releases belong to the privacy room: they are referred to by string
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -17,10 +18,12 @@ from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
 from synthesis.endpoint_models import Endpoint, Probe, Provider
 from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
+from synthesis.structure_models import Inference, SuggestedRule
 
 __all__ = [
-    "CallFinding", "CallReservation", "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Job",
-    "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SynthesisRequest", "Vote",
+    "CallFinding", "CallReservation", "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Inference", "Job",
+    "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SuggestedRule",
+    "SynthesisRequest", "Vote",
 ]  # fmt: skip
 
 
@@ -75,6 +78,13 @@ class SynthesisRequest(models.Model):
         max_length=200, blank=True, default="",
         help_text="A sentence that the language model is told, for a second table under its assumption",
     )  # fmt: skip
+    structuring = models.BooleanField(
+        default=False,
+        help_text="Before anything is measured, the language model is asked which columns belong together",
+    )
+    about = models.TextField(
+        max_length=1000, blank=True, help_text="What the language model is told about the table in words, then"
+    )
     public_reference = models.ForeignKey(
         Reference, on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )
@@ -127,6 +137,12 @@ class SynthesisRequest(models.Model):
         if self.release_id is None:
             raise ValueError("this request was not measured")
         return self.release_id
+
+    @property
+    def approved_to_leave(self) -> dict[str, Any]:
+        """What may be told to the proposer: gate B's manifest, and before it gate A's question about the columns."""
+        approved = self.manifest.body if hasattr(self, "manifest") else self.snapshot["structure"]
+        return dict(approved)
 
     @property
     def provider(self) -> Provider:
@@ -199,12 +215,12 @@ class Job(models.Model):
 
 
 class Run(models.Model):
-    """One synthesis of one request."""
+    """One synthesis of one request; it begins with the question about its columns, where one is asked."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     request = models.OneToOneField(SynthesisRequest, on_delete=models.PROTECT, related_name="run")
     settings = models.JSONField(
-        help_text="Settings of the loop; with the release, the answers and the seed they fix the output"
+        default=dict, help_text="Settings of the loop; with the release, the answers and the seed they fix the output"
     )
     environment = models.JSONField(
         default=dict, help_text="Code, libraries, processor and threads of its latest start, as in the log"
@@ -215,6 +231,9 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+    def tell(self, kind: str, data: dict[str, Any]) -> None:
+        RunEvent.objects.create(run=self, sequence=self.events.count() + 1, kind=kind, data=data)
 
 
 class RunEvent(models.Model):

@@ -21,7 +21,11 @@ GRANT_DAYS = 90
 
 def start_measuring(request: SynthesisRequest, facts: dict[str, Any]) -> None:
     move(request, "approve", by=SYSTEM, facts=facts)
-    jobs.enqueue(request, JobKind.MEASURE)
+    if request.snapshot.get("structure") is None:
+        jobs.enqueue(request, JobKind.MEASURE)
+        return
+    move(request, "structure", by=SYSTEM)
+    jobs.enqueue(request, JobKind.STRUCTURE)
 
 
 def start_synthesis(request: SynthesisRequest, facts: dict[str, Any]) -> None:

@@ -43,9 +43,23 @@ def may_vote_output(request: SynthesisRequest, user: Any) -> bool:
     return may_vote(request, user, Gate.OUTPUT)
 
 
+def may_decide_rules(request: SynthesisRequest, user: Any) -> bool:
+    """Suggested rules are decided on before the first vote at gate B, which approves what they came to."""
+    own = is_requester(request, user) or request.dataset.owner_id == user.pk
+    waiting = request.suggested_rules.filter(decision="").exists()
+    return waiting and not own and not votes(request, Gate.EGRESS).exists()
+
+
 GUARDS: dict[str, Guard] = {
     guard.__name__: guard
-    for guard in (is_requester, is_not_requester, may_vote_measure, may_vote_egress, may_vote_output)
+    for guard in (
+        is_requester,
+        is_not_requester,
+        may_vote_measure,
+        may_vote_egress,
+        may_vote_output,
+        may_decide_rules,
+    )
 }
 
 STATES_OF_GATE = {

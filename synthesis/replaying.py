@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +20,7 @@ from audit.errors import AuditError
 from audit.recorded import Attempt
 from audit.rendering import from_map, render
 from audit.segments import Prompt, Synthetic
-from synthesis import costs, envelope, environment, packaging, stepping, supposing, tabling
+from synthesis import costs, envelope, environment, packaging, replay_structure, stepping, supposing, tabling
 from synthesis.comparing import MISSING, Difference, differences
 from synthesis.gateway import NoAnswer, given_up
 from synthesis.llm.recorded import RecordedProvider
@@ -65,7 +65,7 @@ def replay(request: SynthesisRequest, *, anyway: bool = False, out: Path | None 
     CannotReplay where it has none, or its release is not in the log as it was.
     """
     run = Run.objects.filter(request=request).first()
-    if run is None:
+    if run is None or not run.settings:  # asked about its columns, and not yet begun
         raise CannotReplay("the request has no run yet")
     found = Replay(str(run.pk))
     try:
@@ -101,8 +101,17 @@ class _Again:
     def all(self, *, loop_too: bool) -> None:
         for attempt in self.every():
             self.rendered(attempt)
+        self.question()
         if loop_too:
             self.loop()
+
+    def question(self) -> None:
+        """Step 0, which no loop asks: the declaration says what it should have held."""
+        made = self.attempts.get(replay_structure.STEP, [])
+        found = list(replay_structure.compared(self.run, made))
+        self.found.differences += found
+        self.found.counts["questions about columns worked out again"] += bool(made and not found)
+        self.asked.add(replay_structure.STEP)
 
     def every(self) -> Iterator[Attempt]:
         return (attempt for number in sorted(self.attempts) for attempt in self.attempts[number])
@@ -148,12 +157,14 @@ class _Again:
             )
 
     def within_envelope(self, attempt: Attempt, prompt: Prompt) -> None:
-        manifest = self.run.request.manifest.body
+        request, early = self.run.request, attempt.sequence == replay_structure.STEP
+        manifest = request.snapshot["structure"] if early else request.manifest.body
         approved = {name: manifest[name] for name in ("endpoint", "model", "address", "local")}
         reason = envelope.outside(manifest, prompt, provider=approved, calls=0)
-        self.found.counts["prompts within what gate B approved"] += not reason
+        gate = "A" if early else "B"
+        self.found.counts[f"prompts within what gate {gate} approved"] += not reason
         if reason:
-            self.differs(attempt, "a whole prompt", "what gate B approved", reason)
+            self.differs(attempt, "a whole prompt", f"what gate {gate} approved", reason)
 
     # The run as a whole: the loop says what every prompt should have held.
 
@@ -178,7 +189,7 @@ class _Again:
         """What the request's own provider answered then."""
         mine = self.run.request.manifest.body["endpoint"]
         earlier = [
-            (one.sequence, one.answered) for one in self.every() if one.sequence < number and one.endpoint == mine
+            (one.sequence, one.answered) for one in self.every() if 0 < one.sequence < number and one.endpoint == mine
         ]
         if not self.by(mine, number) and (given_up(earlier) or self.by(EMBEDDED, number)):
             raise NoAnswer("the endpoint was not asked here")
@@ -263,7 +274,8 @@ class _Again:
             again = {name: packaging.sha256_of(Path(folder) / name) for name in names}
             self.keep(Path(folder), names)
         files = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
-        packaged = {name: files.get(name, MISSING) for name in dict.fromkeys((*names, *self.supposed(files)))}
+        second = [name for name in files if name in packaging.SUPPOSED]  # whether or not one was worked out again
+        packaged = {name: files.get(name, MISSING) for name in dict.fromkeys((*names, *second))}
         for name, then in packaged.items():
             now = again.get(name, MISSING)
             if now == then:
@@ -271,11 +283,6 @@ class _Again:
             else:
                 what = f"SHA-256 of {name}"
                 self.found.differences.append(Difference(self.found.run, "", None, None, what, now, then))
-
-    @staticmethod
-    def supposed(files: Iterable[str]) -> list[str]:
-        """The files of a second table that the package holds, whether or not one was worked out again."""
-        return [name for name in files if name in packaging.SUPPOSED]
 
     def keep(self, folder: Path, names: tuple[str, ...]) -> None:
         if self.out is not None:

@@ -14,13 +14,13 @@ from django.utils import timezone
 
 from audit import events, keys
 from privacy import selectors
-from synthesis import envelope, environment, gateway, jobs, packaging, references, stepping, supposing, tabling
+from synthesis import envelope, environment, gateway, jobs, packaging, references, ruling, stepping, supposing, tabling
 from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.loop import Iteration, Loop, LoopSettings
-from synthesis.models import Job, Package, Run, RunEvent, SynthesisRequest
+from synthesis.models import Job, Package, Run, SynthesisRequest
 from synthesis.register import papers
-from synthesis.states import JobKind
+from synthesis.states import STRUCTURE, JobKind
 from synthesis.states import RequestState as S
 from synthesis.supposing import Supposed
 from synthesis.transitions import SYSTEM, move
@@ -85,11 +85,11 @@ def carry_out(job: Job) -> None:
 @transaction.atomic
 def start(request: SynthesisRequest) -> Run:
     """The request's run, its environment in the log. A run whose worker died starts over: its inputs fix its output."""
-    settings = {**asdict(LoopSettings()), "rules": selectors.rules_in_words(request.dataset)}
-    run, _ = Run.objects.get_or_create(request=request, defaults={"settings": settings})
-    run.events.all().delete()
-    run.environment = environment.recorded()
-    run.save(update_fields=["environment"])
+    settings = {**asdict(LoopSettings()), "rules": ruling.in_words(request)}
+    run, _ = Run.objects.get_or_create(request=request)
+    run.events.exclude(kind=STRUCTURE).delete()
+    run.settings, run.environment = run.settings or settings, environment.recorded()
+    run.save(update_fields=["settings", "environment"])
     # Prompts name their run alone: this entry says whose it is, and under which approved manifest.
     told = {"request": str(request.pk), "run": str(run.pk), "content_hash": request.manifest.content_hash}
     told |= {"environment": run.environment}
@@ -147,7 +147,7 @@ def figures(done: Iteration) -> dict[str, Any]:
 
 
 def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
-    RunEvent.objects.create(run=run, sequence=run.events.count() + 1, kind=kind, data=data)
+    run.tell(kind, data)
 
 
 def write_table(job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed | None) -> dict[str, Any]:

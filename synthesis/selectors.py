@@ -79,13 +79,20 @@ def waiting_for_others(user: Any) -> QuerySet[SynthesisRequest]:
 
 def stages(request: SynthesisRequest) -> list[dict[str, Any]]:
     """The stage tracker: every stage as done, current or to come; a request that ended stops at its stage."""
-    position = next((i for i, (_, states) in enumerate(STAGES) if request.state in states), None)
+    known = stages_of(request)
+    position = next((i for i, (_, states) in enumerate(known) if request.state in states), None)
     if position is None:
-        return [{"name": name, "status": "ended"} for name, _ in STAGES]
-    words = ["done" if i < position else "current" if i == position else "to come" for i in range(len(STAGES))]
+        return [{"name": name, "status": "ended"} for name, _ in known]
+    words = ["done" if i < position else "current" if i == position else "to come" for i in range(len(known))]
     if request.state == S.RELEASED:
         words[-1] = "done"
-    return [{"name": name, "status": word} for (name, _), word in zip(STAGES, words, strict=True)]
+    return [{"name": name, "status": word} for (name, _), word in zip(known, words, strict=True)]
+
+
+def stages_of(request: SynthesisRequest) -> tuple[tuple[str, tuple[S, ...]], ...]:
+    """The stages a request goes through: only some ask a model about the columns first."""
+    asks = (("The model is asked", (S.STRUCTURING,)),) if request.structuring else ()
+    return (*STAGES[:2], *asks, *STAGES[2:])
 
 
 def whose_move(request: SynthesisRequest) -> str:

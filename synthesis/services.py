@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies, probing, references, what_if
+from synthesis import jobs, policies, probing, references, structure_envelope, what_if
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, Probe, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
@@ -23,19 +23,10 @@ from synthesis.transitions import SYSTEM, check, move
 from synthesis.workflow import ASK
 
 EDITABLE = (
-    "title",
-    "purpose",
-    "context",
-    "targets",
-    "rows",
-    "epsilon",
-    "delta",
-    "proposer",
-    "endpoint",
-    "takeover",
-    "what_if",
-)
-DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True, "what_if": ""}
+    "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover",
+    "what_if", "structuring", "about",
+)  # fmt: skip
+DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True, "what_if": "", "structuring": False, "about": ""}
 MANAGE = "synthesis.manage_endpoints"
 SMALLEST_DELTA = Decimal("1e-12")
 
@@ -75,6 +66,10 @@ def problems_of(*, dataset: Any, **fields: Any) -> None:
         raise ValidationError({"endpoint": "Choose the endpoint the language model answers at."})
     if fields["proposer"] == Proposer.PUBLIC and references.chosen(dataset=dataset, proposer=Proposer.PUBLIC) is None:
         raise ValidationError({"proposer": "The owner attached no public reference table to this dataset."})
+    if fields["structuring"] and fields["proposer"] != Proposer.OPENAI:
+        raise ValidationError({"structuring": "Only a language model can be asked about the columns."})
+    if fields["about"] and not fields["structuring"]:
+        raise ValidationError({"about": "It is told when the model is asked about the columns, and only then."})
     if fields["rows"] > settings.LIMITS["synthetic_rows"]:
         raise ValidationError({"rows": f"At most {settings.LIMITS['synthetic_rows']} rows can be asked for."})
     if not selectors.is_ready(dataset):
@@ -147,6 +142,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "endpoint": request.provider.as_json(),
         "takeover": request.takeover,
         "what_if": request.what_if,
+        "structure": structure_envelope.describe(request),
         "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),

@@ -8,12 +8,17 @@ EMBEDDED = "embedded"
 """The name under which the embedded proposer stands in the log, where others have an endpoint's name."""
 
 
+STRUCTURE = "structure"
+"""The kind of a run's event that tells how the question about the columns ended."""
+
+
 class RequestState(TextChoices):
     DRAFT = "draft", "Draft"
     SUBMITTED = "submitted", "Submitted"
     IN_REVIEW = "in_review", "In review"
     RETURNED = "returned", "Returned with comments"
     APPROVED = "approved", "Approved for measuring"
+    STRUCTURING = "structuring", "Asking the model about the columns"
     RESERVED = "reserved", "Privacy loss reserved"
     MEASURING = "measuring", "Measuring"
     MEASURED = "measured", "Measured, waiting for the egress gate"
@@ -45,5 +50,6 @@ class Proposer(TextChoices):
 
 
 class JobKind(TextChoices):
+    STRUCTURE = "structure", "Ask about the columns"
     MEASURE = "measure", "Measure"
     SYNTHESISE = "synthesise", "Synthesise"

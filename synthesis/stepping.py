@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.segments import Prompt
 from privacy import selectors
-from synthesis import envelope, gateway, references
+from synthesis import envelope, gateway, references, ruling
 from synthesis.llm import answers
 from synthesis.loop import Iteration, Loop, LoopSettings, ProposalPlan
 from synthesis.models import SynthesisRequest
@@ -44,7 +44,7 @@ def loop_of(request: SynthesisRequest, settings: dict[str, Any]) -> Loop:
     """The request's loop before its first step, from its release, these settings, its seed, rules and reference."""
     release = selectors.released(request.release_key)
     known = LoopSettings.from_json({name: value for name, value in settings.items() if name != "rules"})
-    rules, supposed = selectors.rules(request.dataset), references.supposed(request)
+    rules, supposed = ruling.rules(request), references.supposed(request)
     return Loop.from_release(release, settings=known, seed=request.seed, rules=rules, supposed=supposed)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from privacy import selectors
 from privacy.values import IntArray
+from synthesis import ruling
 from synthesis.checks import Check
 from synthesis.loop import Loop, Scenario, Swap
 from synthesis.models import SynthesisRequest
@@ -47,7 +48,7 @@ class Writer:
     ) -> None:
         self.request, self.loop, self.scenario, self.beat = request, loop, scenario, beat
         self.texts = TextWriter(request, ask)
-        release, rules = selectors.released(request.release_key), selectors.rules(request.dataset)
+        release, rules = selectors.released(request.release_key), ruling.rules(request)
         self.checks = [Check(release, rules) for _ in range(1 if scenario is None else 2)]
         self.replaced = 0
 

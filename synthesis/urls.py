@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis.views import door, downloads, endpoints, erasures, gates, reports, requests, runs
+from synthesis.views import door, downloads, endpoints, erasures, gates, reports, requests, rule_pages, runs
 
 urlpatterns = [
     path("requests/", requests.request_list, name="request-list"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("requests/<uuid:pk>/gate/<slug:gate>/", gates.gate_page, name="request-gate"),
     path("requests/<uuid:pk>/gate/<slug:gate>/decide/", gates.gate_decide, name="request-decide"),
     path("requests/<uuid:pk>/report/", reports.report_page, name="request-report"),
+    path("requests/<uuid:pk>/rules/", rule_pages.rule_list, name="request-rules"),
+    path("requests/<uuid:pk>/rules/<int:number>/<slug:decision>/", rule_pages.rule_decide, name="request-rule-decide"),
     path("requests/<uuid:pk>/run/", runs.run_page, name="request-run"),
     path("requests/<uuid:pk>/run/progress/", runs.run_progress, name="request-progress"),
     path("requests/<uuid:pk>/prompts/", runs.prompt_list, name="request-prompts"),

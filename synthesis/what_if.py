@@ -46,8 +46,11 @@ def segment(sentence: str, approval: str) -> FreeText:
 
 
 def facts_of_submission(request: SynthesisRequest) -> dict[str, str]:
-    """What the log keeps of the sentence when a request is submitted: its hash, which prompts are compared with."""
-    return {"what_if_sha256": hash_of(request.what_if)} if request.what_if else {}
+    """What the log keeps of texts when a request is submitted: their hashes, which prompts are compared with."""
+    told = {"what_if_sha256": hash_of(request.what_if)} if request.what_if else {}
+    if request.structuring and request.about:
+        told["about_sha256"] = hash_of(request.about)
+    return told
 
 
 def in_manifest(request: SynthesisRequest) -> dict[str, Any]:

@@ -37,20 +37,27 @@ NOT_MINE = (
     "and not in the 24 hours after others reset their password."
 )
 
+RULES_CLOSED = (
+    "Stewards decide on rules of other people's requests, about datasets they do not own, while a rule is undecided and "
+    "nobody has voted at gate B."
+)
+
 REQUEST = Workflow(
     name="request",
     initial=S.DRAFT,
     transitions=(
         step("submit", "Submit for review", (S.DRAFT, S.RETURNED), S.SUBMITTED, "submitted", permission=ASK, guard="is_requester", denial=MINE),
-        step("withdraw", "Withdraw", BEFORE_MEASURING, S.WITHDRAWN, "withdrawn", permission=ASK, guard="is_requester", denial=MINE),
+        step("withdraw", "Withdraw", (*BEFORE_MEASURING, S.STRUCTURING), S.WITHDRAWN, "withdrawn", permission=ASK, guard="is_requester", denial=MINE),
         step("return", "Return with comments", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "returned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
         step("vote_measure", "Decide on measuring", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "reviewed_for_measuring", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
         step("approve", "Approved at gate A", (S.IN_REVIEW,), S.APPROVED, "approved"),
         step("reject", "Rejected at a gate", (S.IN_REVIEW, S.MEASURED, S.CHECKING), S.REJECTED, "rejected"),
-        step("reserve", "Privacy loss reserved", (S.APPROVED,), S.RESERVED, "reserved"),
+        step("structure", "The model is asked about the columns", (S.APPROVED,), S.STRUCTURING, "structuring"),
+        step("reserve", "Privacy loss reserved", (S.APPROVED, S.STRUCTURING), S.RESERVED, "reserved"),
         step("measure", "Measuring begins", (S.RESERVED,), S.MEASURING, "measuring"),
         step("measured", "Statistics released", (S.MEASURING,), S.MEASURED, "measured"),
         step("vote_egress", "Decide on egress", (S.MEASURED,), S.MEASURED, "reviewed_for_egress", permission=REVIEW, guard="may_vote_egress", denial=NOT_MINE),
+        step("decide_rule", "Decide on suggested rules", (S.MEASURED,), S.MEASURED, "rule_decided", permission=REVIEW, guard="may_decide_rules", denial=RULES_CLOSED),
         step("synthesise", "Egress approved", (S.MEASURED,), S.SYNTHESISING, "synthesising"),
         step("pause", "Something stands in the way", (S.SYNTHESISING,), S.PAUSED, "paused"),
         step("resume", "Resume", (S.PAUSED,), S.SYNTHESISING, "resumed", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request resumes it."),
@@ -59,13 +66,13 @@ REQUEST = Workflow(
         step("vote_output", "Decide on release", (S.CHECKING,), S.CHECKING, "reviewed_for_output", permission=REVIEW, guard="may_vote_output", denial=NOT_MINE),
         step("release", "Released", (S.CHECKING,), S.RELEASED, "released"),
         step("revoke", "Revoke", (S.RELEASED,), S.REVOKED, "revoked", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request revokes it."),
-        step("fail", "Failed", (S.APPROVED, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED), S.FAILED, "failed"),
+        step("fail", "Failed", (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED), S.FAILED, "failed"),
     ),
 )  # fmt: skip
 
 # Whose move it is, in words; used by the home page and the stage tracker.
 WAITING_FOR: dict[str, str] = {
     S.DRAFT: "requester", S.RETURNED: "requester", S.SUBMITTED: "steward", S.IN_REVIEW: "steward",
-    S.APPROVED: "system", S.RESERVED: "system", S.MEASURING: "system", S.MEASURED: "steward",
+    S.APPROVED: "system", S.STRUCTURING: "system", S.RESERVED: "system", S.MEASURING: "system", S.MEASURED: "steward",
     S.SYNTHESISING: "system", S.PAUSED: "steward", S.CHECKING: "steward", S.RELEASED: "requester",
 }  # fmt: skip

@@ -19,6 +19,7 @@ from privacy.dp import opendp_door, tied
 from privacy.dp.charging import Charge, pay
 from privacy.dp.counting import ExactCounter
 from privacy.dp.sensitivity import l2_of, l2_of_table, linf_of_scores, parts_of
+from privacy.hints import favoured
 from privacy.plans import MeasurementPlan
 from privacy.values import (
     AdaptiveModel,
@@ -240,7 +241,8 @@ def _candidates(run: _Run, plan: MeasurementPlan, *, sigma: float, number: int, 
         if _is_adaptive(run.model)
         else _pairs(domain, sigma=sigma, taken={table.clique for table in run.released})
     )
-    return tuple(each for each in proposed if each.clique.cells(domain) <= plan.max_cells)
+    fitting = tuple(each for each in proposed if each.clique.cells(domain) <= plan.max_cells)
+    return favoured(fitting, plan.hints, sigma=sigma) if number == 0 and plan.hints else fitting
 
 
 def _pairs(domain: Domain, *, sigma: float, taken: set[AnyClique]) -> tuple[Candidate, ...]:

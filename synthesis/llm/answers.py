@@ -105,7 +105,7 @@ def _proposal(found: Any, domain: Domain) -> Proposal:
         raise Rejected("records must be a whole number of at least 1")
     if not isinstance(found["reason"], str):
         raise Rejected("reason must be text")
-    return Proposal(_box(found["values"], domain), found["records"], _readable(found["reason"]))
+    return Proposal(_box(found["values"], domain), found["records"], readable(found["reason"]))
 
 
 def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
@@ -116,7 +116,7 @@ def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
     for each in values:
         if not isinstance(each, dict) or set(each) != {"column", "allow"}:
             raise Rejected("each of its values must have exactly the keys column and allow")
-        place = _number(each["column"], "c", len(domain.columns), "names a column that is not declared")
+        place = number_of(each["column"], "c", len(domain.columns), "names a column that is not declared")
         if domain.columns[place] in box:
             raise Rejected("names a column twice")
         box[domain.columns[place]] = _codes(each["allow"], domain.sizes[place])
@@ -126,10 +126,10 @@ def _box(values: Any, domain: Domain) -> dict[str, tuple[int, ...]]:
 def _codes(allowed: Any, size: int) -> tuple[int, ...]:
     if not isinstance(allowed, list) or not allowed:
         raise Rejected("allow must be a list of at least one value")
-    return tuple(sorted({_number(value, "v", size, "allows a value that is not declared") for value in allowed}))
+    return tuple(sorted({number_of(value, "v", size, "allows a value that is not declared") for value in allowed}))
 
 
-def _number(name: Any, letter: str, size: int, rule: str) -> int:
+def number_of(name: Any, letter: str, size: int, rule: str) -> int:
     """The place behind a name such as c07, counted from 0."""
     digits = name[1:] if isinstance(name, str) and name[:1] == letter else ""
     if not (2 <= len(digits) <= 9 and digits.isascii() and digits.isdigit() and 1 <= int(digits) <= size):
@@ -137,6 +137,6 @@ def _number(name: Any, letter: str, size: int, rule: str) -> int:
     return int(digits) - 1
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """The text on one line, without control or invisible characters."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())[:REASON_CHARS]

@@ -17,6 +17,7 @@ from synthesis.forms import VoteForm, add_refusal
 from synthesis.models import SynthesisRequest
 from synthesis.states import Decision, Gate
 from synthesis.transitions import allowed_actions, check
+from synthesis.views import structure_pages
 from synthesis.views.common import reviewed_request, told_when_too_late
 from synthesis.views.requests import frame, offer
 
@@ -62,6 +63,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "columns": privacy.dictionary(request.dataset),
         "rules": request.snapshot.get("rules", []),
         "uses": privacy.schema(request.dataset).uses.in_words(),
+        "question": structure_pages.question(request),
     }
 
 
@@ -73,6 +75,7 @@ def shown_egress(request: SynthesisRequest) -> dict[str, Any] | None:
     return {
         "manifest": body,
         "templates": [one | {"text": texts.get(one["sha256"], "")} for one in body["templates"]],
+        "suggested": request.suggested_rules.all(),
         "probe": request.endpoint.probed if body["address"] and request.endpoint else None,
     }
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.workflow import Action
 from privacy import selectors as privacy
-from synthesis import policies, selectors, services
+from synthesis import policies, selectors, services, suggestions
 from synthesis.forms import PriceForm, RequestFilter, RequestForm, ReturnForm, RevokeForm, add_refusal, initial_of
 from synthesis.models import SynthesisRequest
 from synthesis.states import RequestState
@@ -109,7 +109,10 @@ def request_detail(http: HttpRequest, pk: UUID) -> HttpResponse:
 def detail_context(http: HttpRequest, request: SynthesisRequest) -> dict[str, Any]:
     user = http.user
     actions = [action for action in allowed_actions(request, user) if action.reason != "permission"]
+    suggested = request.suggested_rules.exists()
+    actions = [action for action in actions if suggested or action.name != suggestions.DECIDE]
     return frame(request, user) | {
+        "suggested": suggested,
         "steps": sorted((offer(request, action) for action in actions), key=lambda step: step["aside"]),
         "votes": selectors.votes_shown(request),
         "budget": privacy.budget(request.dataset.population_id) if user.has_perm("privacy.view_ledger") else None,
@@ -152,10 +155,14 @@ def offer(request: SynthesisRequest, action: Action) -> dict[str, Any]:
         "name": action.name,
         "label": action.label,
         "aside": action.name in ASIDE,
-        "url": reverse("request-gate", args=[request.pk, gate]) if gate else step,
+        "url": reverse("request-gate", args=[request.pk, gate]) if gate else rules_page(request, action) or step,
         "allowed": action.allowed,
         "denial": action.denial,
     }
+
+
+def rules_page(request: SynthesisRequest, action: Action) -> str:
+    return reverse("request-rules", args=[request.pk]) if action.name == suggestions.DECIDE else ""
 
 
 @dataclass(frozen=True)

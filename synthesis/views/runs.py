@@ -19,7 +19,7 @@ from synthesis.states import RequestState as S
 from synthesis.views.common import visible_request
 from synthesis.views.requests import frame
 
-WORKING = (S.APPROVED, S.RESERVED, S.MEASURING, S.SYNTHESISING)
+WORKING = (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING)
 
 
 def progress(request: SynthesisRequest) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def progress(request: SynthesisRequest) -> dict[str, Any]:
         "iterations": selectors.iterations(run) if run else [],
         "run": run,
         "what_if": selectors.told(run, "what_if") if run else None,
+        "inference": getattr(run, "inference", None),
     }
 
 

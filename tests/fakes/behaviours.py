@@ -6,12 +6,13 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fakes import faults, plain, writers
+from tests.fakes import faults, plain, structures, writers
 from tests.fakes.protocol import Behaviour, about_texts, completion, guidance_of, missing, proposal, proposing
 from tests.fakes.scenarios import supposed
 
@@ -19,6 +20,7 @@ CHANCE = 3.0  # standard deviations of the public table's own sampling that a sh
 FEWEST = 5  # public rows that a group needs before anything is said of it
 
 
+@structures.answering(structures.obliging)
 def first_cells(body: bytes) -> tuple[int, bytes]:
     """A useful answer: one proposal for each under-represented cell, every other column free."""
     guidance = guidance_of(body)
@@ -37,6 +39,7 @@ def first_cells(body: bytes) -> tuple[int, bytes]:
 def informed(public: NDArray[np.integer[Any]]) -> Behaviour:
     """Knows a public table (rows x columns of codes, in the prompt's order) and proposes what it supports."""
 
+    @structures.answering(partial(structures.informed, public))
     def answer(body: bytes) -> tuple[int, bytes]:
         guidance = guidance_of(body)
         if "assumption" in guidance:
@@ -84,6 +87,7 @@ def _typical(codes: NDArray[Any], rows: NDArray[np.bool_], size: int) -> list[in
     return [int(code) for code in np.flatnonzero(here > whole)]
 
 
+@structures.answering(structures.random_pairs)
 def random_boxes(body: bytes) -> tuple[int, bytes]:
     """Boxes drawn at random; the same question, the same boxes."""
     guidance, rng = guidance_of(body), random.Random(hashlib.sha256(body).digest())
@@ -103,6 +107,7 @@ def _drawn(guidance: dict[str, Any], rng: random.Random) -> dict[str, list[str]]
     }
 
 
+@structures.answering(structures.malicious)
 def malicious(body: bytes) -> tuple[int, bytes]:
     """All records in one cell, as loudly as the form lets it be said; texts that would do harm."""
     guidance = guidance_of(body)
@@ -112,6 +117,7 @@ def malicious(body: bytes) -> tuple[int, bytes]:
     return proposing(*[proposal(guidance, cell, 10**9, "All records are alike.")] * guidance["proposals"])
 
 
+@structures.answering(structures.contrary)
 def contrary(body: bytes) -> tuple[int, bytes]:
     """More of whatever there is too much of already, and the other way round than a what-if says."""
     guidance = guidance_of(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.fakes import structures
 from tests.fakes.protocol import Behaviour, about_texts, completion, guidance_of, proposal, proposing
 
 ORDERS = (
@@ -17,6 +18,7 @@ def prose(body: bytes) -> tuple[int, bytes]:
     return 200, completion("I would rather talk about something else.")
 
 
+@structures.answering(structures.truncated)
 def truncated(body: bytes) -> tuple[int, bytes]:
     """Cut off at the token limit, in the middle of the second proposal."""
     guidance = guidance_of(body)
@@ -42,8 +44,11 @@ def schema_ignoring(body: bytes) -> tuple[int, bytes]:
 def giving_orders(address: str) -> Behaviour:
     """Instructions in every place where a text may stand, and one proposal in the asked form."""
 
+    orders = ORDERS.replace("{address}", address)
+
+    @structures.answering(structures.orders(orders))
     def answer(body: bytes) -> tuple[int, bytes]:
-        guidance, orders = guidance_of(body), ORDERS.replace("{address}", address)
+        guidance = guidance_of(body)
         good = proposal(guidance, {}, 10, orders)
         bad = {"values": [{"column": orders, "allow": [orders]}], "records": 10, "reason": orders}
         content = f"{orders}\n" + json.dumps({"proposals": [good, bad, orders], "next": orders, "url": address})
@@ -53,6 +58,7 @@ def giving_orders(address: str) -> Behaviour:
     return answer
 
 
+@structures.answering(structures.wrong_types)
 def wrong_types(body: bytes) -> tuple[int, bytes]:
     guidance = guidance_of(body)
     good = proposal(guidance, {}, 10, "x")
@@ -64,6 +70,7 @@ def wrong_types(body: bytes) -> tuple[int, bytes]:
     return proposing(*wrong)
 
 
+@structures.answering(structures.no_numbers)
 def no_numbers(body: bytes) -> tuple[int, bytes]:
     """Numbers that JSON does not have, and one that no machine word holds."""
     text = json.dumps({"proposals": [proposal(guidance_of(body), {}, 1, "x")]})
@@ -75,6 +82,7 @@ def other_language(body: bytes) -> tuple[int, bytes]:
     return 200, completion('{"提案": [{"値": "東京", "件数": "四十", "理由": "もっと必要です"}]} \u200fשלום\u202e')
 
 
+@structures.answering(structures.wrong_codes)
 def wrong_codes(body: bytes) -> tuple[int, bytes]:
     """Columns and values that were never declared, among others look-alikes of those that were."""
     guidance = guidance_of(body)
@@ -92,6 +100,7 @@ def wrong_codes(body: bytes) -> tuple[int, bytes]:
     return proposing(*wrong)
 
 
+@structures.answering(structures.duplicate_keys)
 def duplicate_keys(body: bytes) -> tuple[int, bytes]:
     """One proposal that says each of its keys twice, differently."""
     one = json.dumps(proposal(guidance_of(body), {}, 10, "x"))
@@ -110,6 +119,7 @@ def deep_completion(body: bytes) -> tuple[int, bytes]:
     return 200, b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
+@structures.answering(structures.thousands)
 def thousands(body: bytes) -> tuple[int, bytes]:
     """More proposals than anybody asked for."""
     return proposing(*[proposal(guidance_of(body), {}, 1, "x")] * 2000)

@@ -50,6 +50,7 @@ EXPECTED = {
     "request": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "gate": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "report": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "rules": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "run": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "prompts": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "prompt": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
@@ -77,11 +78,13 @@ AUDITORS_ALONE = (
 @pytest.mark.django_db(transaction=True, databases=["default", "log"])
 def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_door: Any) -> None:
     request, near = small.released(), listed()
+    request.suggested_rules.create(number=1, rule="x", columns=[], requester=small.rosa)
     prompt, table = PromptRecord.objects.earliest("pk"), MeasurementRecord.objects.earliest("pk")
     addresses = {
         "request": reverse("request-detail", args=[request.pk]),
         "gate": reverse("request-gate", args=[request.pk, "output"]),
         "report": reverse("request-report", args=[request.pk]),
+        "rules": reverse("request-rules", args=[request.pk]),
         "run": reverse("request-run", args=[request.pk]),
         "prompts": reverse("request-prompts", args=[request.pk]),
         "prompt": reverse("request-prompt", args=[request.pk, prompt.intent_id]),
@@ -164,7 +167,7 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
     samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1}
-    samples |= {"kind": "grant", "role": "steward", "uidb64": "MQ", "token": "t"}
+    samples |= {"decision": "accept", "kind": "grant", "role": "steward", "uidb64": "MQ", "token": "t"}
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
         needed = {field: samples[field] for field in possible[0][1]}

@@ -12,15 +12,18 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from audit.models import PromptRecord
+from llmsynthor_site import joining
 from llmsynthor_site import services as people
 from llmsynthor_site.models import User
 from llmsynthor_site.people import changes
 from privacy import services as datasets
 from privacy.models import MeasurementRecord
-from synthesis import probing, running, services, switches
+from synthesis import probing, running, services, structuring, suggestions, switches
 from synthesis.models import CallFinding, Endpoint, Probe
 from synthesis.states import Gate, Proposer
 from tests import privacy_site, request_site
+from tests.fakes import structures
+from tests.fakes.behaviours import first_cells
 from tests.fakes.endpoints import KINDS
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.protocol import models
@@ -91,6 +94,42 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield from endpoint_pages(site)
     yield from door_pages(ds)
     yield from people_pages()
+    yield from structure_pages(site)
+
+
+def structure_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
+    """A model that is asked about the columns first: gate A, the run meanwhile, the answer, and the rules in it."""
+    own, told = site.dataset, [structures.rule('c01 == "f" implies c03 < 50', "As the payroll knows.")]
+    told += [structures.rule("not (c02 is null)"), structures.rule("c02 >= 50 implies c03 >= 50", "With years.")]
+    site.dataset = privacy_site.dataset(site.owner, content=request_site.table(), title="Told", publicLabels=True)
+    obliging = structures.answering(lambda columns: structures.saying([structures.dependency("c01", "c03")], told))
+    with OpenAIServer(obliging(first_cells)) as server:
+        endpoint = add_endpoint("a model that is asked", server.base_url)
+        wish = {"proposer": Proposer.OPENAI, "endpoint": endpoint, "structuring": True, "epsilon": Decimal("0.5")}
+        waiting = site.submitted(title="Which columns belong together", about="What people earn.", **wish)
+        request = site.submitted(title="Asked about the columns", **wish)
+        for steward in (site.stella, site.stefan):
+            site.vote(request, steward)
+        yield "stella", "gate-measure-question", f"/requests/{waiting.pk}/gate/measure/"
+        yield "rosa", "request-structuring", f"/requests/{request.pk}/"
+        yield "stella", "run-structuring", f"/requests/{request.pk}/run/"
+        structuring.carry_out(str(request.pk))
+    joining.measure(str(request.pk))
+    asked = PromptRecord.objects.get(run=str(request.run.pk), sequence=0)
+    yield "stella", "run-structured", f"/requests/{request.pk}/run/"
+    yield "stella", "prompts-structured", f"/requests/{request.pk}/prompts/"
+    yield "amir", "prompt-structure", f"/log/prompts/{asked.intent_id}/"
+    rules = f"/requests/{request.pk}/rules/"
+    yield "stella", "home-steward-rules", "/"
+    yield "stella", "rule-accept", f"{rules}1/accept/"
+    yield "stella", "rule-reject", f"{rules}2/reject/"
+    known = {"by": site.stefan, "request": request}
+    suggestions.decide(**known, number=1, decision=suggestions.Decision.ACCEPT, comment="The payroll office says so.")
+    suggestions.decide(**known, number=2, decision=suggestions.Decision.REJECT, comment="Ages may be missing.")
+    yield "stella", "rules", rules
+    yield "amir", "rules-auditor", rules
+    yield "stella", "gate-egress-rules", f"/requests/{request.pk}/gate/egress/"
+    site.dataset = own
 
 
 def people_pages() -> Iterator[tuple[str, str, str]]:

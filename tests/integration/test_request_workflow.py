@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from audit.models import Outbox
 from synthesis import policies, selectors, services
 from synthesis.hashing import hash_of
-from synthesis.models import SynthesisRequest, Vote
+from synthesis.models import SuggestedRule, SynthesisRequest, Vote
 from synthesis.states import Decision, Gate, RequestState
 from synthesis.transitions import NotNow, allowed_actions, check, move
 from synthesis.workflow import REQUEST
@@ -24,10 +24,11 @@ S = RequestState
 # (person, action) -> states in which it is allowed; every other combination must be refused.
 ALLOWED = {
     ("rosa", "submit"): {S.DRAFT, S.RETURNED},
-    ("rosa", "withdraw"): {S.DRAFT, S.SUBMITTED, S.IN_REVIEW, S.RETURNED},
+    ("rosa", "withdraw"): {S.DRAFT, S.SUBMITTED, S.IN_REVIEW, S.RETURNED, S.STRUCTURING},
     **{(name, "return"): {S.SUBMITTED, S.IN_REVIEW} for name in ("stella", "stefan")},
     **{(name, "vote_measure"): {S.SUBMITTED, S.IN_REVIEW} for name in ("stella", "stefan")},
     **{(name, "vote_egress"): {S.MEASURED} for name in ("stella", "stefan")},
+    **{(name, "decide_rule"): {S.MEASURED} for name in ("stella", "stefan")},
     **{(name, "resume"): {S.PAUSED} for name in ("stella", "stefan")},
     **{(name, "vote_output"): {S.CHECKING} for name in ("stella", "stefan")},
     **{(name, "stop"): {S.SYNTHESISING, S.PAUSED} for name in ("stella", "stefan")},
@@ -46,6 +47,7 @@ def test_every_state_role_and_action(house: Site) -> None:
     from synthesis.models import EgressManifest
 
     EgressManifest.objects.create(request=request, body={}, content_hash="x")
+    SuggestedRule.objects.create(request=request, number=1, rule="x", columns=[], requester=house.rosa)
     wrong = []
     actions = sorted({row.name for row in REQUEST.transitions})
     for state, person, action in itertools.product(RequestState, PEOPLE, actions):

@@ -169,8 +169,8 @@ runpy.run_module("audit.verify", run_name="__main__", alter_sys=True)
 
 PURE = """__init__ verify verify_log verify_prices verify_prompts verify_ledger verify_decisions verify_keys
           verify_tiles verify_witnesses verify_downloads verify_erasures verify_gates verify_free_texts
-          archive findings facts errors leaves notes cosignatures rotations timestamps tiles merkle canonical
-          commitments rendering segments"""
+          verify_structures archive findings facts errors leaves notes cosignatures rotations timestamps tiles merkle
+          canonical commitments rendering segments"""
 
 
 def test_the_command_runs_on_its_pure_files_alone_and_exits_0_1_2(clean, tmp_path):
