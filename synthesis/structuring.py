@@ -7,6 +7,7 @@ of it, measuring follows, with hints or without; only a request that was withdra
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from audit import events
 from audit.models import PromptRecord
 from privacy import selectors
 from privacy.plans import MeasurementPlan
+from privacy.rule_suggestions import Fit
 from synthesis import gateway, jobs, structure_envelope, suggestions
 from synthesis.hashing import hash_of
 from synthesis.llm import structures
@@ -103,15 +105,22 @@ def understood(answer: bytes, request: SynthesisRequest) -> Structure:
     return structures.parse_completion(answer, selectors.domain(request.dataset).columns)
 
 
-@transaction.atomic
 def conclude(job: Job, run: Run, found: Structure, problem: str) -> None:
+    """Try the suggested rules against the declaration, which may take a while, and then write everything down."""
+    rules, unfit = suggestions.understood(run.request, found.rules)
+    write_down(job, run, found, problem, rules, structures.counted(found.rejected) + unfit)
+
+
+@transaction.atomic
+def write_down(
+    job: Job, run: Run, found: Structure, problem: str, rules: Sequence[Fit], rejected: Sequence[str]
+) -> None:
     """Freeze the answer, say in the log what it was, and have the request measured unless it was withdrawn."""
     jobs.finish(job, outcome=problem[:200] or "done")
     request = SynthesisRequest.objects.select_for_update().get(pk=run.request_id)
     hints, words = [list(hint) for hint in found.hints], problem[:200]
-    rules, unfit = suggestions.understood(request, found.rules)
     kept = {"hints": hints, "content_hash": hash_of(hints), "problem": words,
-            "rejected": structures.counted(found.rejected) + unfit, "finished_at": timezone.now()}  # fmt: skip
+            "rejected": list(rejected), "finished_at": timezone.now()}  # fmt: skip
     Inference.objects.filter(run=run).update(**kept)
     told = {"hints": hints, "rules": len(rules), "rejected": kept["rejected"], "problem": words}
     facts = {"request": str(request.pk), "run": str(run.pk), "calls": calls(run), "hints_sha256": kept["content_hash"],

@@ -13,7 +13,7 @@ from audit.actors import actor
 from audit.selection import Selection
 from privacy import exporting, selectors
 from synthesis import packaging, policies
-from synthesis.models import Receipt, SynthesisRequest, Vote
+from synthesis.models import Receipt, SuggestedRule, SynthesisRequest, Vote
 from synthesis.states import Gate, RequestState
 
 Facts = dict[str, Any]
@@ -40,6 +40,7 @@ def of_request(request: SynthesisRequest) -> Facts:
         "asked": request.snapshot, "content_hash": request.content_hash, "requester": person(request.requester),
         "proposer": request.get_proposer_display(), "dataset": of_dataset(request.dataset),
         "votes": [_vote(vote) for vote in _open_to_all(request)],
+        "suggested_rules": [_rule(one) for one in request.suggested_rules.select_related("decided_by")],
         "statistics": request.manifest.body["statistics"] if hasattr(request, "manifest") else [],
         "endpoint": _endpoint(request),
         "run": _run(request), "package": _package(request),
@@ -95,6 +96,15 @@ def _vote(vote: Vote) -> Facts:
         "gate": vote.gate, "gate_name": vote.get_gate_display(), "round": vote.round, "voter": person(vote.voter),
         "decision": vote.decision, "comment": vote.comment, "content_hash": vote.content_hash,
         "at": _time(vote.cast_at),
+    }  # fmt: skip
+
+
+def _rule(one: SuggestedRule) -> Facts:
+    """A rule that a model suggested; nobody's name and no time where nobody decided on it."""
+    return {
+        "number": one.number, "rule": one.rule, "reason": one.reason, "decision": one.decision, "comment": one.comment,
+        "by": person(one.decided_by) if one.decided_by else None,
+        "at": _time(one.decided_at) if one.decided_at else None,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.fakes import structures
 from tests.fakes.behaviours import enforcing
 from tests.fakes.protocol import QUESTIONS, Behaviour, Reply, completion, error
 
@@ -56,7 +57,7 @@ class Kind:
 
     def said(self, request: dict[str, Any], body: bytes, read: int) -> bytes:
         text = request["messages"][-1]["content"]
-        if any(f'"{kind}"' in text for kind in QUESTIONS):
+        if any(f'"{kind}"' in text for kind in QUESTIONS) or structures.columns_of(body) is not None:
             made = self.answer(body)
             return made.body if isinstance(made, Reply) else made[1]
         if "response_format" in request and self.enforces:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from audit.actors import actor
+from audit.selection import Scope
 from synthesis import suggestions
 from synthesis.states import Gate
 from synthesis.transitions import allowed_actions
 from tests import privacy_site, request_site
+from tests.evidence_site import findings, pack_of
 from tests.fakes.openai_server import OpenAIServer
 from tests.integration.test_suggested_rules import TOLD, Decision, decide, measured, suggesting
 from tests.request_site import Site, open_door
@@ -82,3 +86,17 @@ def test_pages_are_for_reviewers_and_only_stewards_decide(house: Site, server: O
     none = house.request()
     client.force_login(house.stella)
     assert client.get(reverse("request-rules", args=[none.pk])).status_code == 404
+
+
+def test_an_evidence_pack_tells_the_question_and_who_decided_on_its_rules(
+    house: Site, server: OpenAIServer, tmp_path: Path
+) -> None:
+    request = measured(house, server)
+    decide(house, request, 1)
+    pack = pack_of(Scope("request", str(request.pk)), tmp_path, by=actor(house.amir))
+    assert findings(pack) == []
+    page = next(pack.rglob("index.html")).read_text()
+    assert "The question about the columns, attempt 1" in page
+    assert "sex == &quot;f&quot; implies pay &lt; 50" in page
+    assert "“I know.”" in page
+    assert page.count("nobody decided; it binds nothing") == 2
