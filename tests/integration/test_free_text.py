@@ -266,3 +266,17 @@ def test_gate_b_shows_what_is_told_and_refuses_another_instruction(house: Site, 
     assert "declared text" in request.note
     assert questions(server) == []
     assert not PromptRecord.objects.filter(sequence__gte=envelope.FIRST_TEXT).exists()
+
+
+def test_many_prompts_are_listed_page_by_page(
+    house: Site, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthesis.views.runs.PAGE", 2)
+    request = asked(house, listed(server), rows=ROWS)
+    count = PromptRecord.objects.count()
+    desk = Client()
+    desk.force_login(house.stella)
+    seen = [desk.get(f"/requests/{request.pk}/prompts/?page={page}").content.decode() for page in (1, 2)]
+    assert f"1 to 2 of {count}" in seen[0]
+    assert seen[0].count("Question ") == 2
+    assert f"Question {PromptRecord.objects.order_by('sequence')[2].sequence}," in seen[1]

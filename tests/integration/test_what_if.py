@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.test import Client
 
-from audit import prompts
+from audit import erasure, prompts
 from audit.models import PromptRecord
 from audit.segments import FreeText
 from llmsynthor_site import joining
@@ -264,3 +264,26 @@ def test_every_behaviour_of_the_stand_in_answers_a_scenario_prompt(house: Site, 
         assert told.status == usual.status, name
     server.behaviour = informed(np.zeros((10, 4), int))
     assert server.answer("/v1/chat/completions", question).status == 200
+
+
+def test_an_erased_answer_to_the_sentence_leaves_the_rest_of_the_run_replayable(
+    house: Site, server: OpenAIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = house.synthesised(**wish(server))
+    (record,) = [row for row in PromptRecord.objects.all() if SENTENCE.encode() in prompts.load_body(row)]
+    proposal = erasure.propose(by=house.stella, body=record.answer_id, reason="Asked for.")
+    erasure.confirm(by=house.stefan, proposal=proposal)
+    told = replayed(request, capsys)
+    assert told["differences"] == []
+    assert [each.split(":")[0] for each in told["erased"]] == ["table"]
+    assert told["counts"]["prompts worked out again from the loop"] == told["counts"]["prompts"]
+
+
+def test_a_sentence_changed_in_the_database_afterwards_is_named(
+    house: Site, server: OpenAIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = house.synthesised(**wish(server))
+    SynthesisRequest.objects.filter(pk=request.pk).update(what_if="assume half as many in north")
+    told = replayed(request, capsys)
+    assert told["verdict"] == "differs"
+    assert "the what-if sentence" in [each["what"] for each in told["differences"]]
