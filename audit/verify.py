@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ from audit.verify_witnesses import Vouched
 
 AnyKey = TypeVar("AnyKey", bound=notes.PublicKey)
 HOLDS, BROKEN, UNUSABLE = 0, 1, 2
+ALIKE = 3
+"""Findings with the same message that the text shows one by one."""
 CHECKS = (
     verify_keys.check,
     verify_prompts.check,
@@ -146,9 +149,23 @@ def as_text(report: Report) -> str:
         lines += ["", "The key came from inside the export: this shows integrity, not where the log is from."]
     if report.findings:
         lines += ["", f"{len(report.findings)} findings:"]
-        lines += [f"  [{one['check']}] {one['place']}: {one['message']}" for one in report.findings]
+        lines += _told(report.findings)
     lines += ["", "Not covered:"] + [f"  - {text}" for text in report.not_covered]
     return "\n".join(lines)
+
+
+def _told(findings: list[dict[str, str]]) -> list[str]:
+    """One line for each, but a few only of those that say the same of many places: one cause may have many effects."""
+    alike: Counter[tuple[str, str]] = Counter()
+    lines = []
+    for one in findings:
+        alike[one["check"], one["message"]] += 1
+        if alike[one["check"], one["message"]] <= ALIKE:
+            lines.append(f"  [{one['check']}] {one['place']}: {one['message']}")
+    for (check, message), count in alike.items():
+        if count > ALIKE:
+            lines.append(f"  [{check}] at {count - ALIKE} more places (--json lists them): {message}")
+    return lines
 
 
 def _others(report: Report) -> list[str]:
@@ -181,10 +198,14 @@ def public_key(given: str) -> notes.PublicKey:
 
 
 def _key(given: str, kind: type[AnyKey]) -> AnyKey:
+    named, text = "\n" not in given, given
     try:
-        return kind.parse(Path(given).read_text() if "\n" not in given and Path(given).is_file() else given)
+        if named and Path(given).is_file():
+            named, text = False, Path(given).read_text()
+        return kind.parse(text)
     except (notes.NoteError, OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"the public key cannot be used: {error}") from error
+        no_file = ", and there is no file of this name" if named else ""
+        raise Unusable(f"the public key cannot be used: {error}{no_file}") from error
 
 
 def _inside(key: str, folder: Path) -> bool:

@@ -20,6 +20,7 @@ class Decisions:
         self.asked: dict[str, Leaf] = {}
         self.votes: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
         self.grants: dict[str, Leaf] = {}
+        self.passed: set[tuple[str, str, str]] = set()
 
     def read(self, leaf: Leaf) -> None:
         match leaf.action:
@@ -75,7 +76,8 @@ class Decisions:
         yes = sum(decision == "approve" for decision in cast.values())
         enough = yes >= needed and yes == len(cast)
         self.expect(enough, leaf, f"gate '{gate}' of request {request} was passed with {yes} approvals of this")
-        self.findings.counts["gates passed"] += 1
+        self.passed.add((request, gate, shown))  # several entries rest on one gate
+        self.findings.counts["gates passed"] = len(self.passed)
 
     def expect(self, holds: bool, leaf: Leaf, message: str) -> bool:
         return self.findings.expect(holds, "decisions", f"entry {leaf.index}", message)
