@@ -82,6 +82,7 @@ class Report:
     witnesses: list[Vouched] = field(default_factory=list)
     timestamps: list[Vouched] = field(default_factory=list)
     timestamps_note: str = ""
+    erased: list[str] = field(default_factory=list)
     not_covered: tuple[str, ...] = NOT_COVERED
 
 
@@ -119,6 +120,7 @@ def verify(
         key_from="inside the export" if _inside(key, folder) else "given",
         counts=dict(sorted(findings.counts.items())),
         findings=[asdict(finding) for finding in findings.found],
+        erased=findings.erased,
         not_covered=NOT_COVERED + ((LEFT_OUT,) if found.withheld else ()),
         witnesses=vouched,
         timestamps=stamped,
@@ -145,6 +147,8 @@ def as_text(report: Report) -> str:
     lines = [f"{report.verdict.upper()}: log {report.log}, {report.size} entries, root {report.root}", ""]
     lines += [f"  {number:>8}  {name}" for name, number in report.counts.items()]
     lines += _others(report)
+    if report.erased:
+        lines += ["", "Erased, not replayable:"] + [f"  {one}" for one in report.erased]
     if report.key_from != "given":
         lines += ["", "The key came from inside the export: this shows integrity, not where the log is from."]
     if report.findings:

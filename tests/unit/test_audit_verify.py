@@ -127,6 +127,14 @@ def test_prompts_after_an_erased_answer_are_counted_as_depending_on_it(tmp_path)
     report = verify.verify(story.write(tmp_path / "export"), key=PUB)
     assert report.findings == []
     assert report.counts["prompts after an erased answer, not replayable"] == 1
+    answered, erased = story.find("audit:prompt:outcome"), story.find("audit:body:erased")
+    later = story.find("audit:prompt:intent", 1)
+    named = [
+        f"the answer of entry {answered}, by entry {erased}",
+        f"the prompt of entry {later}: it came after an answer that is gone",
+    ]
+    assert report.erased == named
+    assert all(line in verify.as_text(report) for line in ["Erased, not replayable:", *named])
 
 
 def test_a_prompt_on_its_way_is_counted_and_does_not_fail(tmp_path):
