@@ -13,7 +13,14 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from audit.errors import AuditError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except AuditError as refused:  # what the log refuses is an answer, not a crash
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"CommandError: {refused}")
 
 
 if __name__ == "__main__":

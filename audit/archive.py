@@ -110,7 +110,10 @@ def _check_manifest(
         listed = [_LINE.fullmatch(line) for line in lines[4:]]
         if not all(listed):
             raise notes.NoteError("a line does not read: hash, path")
-    except (notes.NoteError, OSError) as error:
+    except OSError:
+        findings.broken("manifest", MANIFEST, "missing, or cannot be read")
+        return None, None
+    except notes.NoteError as error:
         findings.broken("manifest", MANIFEST, str(error))
         return None, None
     _check_files(folder, {match[2]: match[1] for match in listed if match}, findings)
@@ -151,7 +154,7 @@ def _lines(path: Path, findings: Findings) -> list[bytes]:
 
 def _leaves(lines: list[bytes], findings: Findings) -> list[Leaf]:
     leaves = []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(lines, 1):
         try:
             leaves.append(Leaf.from_bytes(line))
         except LeafError as error:
@@ -161,7 +164,7 @@ def _leaves(lines: list[bytes], findings: Findings) -> list[Leaf]:
 
 def _bodies(folder: Path, findings: Findings) -> dict[str, KeptBody]:
     bodies: dict[str, KeptBody] = {}
-    for number, line in enumerate(_lines(folder / BODIES, findings)):
+    for number, line in enumerate(_lines(folder / BODIES, findings), 1):
         try:
             body = _body(canonical.loads(line))
         except (ValueError, KeyError, TypeError) as error:
@@ -174,7 +177,7 @@ def _bodies(folder: Path, findings: Findings) -> dict[str, KeptBody]:
 
 def _withheld(folder: Path, findings: Findings) -> frozenset[str]:
     names: set[str] = set()
-    for number, line in enumerate(_lines(folder / WITHHELD, findings) if (folder / WITHHELD).exists() else ()):
+    for number, line in enumerate(_lines(folder / WITHHELD, findings) if (folder / WITHHELD).exists() else (), 1):
         try:
             found = canonical.loads(line)
             if set(found) != {"entry", "id"} or not isinstance(found["id"], str):

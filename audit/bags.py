@@ -53,6 +53,10 @@ def pack(bag: Path, target: Path) -> None:
 
 def unpack(source: Path, into: Path) -> Path:
     """Unpack a ZIP file that may come from anybody and return its one bag. Raises Unusable."""
+    if not source.is_file():
+        raise Unusable("there is no such file")
+    if not zipfile.is_zipfile(source):
+        raise Unusable("the file is no whole ZIP file")
     try:
         with zipfile.ZipFile(source) as file:
             entries = [entry for entry in file.infolist() if not entry.is_dir()]

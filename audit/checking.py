@@ -114,7 +114,7 @@ def _outcome(by: str) -> dict[str, Any]:
     return {
         "verdict": Verdict.BROKEN if findings else Verdict.HOLDS,
         "size": report.size, "root": report.root,
-        "counts": {name: count for name, count in (report.counts | dict(live.counts)).items() if count},
+        "counts": {name: count for name, count in (dict(live.counts) | report.counts).items() if count},
         "findings": findings[:KEPT], "found": len(findings),
     }  # fmt: skip
 

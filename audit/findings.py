@@ -23,6 +23,8 @@ class Finding:
 class Findings:
     found: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    erased: list[str] = field(default_factory=list)
+    """What can no longer be replayed because two people had it destroyed: no fault, but to be named."""
 
     def broken(self, check: str, place: str, message: str) -> None:
         self.found.append(Finding(check, place, message))

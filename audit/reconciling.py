@@ -41,9 +41,10 @@ def examine(folder: Path) -> Lost:
         raise AuditError(f"the export cannot be used: {first.place}: {first.message}")
     with entering.unavailable():
         here = [bytes(leaf) for leaf in LogEntry.objects.order_by("index").values_list("leaf", flat=True)]
-    if here != found.lines[: len(here)]:
+    shared = min(len(here), len(found.lines))
+    if here[:shared] != found.lines[:shared]:
         raise AuditError("the log here is no earlier state of the export: it tells another history")
-    if len(here) == len(found.lines):
+    if len(here) >= len(found.lines):
         raise AuditError("the export holds nothing that is missing here")
     return Lost(found, len(here))
 

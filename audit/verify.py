@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ from audit.verify_witnesses import Vouched
 
 AnyKey = TypeVar("AnyKey", bound=notes.PublicKey)
 HOLDS, BROKEN, UNUSABLE = 0, 1, 2
+ALIKE = 3
+"""Findings with the same message that the text shows one by one."""
 CHECKS = (
     verify_keys.check,
     verify_prompts.check,
@@ -79,6 +82,7 @@ class Report:
     witnesses: list[Vouched] = field(default_factory=list)
     timestamps: list[Vouched] = field(default_factory=list)
     timestamps_note: str = ""
+    erased: list[str] = field(default_factory=list)
     not_covered: tuple[str, ...] = NOT_COVERED
 
 
@@ -116,6 +120,7 @@ def verify(
         key_from="inside the export" if _inside(key, folder) else "given",
         counts=dict(sorted(findings.counts.items())),
         findings=[asdict(finding) for finding in findings.found],
+        erased=findings.erased,
         not_covered=NOT_COVERED + ((LEFT_OUT,) if found.withheld else ()),
         witnesses=vouched,
         timestamps=stamped,
@@ -142,13 +147,29 @@ def as_text(report: Report) -> str:
     lines = [f"{report.verdict.upper()}: log {report.log}, {report.size} entries, root {report.root}", ""]
     lines += [f"  {number:>8}  {name}" for name, number in report.counts.items()]
     lines += _others(report)
+    if report.erased:
+        lines += ["", "Erased, not replayable:"] + [f"  {one}" for one in report.erased]
     if report.key_from != "given":
         lines += ["", "The key came from inside the export: this shows integrity, not where the log is from."]
     if report.findings:
         lines += ["", f"{len(report.findings)} findings:"]
-        lines += [f"  [{one['check']}] {one['place']}: {one['message']}" for one in report.findings]
+        lines += _told(report.findings)
     lines += ["", "Not covered:"] + [f"  - {text}" for text in report.not_covered]
     return "\n".join(lines)
+
+
+def _told(findings: list[dict[str, str]]) -> list[str]:
+    """One line for each, but a few only of those that say the same of many places: one cause may have many effects."""
+    alike: Counter[tuple[str, str]] = Counter()
+    lines = []
+    for one in findings:
+        alike[one["check"], one["message"]] += 1
+        if alike[one["check"], one["message"]] <= ALIKE:
+            lines.append(f"  [{one['check']}] {one['place']}: {one['message']}")
+    for (check, message), count in alike.items():
+        if count > ALIKE:
+            lines.append(f"  [{check}] at {count - ALIKE} more places (--json lists them): {message}")
+    return lines
 
 
 def _others(report: Report) -> list[str]:
@@ -181,10 +202,14 @@ def public_key(given: str) -> notes.PublicKey:
 
 
 def _key(given: str, kind: type[AnyKey]) -> AnyKey:
+    named, text = "\n" not in given, given
     try:
-        return kind.parse(Path(given).read_text() if "\n" not in given and Path(given).is_file() else given)
+        if named and Path(given).is_file():
+            named, text = False, Path(given).read_text()
+        return kind.parse(text)
     except (notes.NoteError, OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"the public key cannot be used: {error}") from error
+        no_file = ", and there is no file of this name" if named else ""
+        raise Unusable(f"the public key cannot be used: {error}{no_file}") from error
 
 
 def _inside(key: str, folder: Path) -> bool:

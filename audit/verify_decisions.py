@@ -21,6 +21,7 @@ class Decisions:
         self.votes: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
         self.grants: dict[str, Leaf] = {}
         self.rules: set[tuple[str, object]] = set()
+        self.passed: set[tuple[str, str, str]] = set()
 
     def read(self, leaf: Leaf) -> None:
         match leaf.action:
@@ -89,7 +90,8 @@ class Decisions:
         yes = sum(decision == "approve" for decision in cast.values())
         enough = yes >= needed and yes == len(cast)
         self.expect(enough, leaf, f"gate '{gate}' of request {request} was passed with {yes} approvals of this")
-        self.findings.counts["gates passed"] += 1
+        self.passed.add((request, gate, shown))  # several entries rest on one gate
+        self.findings.counts["gates passed"] = len(self.passed)
 
     def expect(self, holds: bool, leaf: Leaf, message: str) -> bool:
         return self.findings.expect(holds, "decisions", f"entry {leaf.index}", message)

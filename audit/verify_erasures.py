@@ -26,6 +26,7 @@ def check(archive: Archive, findings: Findings) -> None:
         findings.expect(known[0] in ERASABLE, "erasures", place, "erases what is neither a prompt nor an answer")
         _two_people(leaf, proposals.get(str(leaf.facts["proposal"])), findings)
         findings.counts["erasures by two people"] += 1
+        findings.erased.append(f"the {known[0] or 'body'} of entry {known[1]}, by {place}")
     _depending(archive, findings)
 
 
@@ -66,5 +67,6 @@ def _depending(archive: Archive, findings: Findings) -> None:
             run = str(intent.facts["run"])
             first[run] = min(first[run], int(intent.facts["sequence"]))
     late = [leaf for leaf in intents.values() if int(leaf.facts["sequence"]) > first[str(leaf.facts["run"])]]
+    findings.erased += [f"the prompt of entry {leaf.index}: it came after an answer that is gone" for leaf in late]
     if late:
         findings.counts["prompts after an erased answer, not replayable"] = len(late)

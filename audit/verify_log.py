@@ -19,7 +19,8 @@ def check(archive: Archive, outside: Iterable[Checkpoint], findings: Findings) -
     """Entries, order, roots and bodies; returns the root over all entries."""
     _order(archive.leaves, findings)
     signed = [("checkpoint of the export", one) for one in archive.checkpoints.values()]
-    signed += [("checkpoint from outside", one) for one in outside]
+    kept = [("checkpoint from outside", one) for one in outside]
+    signed += kept
     if archive.final is not None:
         _end(archive, archive.final, findings)
         signed.append(("manifest", archive.final))
@@ -27,6 +28,7 @@ def check(archive: Archive, outside: Iterable[Checkpoint], findings: Findings) -
     _bodies(archive, findings)
     _reconciled(archive.leaves, findings)
     findings.counts.update(entries=len(archive.leaves), checkpoints=len(signed))
+    findings.counts["checkpoints from outside"] = len(kept)  # also when none: then nothing was compared
     return root
 
 

@@ -16,6 +16,7 @@ from audit.verify_structures import STRUCTURE, beyond_declaration
 
 COUNTED = {kind.type: f"segments {kind.type}" for kind in SEGMENT_TYPES}
 COUNTED[Synthetic.type] += ", recorded, not recomputed"
+USES = ("privacy:release:measured", "privacy:release:reused")
 CLOSING = ("audit:prompt:outcome", "audit:prompt:in_doubt")
 
 
@@ -99,10 +100,10 @@ def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings
     except (TypeError, canonical.CanonicalError) as error:  # UnfitSegment is a TypeError
         findings.broken("rendering", place, str(error))
         return
-    message = "rendered again from its segments it has other bytes"
+    message = f"rendered again from its segments it has other bytes, first at byte {_parting(rendered, body.data)}"
     if findings.expect(rendered == body.data, "rendering", place, message):
         findings.counts["prompts rendered again, byte for byte"] += 1
-    _values(prompt, intent, place, releases, findings)
+    _values(prompt, intent, releases, findings)
     if probe:
         kinds = {type(segment) for message in prompt.messages for segment in message.segments}
         findings.expect(kinds <= {Template}, "prompts", place, "a probe holds more than fixed wording")
@@ -111,15 +112,22 @@ def _rendered_again(intent: Leaf, archive: Archive, releases: Releases, findings
         findings.expect(not unfit, "prompts", place, f"a question about columns holds {unfit}")
 
 
-def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findings: Findings) -> None:
-    for message in prompt.messages:
-        for segment in message.segments:
+def _parting(one: bytes, other: bytes) -> int:
+    """The first byte, counted from 1, at which two texts part."""
+    shorter = min(len(one), len(other))
+    return next((at + 1 for at in range(shorter) if one[at] != other[at]), shorter + 1)
+
+
+def _values(prompt: Prompt, intent: Leaf, releases: Releases, findings: Findings) -> None:
+    for which, message in enumerate(prompt.messages, 1):
+        for at, segment in enumerate(message.segments, 1):
             findings.counts[COUNTED[segment.type]] += 1
+            place = f"prompt of entry {intent.index}, message {which}, segment {at}"
             if isinstance(segment, DPValue):
-                reason = releases.problem(segment, before=intent.index, findings=findings)
+                reason = releases.problem(segment, intent=intent, findings=findings)
                 findings.expect(not reason, "dp values", place, reason)
             elif isinstance(segment, Declared) and segment.source.startswith("release:"):
-                reason = releases.problem_of_labels(segment, before=intent.index, findings=findings)
+                reason = releases.problem_of_labels(segment, intent=intent, findings=findings)
                 findings.expect(not reason, "found labels", place, reason)
             elif isinstance(segment, FreeText):
                 reason = releases.texts.problem(segment, intent, findings)
@@ -127,15 +135,22 @@ def _values(prompt: Prompt, intent: Leaf, place: str, releases: Releases, findin
 
 
 class Releases:
-    """What was let out of the vault, when, paid by which charges, and (where attached) the tables."""
+    """What was let out of the vault, when, for whom, paid by which charges, and (where attached) the tables."""
 
     def __init__(self, archive: Archive) -> None:
+        self.requests: dict[str, str] = {}
+        self.users: dict[str, dict[str, int]] = defaultdict(dict)
         self.at: dict[str, int] = {}
         self.paid: dict[str, frozenset[str]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
         self.labels: dict[str, list[list[str]] | None] = {}
         self.texts = FreeTexts(archive)
         for leaf in archive.leaves:
+            if leaf.action == "synthesis:run:started":
+                self.requests[str(leaf.facts["run"])] = str(leaf.facts["request"])
+            elif leaf.action in USES:
+                for name in (str(leaf.facts["release"]), found_in(leaf.facts["release"])):
+                    self.users[name].setdefault(str(leaf.facts["request"]), leaf.index)
             if leaf.action == "privacy:release:measured":
                 name = str(leaf.facts["release"])
                 self.at[name] = leaf.index
@@ -147,12 +162,19 @@ class Releases:
                 self.labels[found_in(name)] = [each["labels"] for each in found.values()] if found or not keys else None
                 self.at[found_in(name)] = leaf.index
 
-    def problem_of_labels(self, labels: Declared, *, before: int, findings: Findings) -> str:
+    def foreign(self, release: str, intent: Leaf) -> bool:
+        """Whether the request behind this prompt neither had this release measured nor took it over before."""
+        request = self.requests.get(str(intent.facts["run"]))  # that a run must say whose it is, is checked elsewhere
+        return request is not None and self.users[release].get(request, intent.index) >= intent.index
+
+    def problem_of_labels(self, labels: Declared, *, intent: Leaf, findings: Findings) -> str:
         """Why these labels may not be in a prompt: they must be those of one column since its keys were found, or one
         of them.
         """
-        if self.at.get(labels.source, before) >= before:
+        if self.at.get(labels.source, intent.index) >= intent.index:
             return f"labels of {labels.source}, which was not measured before"
+        if self.foreign(labels.source, intent):
+            return f"labels of {labels.source}, which is another request's"
         found = self.labels[labels.source]
         if found is None:
             return ""
@@ -165,10 +187,12 @@ class Releases:
         findings.counts["found labels matched to the release"] += 1
         return ""
 
-    def problem(self, value: DPValue, *, before: int, findings: Findings) -> str:
+    def problem(self, value: DPValue, *, intent: Leaf, findings: Findings) -> str:
         """Why this value may not be in a prompt, or an empty string."""
-        if self.at.get(value.release, before) >= before:
+        if self.at.get(value.release, intent.index) >= intent.index:
             return f"a value of release {value.release}, which was not measured before"
+        if self.foreign(value.release, intent):
+            return f"a value of release {value.release}, which is another request's"
         if value.measurement not in self.paid[value.release]:
             return f"a value that no charge of release {value.release} paid for"
         table = self.tables[value.release].get(value.measurement)
@@ -176,7 +200,9 @@ class Releases:
             findings.counts["dp values whose table is not in the log"] += 1
             return ""
         findings.counts["dp values matched to the released table"] += 1
-        return "" if _cell(table, value.cell) == value.value else "a value that differs from the one released"
+        released = _cell(table, value.cell)
+        told = "the table has no such cell" if released is None else f"{released} was released"
+        return "" if released == value.value else f"a value that differs from the one released: {value.value}, {told}"
 
 
 def _tables(body: KeptBody | None) -> dict[str, Any]:

@@ -63,12 +63,14 @@ def _write(folder: Path, wanted: int) -> int:
 
 def _entries(story: audit_story.Story, wanted: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     repeated = [entry for entry in story.entries if entry[0] not in ONCE]
-    turns = max(1, (wanted - len(ONCE)) // len(repeated))
+    turns = max(1, (wanted - len(ONCE)) // (len(repeated) + 1))
     for action, by, facts in story.entries[:2]:
         yield action, by, facts | ({"rho": str(turns)} if "rho" in facts else {})
     for turn in range(turns):
         for action, by, facts in repeated:
             yield action, by, facts if turn == 0 else _renamed(facts, f".{turn}")
+            if turn and action == "privacy:release:measured":  # the repeated prompts tell the first release's numbers
+                yield "privacy:release:reused", by, REUSED | {"request": f"q1.{turn}"}
     yield story.entries[-1]
 
 
@@ -78,6 +80,7 @@ def _renamed(value: Any, suffix: str) -> Any:
     return [f"{each}{suffix}" for each in value] if isinstance(value, list) else value
 
 
+REUSED = {"release": "r1", "population": "p1", "version": "v1"}
 # Contents are alike in all requests, since their prompts say which content was approved; what names them is not.
 OWN = {"request", "entry", "reservation", "release", "measurements", "intent", "run", "grant", "id", "package"}
 

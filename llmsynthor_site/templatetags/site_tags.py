@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -98,6 +99,12 @@ def field(bound: BoundField, kind: str = "") -> dict[str, Any]:
 def grouped(number: int | None) -> str:
     """12345 as 12,345; nothing as a dash."""
     return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def fact(value: Any) -> str:
+    """A fact of an entry: text as it is, anything else as JSON, as it stands in the entry."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @register.filter

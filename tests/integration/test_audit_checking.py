@@ -37,6 +37,7 @@ def test_a_log_that_holds_is_green_for_the_entries_that_were_checked(some_log):
     assert (checking.badge().last, checking.badge().whole, checking.badge().since) == (None, False, 5)
     row = check()
     assert (row.verdict, row.found, row.size) == ("holds", 0, 6), "five entries, and the export's own"
+    assert row.counts["entries"] == row.size
     assert row.root == log.root().hex()
     assert checking.badge().whole
 

@@ -26,10 +26,11 @@ def test_a_clean_export_holds_and_everything_in_it_is_counted(clean):
     assert report.findings == []
     assert report.verdict == "holds"
     expected = {
-        "entries": 26, "checkpoints": 4, "files": 6, "bodies": 7, "prompts": 2, "votes": 5, "downloads": 1,
+        "entries": 26, "checkpoints": 4, "checkpoints from outside": 0, "files": 6, "bodies": 7, "prompts": 2,
+        "votes": 5, "downloads": 1,
         "prompts rendered again, byte for byte": 2, "dp values matched to the released table": 2,
         "segments SYNTHETIC, recorded, not recomputed": 2,
-        "terms accepted": 1, "ledger commits": 2, "measurements": 2, "gates passed": 4, "populations": 1,
+        "terms accepted": 1, "ledger commits": 2, "measurements": 2, "gates passed": 3, "populations": 1,
     }  # fmt: skip
     assert expected.items() <= report.counts.items()
 
@@ -126,6 +127,14 @@ def test_prompts_after_an_erased_answer_are_counted_as_depending_on_it(tmp_path)
     report = verify.verify(story.write(tmp_path / "export"), key=PUB)
     assert report.findings == []
     assert report.counts["prompts after an erased answer, not replayable"] == 1
+    answered, erased = story.find("audit:prompt:outcome"), story.find("audit:body:erased")
+    later = story.find("audit:prompt:intent", 1)
+    named = [
+        f"the answer of entry {answered}, by entry {erased}",
+        f"the prompt of entry {later}: it came after an answer that is gone",
+    ]
+    assert report.erased == named
+    assert all(line in verify.as_text(report) for line in ["Erased, not replayable:", *named])
 
 
 def test_a_prompt_on_its_way_is_counted_and_does_not_fail(tmp_path):
@@ -197,4 +206,34 @@ def test_what_cannot_be_checked_is_unusable(clean, tmp_path, capsys):
     assert verify.main([str(clean), "--key", "not a key"]) == 2
     assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(tmp_path / "bad.note")]) == 2
     assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(tmp_path / "gone.note"), "--json"]) == 2
-    assert capsys.readouterr().out.count("UNUSABLE") == 3
+    told = capsys.readouterr().out
+    assert told.count("UNUSABLE") == 3
+    assert "there is no file of this name" in told
+
+
+def test_one_cause_with_many_effects_is_told_a_few_times_and_counted(tmp_path, capsys):
+    story = whole()
+    story.checkpoints = list(range(14, 20))
+    clean = story.write(tmp_path / "export")
+    data = (clean / "entries.jsonl").read_bytes()
+    (clean / "entries.jsonl").write_bytes(data.partition(b"\n")[2])  # the first is gone, so each has another number
+    assert verify.main([str(clean), "--key", PUB, "--json"]) == 1
+    every = json.loads(capsys.readouterr().out)["findings"]
+    roots = [one for one in every if one["message"] == "the entries do not have this root"]
+    assert verify.main([str(clean), "--key", PUB]) == 1
+    shown = capsys.readouterr().out
+    assert len(roots) > verify.ALIKE
+    assert shown.count("the entries do not have this root") == verify.ALIKE + 1
+    assert f"[roots] at {len(roots) - verify.ALIKE} more places" in shown
+
+
+def test_a_checkpoint_from_outside_is_counted_and_compared(clean, tmp_path):
+    kept = tmp_path / "kept.note"
+    shutil.copy(clean / "checkpoints" / f"{14:012d}.note", kept)
+    report = verify.verify(clean, key=PUB, checkpoints=[kept])
+    assert (report.verdict, report.counts["checkpoints from outside"]) == ("holds", 1)
+
+
+def test_a_missing_manifest_is_said_to_be_missing(clean):
+    (clean / "manifest.note").unlink()
+    assert "manifest: manifest.note: missing, or cannot be read" in findings(clean)

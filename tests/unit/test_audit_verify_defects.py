@@ -75,6 +75,11 @@ def with_labels(text, release="r1"):
     return change
 
 
+def of_another_request(story):
+    """The numbers are right, but it was somebody else's request that had them measured."""
+    story.facts(MEASURED)["request"] = "q0"
+
+
 def released_again(story):
     story.entries.append((MEASURED, "system", {**story.facts(MEASURED), "release": "r2"}))
 
@@ -174,6 +179,10 @@ DEFECTS = {
     "other cell": (with_value(DPValue(41, "r1", "e2", (0, 1))), "differs from the one released"),
     "cell outside": (with_value(DPValue(41, "r1", "e2", (1, 2))), "differs from the one released"),
     "unknown release": (with_value(DPValue(41, "r2", "e2", (1, 0))), "was not measured before"),
+    "another's value": (of_another_request, "a value of release r1, which is another request's"),
+    "another's labels": (
+        lambda s: (with_labels('["kilo", "lima", "another"]')(s), of_another_request(s)), "which is another request's",
+    ),
     "unpaid value": (with_value(DPValue(41, "r1", "e3", (1, 0))), "no charge of release r1 paid for"),
     "label not found": (with_labels('["kilo", "lima", "mike"]'), "labels that key discovery did not let out"),
     "label too many": (with_labels('["kilo", "lima", "another", "x"]'), "labels that key discovery did not let out"),
@@ -254,6 +263,23 @@ def test_found_labels_that_were_let_out_may_be_in_a_prompt(tmp_path):
     story = whole()
     with_labels('["kilo", "lima", "another"]')(story)
     assert findings(story.write(tmp_path / "export")) == []
+
+
+def test_a_release_that_the_request_took_over_may_be_in_its_prompts(tmp_path):
+    story = whole()
+    of_another_request(story)
+    taken = {"release": "r1", "population": "p1", "request": "q1", "version": "v1"}
+    story.entries.insert(story.find(MEASURED) + 1, ("privacy:release:reused", "system", taken))
+    story.checkpoints = [size + 1 for size in story.checkpoints]
+    assert findings(story.write(tmp_path / "export")) == []
+
+
+def test_a_changed_number_is_named_with_its_place_and_both_values(tmp_path):
+    story = whole()
+    with_value(DPValue(42, "r1", "e2", (1, 0)))(story)
+    place = f"prompt of entry {story.find(INTENT)}, message 1, segment 2"
+    told = f"dp values: {place}: a value that differs from the one released: 42, 41 was released"
+    assert told in findings(story.write(tmp_path / "export"))
 
 
 @pytest.mark.parametrize("name", DEFECTS)

@@ -16,6 +16,7 @@ from tests.audit_story import PROMPT, Story, findings, prompt_entries, whole
 
 HINTS = [["age", "pay"], ["sex", "age", "pay"]]
 SHA = hashlib.sha256(json.dumps(HINTS).encode()).hexdigest()
+ABOUT = '"about people"'
 RULES = {"rules": 0, "rules_sha256": hashlib.sha256(b"[]").hexdigest()}
 RESERVED, INTENT = "synthesis:request:reserved", "audit:prompt:intent"
 STRUCTURING, STRUCTURED = "synthesis:run:structuring", "synthesis:run:structured"
@@ -23,13 +24,14 @@ STRUCTURING, STRUCTURED = "synthesis:run:structuring", "synthesis:run:structured
 
 def question(*more: Segment) -> Prompt:
     said = (Template("structure-rules", "Which? "), Declared('"c01"', "dataset:d1:declaration"))
-    told = (Message("system", said), Message("user", (FreeText("about people", "request:q1:gate:measure"), *more)))
+    told = (Message("system", said), Message("user", (FreeText(ABOUT, "request:q1:gate:measure"), *more)))
     return Prompt(PROMPT.model, PROMPT.parameters, None, told)
 
 
 def asked(*more: Segment) -> Story:
     """A story in which a model is asked about the columns between gate A and the charge."""
     story = whole()
+    story.facts("synthesis:request:submitted").update(about_sha256=hashlib.sha256(ABOUT.encode()).hexdigest())
     made = prompt_entries(story, "i0", 0)
     facts = made[0][2]
     facts["prompt"] = story.keep("i0-prompt", rendering.render(question(*more)))
@@ -93,6 +95,7 @@ DEFECTS: dict[str, tuple[Callable[[Story], Any], str]] = {
     "never ended": (dropped(STRUCTURED), "paid for while its columns are asked about"),
     "other calls": (told(STRUCTURED, calls=2), "other calls than the 1 in the log"),
     "other hints": (told(STRUCTURED, hints=[["sex", "pay"]]), "not those whose hash it names"),
+    "other words": (told("synthesis:request:submitted", about_sha256="0" * 64), "not the one submitted"),
     "another plan": (told(RESERVED, hints_sha256="0" * 64), "other hints than those in the log"),
     "hints left out": (lambda story: story.facts(RESERVED).pop("hints_sha256"), "other hints than those in the log"),
 }

@@ -137,3 +137,11 @@ def test_figures_lose_no_meaning(value: object, shown: str) -> None:
 def test_hostile_text_is_escaped_in_drawings() -> None:
     html = render("{% odds 0.1 unit %}", unit="<script>alert(1)</script>")
     assert "<script>" not in html
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("0.5", "0.5"), (True, "true"), (None, "null"), ({"column": None, "k": 1}, '{"column": null, "k": 1}')],
+)
+def test_facts_stand_as_they_do_in_the_entry(value: object, shown: str) -> None:
+    assert render("{% autoescape off %}{{ value|fact }}{% endautoescape %}", value=value) == shown
