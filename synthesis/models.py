@@ -99,6 +99,12 @@ class SynthesisRequest(models.Model):
             ("manage_endpoints", "Can edit the list of endpoints"),
         ]
         default_permissions = ()
+        indexes = [
+            models.Index(fields=["-created_at"], name="requests_newest_first"),
+            models.Index(fields=["requester", "-created_at"], name="requests_of_a_person"),
+            models.Index(fields=["state", "-created_at"], name="requests_by_state"),
+            models.Index(fields=["dataset", "-created_at"], name="requests_of_a_dataset"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(rows__gt=0), name="rows_positive"),
             models.CheckConstraint(condition=Q(epsilon__gt=0, delta__gt=0, rho__gt=0), name="privacy_loss_positive"),

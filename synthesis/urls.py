@@ -25,6 +25,8 @@ urlpatterns = [
     path("endpoints/<int:number>/probe/", endpoints.endpoint_probe, name="endpoint-probe"),
     path("door/", door.door_page, name="door"),
     path("door/stop/", door.switch_set, name="switch-set"),
+    path("door/switches/<slug:which>/", door.switch_list, name="switch-list"),
+    path("door/findings/<slug:which>/", door.finding_list, name="finding-list"),
     path("door/switches/<int:number>/lift/", door.switch_lift, name="switch-lift"),
     path("door/findings/<int:number>/close/", door.finding_close, name="finding-close"),
 ]

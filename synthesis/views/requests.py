@@ -10,7 +10,6 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -35,7 +34,7 @@ GATE_OF_ACTION = {"vote_measure": "measure", "vote_egress": "egress", "vote_outp
 def request_list(http: HttpRequest) -> HttpResponse:
     filters = RequestFilter(http.GET, user=http.user)
     found = selectors.visible_to(http.user).filter(**filters.chosen())
-    page = Paginator(found, PAGE).get_page(http.GET.get("page"))
+    page = selectors.page_of(found, http.GET.get("page"), size=PAGE)
     return render(http, "synthesis/request_list.html", {"filters": filters, "page": page, "filtered": filters.chosen()})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,6 +20,7 @@ from synthesis.states import RequestState as S
 from synthesis.views.common import visible_request
 from synthesis.views.requests import frame
 
+PAGE = 50
 WORKING = (S.APPROVED, S.RESERVED, S.MEASURING, S.SYNTHESISING)
 
 
@@ -59,7 +61,8 @@ def run_with_prompts(http: HttpRequest, pk: UUID) -> SynthesisRequest:
 @require_safe
 def prompt_list(http: HttpRequest, pk: UUID) -> HttpResponse:
     request = run_with_prompts(http, pk)
-    context = {"request_": request, "prompts": audit.prompts_of(str(request.run.pk))}
+    page = Paginator(audit.prompts_of(str(request.run.pk)), PAGE).get_page(http.GET.get("page"))
+    context = {"request_": request, "page": page, "prompts": page.object_list}
     return render(http, "synthesis/prompt_list.html", context)
 
 

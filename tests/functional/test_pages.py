@@ -159,6 +159,9 @@ def door_pages(ds: str) -> Iterator[tuple[str, str, str]]:
     )  # fmt: skip
     yield "stella", "door-steward", "/door/"
     yield "amir", "door-auditor", "/door/"
+    yield "stella", "switches", "/door/switches/standing/"
+    yield "amir", "findings", "/door/findings/open/"
+    yield "amir", "findings-closed", "/door/findings/closed/"
     yield "ada", "door-admin", "/door/"
     yield "stella", "switch-set", "/door/stop/"
     yield "stella", "switch-lift", f"/door/switches/{standing.pk}/lift/"
