@@ -26,6 +26,8 @@ from synthesis.transitions import moved
 log = logging.getLogger(__name__)
 AT_ONCE, TRIES = 100, 5
 REQUESTER, STEWARDS = "requester", "stewards"
+STAYS: frozenset[str] = frozenset()
+"""Steps that leave a request where it is, and whoever was asked still asked."""
 
 # Step of a request -> who is told, and what; {0} is the short handle of the request.
 TOLD: dict[str, tuple[str, str]] = {
@@ -49,11 +51,28 @@ def listen() -> None:
 
 
 def on_step(*, request: SynthesisRequest, action: str, by: Any, **_: Any) -> None:
+    settle(request, action)
     if action in TOLD:
         whom, text = TOLD[action]
         people = [request.requester] if whom == REQUESTER else stewards_for(request)
         key = f"request:{request.pk}:{request.version}"
         tell(people, text.format(request.reference), url=request.get_absolute_url(), key=key, by=by)
+
+
+def settle(request: SynthesisRequest, action: str) -> None:
+    """What stewards were asked is done: for whoever has voted, and for all of them once the request has moved on."""
+    asked = about(f"request:{request.pk}").filter(read_at=None).exclude(user=request.requester_id)
+    if action.startswith("vote_"):
+        voted = request.votes.filter(gate=action.removeprefix("vote_"), round=request.round)
+        asked = asked.filter(user__in=voted.values("voter"))
+    elif action in STAYS:
+        return
+    asked.update(read_at=timezone.now())
+
+
+def about(key: str) -> QuerySet[Notice]:
+    """Every notice that tells of this, whoever got it."""
+    return Notice.objects.filter(key__gte=f"{key}:", key__lt=f"{key};")
 
 
 def stewards_for(request: SynthesisRequest) -> QuerySet[User]:

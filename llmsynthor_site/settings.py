@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "llmsynthor_site.middleware.TimesInOnesOwnZone",
     "llmsynthor_site.middleware.LogMustBeWritable",
     "axes.middleware.AxesMiddleware",
 ]

@@ -41,6 +41,7 @@ def always_there(ds: str) -> Iterator[tuple[str, str, str]]:
     yield "rosa", "dataset-researcher", ds
     yield "rosa", "requests", "/requests/"
     yield "rosa", "help", "/help/"
+    yield "rosa", "settings", "/settings/"
     yield "olivia", "home-owner", "/"
     yield "olivia", "dataset-register", "/datasets/new/"
     yield "olivia", "dataset-owner", ds
