@@ -26,12 +26,17 @@ from synthesis.transitions import moved
 log = logging.getLogger(__name__)
 AT_ONCE, TRIES = 100, 5
 REQUESTER, STEWARDS = "requester", "stewards"
-STAYS: frozenset[str] = frozenset()
+STAYS = frozenset({"claim", "condition", "accept"})
 """Steps that leave a request where it is, and whoever was asked still asked."""
 
 # Step of a request -> who is told, and what; {0} is the short handle of the request.
 TOLD: dict[str, tuple[str, str]] = {
     "submit": (STEWARDS, "Request {0} waits for decisions at gate A: may it be measured?"),
+    "condition": (REQUESTER, "A steward would approve your request {0} on a condition: accept it, or take it back."),
+    "renew": (STEWARDS, "More time is asked for on request {0}: gate C decides again."),
+    "recall": (REQUESTER, "The package of your request {0} is recalled: stop using it, and acknowledge."),
+    "expire": (REQUESTER, "The time of your request {0} is over. You can ask for more."),
+    "lapse": (REQUESTER, "Nobody decided on your request {0} in time: it has ended."),
     "return": (REQUESTER, "Your request {0} came back with comments."),
     "approve": (REQUESTER, "Your request {0} is approved for measuring."),
     "reject": (REQUESTER, "Your request {0} was rejected."),

@@ -24,7 +24,7 @@ STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Gate B: egress", (S.MEASURED,)),
     ("Synthesis", (S.SYNTHESISING, S.PAUSED)),
     ("Gate C: output", (S.CHECKING,)),
-    ("Released", (S.RELEASED,)),
+    ("Released", (S.RELEASED, S.EXPIRED)),
 )
 
 

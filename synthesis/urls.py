@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis.views import door, downloads, endpoints, erasures, gates, requests, runs
+from synthesis.views import door, downloads, endpoints, erasures, gates, requests, review_steps, runs
 
 urlpatterns = [
     path("requests/", requests.request_list, name="request-list"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("requests/<uuid:pk>/", requests.request_detail, name="request-detail"),
     path("requests/<uuid:pk>/edit/", requests.request_edit, name="request-edit"),
     path("requests/<uuid:pk>/step/<slug:action>/", requests.request_step, name="request-step"),
+    path("requests/<uuid:pk>/condition/", review_steps.condition_page, name="request-condition"),
     path("requests/<uuid:pk>/gate/<slug:gate>/", gates.gate_page, name="request-gate"),
     path("requests/<uuid:pk>/gate/<slug:gate>/decide/", gates.gate_decide, name="request-decide"),
     path("requests/<uuid:pk>/run/", runs.run_page, name="request-run"),

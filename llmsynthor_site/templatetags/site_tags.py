@@ -125,7 +125,7 @@ def share(number: float | None) -> str:
 
 TONES = {
     "released": "good",
-    **dict.fromkeys(("rejected", "failed", "revoked"), "bad"),
+    **dict.fromkeys(("rejected", "failed", "revoked", "recalled"), "bad"),
     **dict.fromkeys(("returned", "submitted", "in_review", "measured", "checking", "paused"), "warn"),
     **dict.fromkeys(("approved", "reserved", "measuring", "synthesising"), "info"),
 }

@@ -19,6 +19,7 @@ from synthesis.states import Decision, Gate
 from synthesis.transitions import allowed_actions, check
 from synthesis.views.common import reviewed_request, told_when_too_late
 from synthesis.views.requests import frame, offer
+from synthesis.views.review_steps import review_of, standing_of
 
 
 def gate_named(name: str) -> Gate:
@@ -46,8 +47,11 @@ def decision(http: HttpRequest, request: SynthesisRequest, at: Gate) -> dict[str
         "gate": at,
         "open_here": open_here,
         "vote": next((one for one in offers if one["name"] == f"vote_{at}"), None) if open_here else None,
+        "condition": next((one for one in offers if one["name"] == "condition" and one["allowed"]), None),
+        "claim_": next((one for one in offers if one["name"] == "claim" and one["allowed"]), None),
         "return_": next((one for one in offers if one["name"] == "return" and one["allowed"]), None),
         "my_vote": selectors.my_vote(request, at, http.user),
+        **standing_of(request, http.user),
         "votes": votes,
         "votes_needed": policies.votes_needed(request, at),
         "seen": policies.content_hash(request, at),
@@ -61,6 +65,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "budget": privacy.budget(request.dataset.population_id),
         "columns": privacy.dictionary(request.dataset),
         "rules": request.snapshot.get("rules", []),
+        **review_of(request),
     }
 
 
