@@ -111,6 +111,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield from ((who, one) for one in ("/door/", "/door/switches/standing/", "/door/switches/lifted/"))
     for who in ("steward0", "auditor0", "admin0"):
         yield from ((who, one) for one in ("/door/findings/open/", f"/door/findings/closed/?page={FAR}"))
+    yield "owner0", "/caps/"
     for who in ("owner0", "steward0", "admin0"):
         yield who, "/door/stop/"
     for who in ("owner0", "steward0", "auditor0"):

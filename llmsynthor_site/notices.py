@@ -15,11 +15,14 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.signals import post_save
+from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from audit import events
 from llmsynthor_site.models import Notice, User
+from privacy.models import CapRaise
 from synthesis.models import SynthesisRequest
 from synthesis.transitions import moved
 
@@ -53,6 +56,17 @@ TOLD: dict[str, tuple[str, str]] = {
 def listen() -> None:
     """Hear of every step of every request from now on."""
     moved.connect(on_step, dispatch_uid="notices")
+    post_save.connect(on_raise, sender=CapRaise, dispatch_uid="notices of caps")
+
+
+def on_raise(*, instance: CapRaise, created: bool, **_: Any) -> None:
+    """A higher cap waits for a second data owner; once it has one, it waits for nobody."""
+    key, url = f"cap:{instance.pk}", reverse("cap-raise", args=[instance.pk])
+    if created:
+        text = "A higher cap waits for a second data owner."
+        tell(holding("owner"), text, url=url, key=f"{key}:proposed", by=instance.proposed_by)
+    elif instance.entry_id is not None:
+        about(key).filter(read_at=None).update(read_at=timezone.now())
 
 
 def on_step(*, request: SynthesisRequest, action: str, by: Any, **_: Any) -> None:

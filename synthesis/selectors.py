@@ -24,7 +24,7 @@ STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Gate B: egress", (S.MEASURED,)),
     ("Synthesis", (S.SYNTHESISING, S.PAUSED)),
     ("Gate C: output", (S.CHECKING,)),
-    ("Released", (S.RELEASED, S.EXPIRED)),
+    ("Released", (S.RELEASED, S.EXPIRED, S.REVOKED, S.RECALLED)),
 )
 
 
@@ -100,8 +100,8 @@ def stages(request: SynthesisRequest) -> list[dict[str, Any]]:
     if position is None:
         return [{"name": name, "status": "ended"} for name, _ in STAGES]
     words = ["done" if i < position else "current" if i == position else "to come" for i in range(len(STAGES))]
-    if request.state == S.RELEASED:
-        words[-1] = "done"
+    if words[-1] == "current":
+        words[-1] = "done" if request.state == S.RELEASED else "ended"
     return [{"name": name, "status": word} for (name, _), word in zip(STAGES, words, strict=True)]
 
 

@@ -148,7 +148,8 @@ def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
     request.round += 1
     request.snapshot = snapshot_of(request) | {"round": request.round}
     request.content_hash = hash_of(request.snapshot)
-    request.save(update_fields=["round", "snapshot", "content_hash", "changed_at"])
+    request.note = ""  # what it came back with stands with its round
+    request.save(update_fields=["round", "snapshot", "content_hash", "note", "changed_at"])
     frozen = {"snapshot": request.snapshot, "content_hash": request.content_hash}
     Submission.objects.create(request=request, round=request.round, **frozen)
     facts = {"content_hash": request.content_hash, "round": request.round, "requester": actor(by)}

@@ -67,9 +67,10 @@ def standing_of(request: SynthesisRequest, user: Any) -> dict[str, Any]:
     """Who says that they look at it, conditions that wait for the requester, and who knows of a recall."""
     claim = getattr(request, "claim", None)
     told = policies.is_requester(request, user) and request.state == "in_review"
-    recalled = request.state == "recalled" and user.has_perm("synthesis.view_request")
+    reviews = user.has_perm("synthesis.view_request")
+    recalled = request.state == "recalled" and reviews
     return {
-        "claim": claim if claim and claim.stands and policies.open_gate(request) else None,
+        "claim": claim if reviews and claim and claim.stands and policies.open_gate(request) else None,
         "conditions": list(policies.open_conditions(request)) if told else [],
         "recalled": list(reviewing.grants_on(request).select_related("user")) if recalled else [],
     }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from privacy import caps
 from synthesis import reviewing, services
 from synthesis.models import SynthesisRequest
-from tests import request_site
+from tests import privacy_site, request_site
 from tests.functional.looking import look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
@@ -51,6 +53,13 @@ def pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "recalled-steward", f"/requests/{released.pk}/"
     yield "rosa", "recalled-requester", f"/requests/{released.pk}/"
     yield "rosa", "settings", "/settings/"
+    yield "olivia", "caps-none", "/caps/"
+    yield "olivia", "cap-propose", f"/datasets/{site.dataset.pk}/cap/"
+    population = site.dataset.population
+    proposal = caps.propose_raise(by=site.owner, population=population, rho=Decimal(3), reason="A second study.")
+    privacy_site.person("oscar", "owner")
+    yield "olivia", "caps", "/caps/"
+    yield "oscar", "cap-raise", f"/caps/{proposal.pk}/"
 
 
 def test_every_page_of_the_review(small: request_site.Site, sign_in: Any, open_door: Any, screenshots: Path) -> None:
@@ -81,7 +90,7 @@ def test_from_a_conditional_approval_to_an_acknowledged_recall(
     rosa.get_by_role("link", name="Accept the condition").click()
     rosa.get_by_role("button", name="Accept").click()
     expect(rosa.get_by_text("Accepted: the approval counts.")).to_be_visible()
-    done = small.released(title="The second one", epsilon=request_site.Decimal(1))
+    done = small.released(title="The second one", epsilon=Decimal(1))
     reviewing.recall(by=small.stefan, request=done, reason="A rule was wrong.")
     rosa.goto(f"/requests/{done.pk}/")
     rosa.get_by_role("link", name="Acknowledge the recall").click()
