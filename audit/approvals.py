@@ -30,9 +30,10 @@ def of_requests(requests: Iterable[str]) -> dict[str, list[Approval]]:
     """
     subjects = [f"request:{name}" for name in requests]
     found: dict[str, list[Approval]] = {}
-    entries = LogEntry.objects.filter(subject__in=subjects, action__startswith="synthesis:").order_by("index")
+    # Sorted here: asked to sort, a database may rather walk through the whole log in its order.
+    entries = LogEntry.objects.filter(subject__in=subjects, action__startswith="synthesis:").order_by()
     cast: dict[tuple[str, str, str], list[Approval]] = {}
-    for leaf in map(leaf_of, entries):
+    for leaf in map(leaf_of, sorted(entries, key=lambda one: one.index)):
         key = (str(leaf.facts.get("request")), str(leaf.facts.get("gate")), str(leaf.facts.get("content_hash")))
         if leaf.action == VOTE:
             if leaf.facts["decision"] == "approve":

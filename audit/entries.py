@@ -42,6 +42,8 @@ class Filters:
     mentions: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    known: tuple[str, ...] = ()
+    """The actions that occur, where whoever asks has looked them up already."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -194,7 +196,7 @@ def _within(filters: Filters, low: int, high: int, size: int) -> QuerySet[LogEnt
     if high < size:  # a bound that bounds nothing would lead a database away from the index it should take
         found = found.filter(index__lt=high)
     if filters.action:
-        meant = _meant(filters.action)
+        meant = _meant(filters)
         found = found.filter(action=meant[0]) if len(meant) == 1 else found.filter(action__in=meant)
     if filters.by:
         found = found.filter(by=filters.by)
@@ -206,9 +208,10 @@ def _within(filters: Filters, low: int, high: int, size: int) -> QuerySet[LogEnt
     return found
 
 
-def _meant(action: str) -> list[str]:
+def _meant(filters: Filters) -> list[str]:
     """The actions that occur and are this one, or begin with it and a colon."""
-    return [name for name in actions() if name == action or name.startswith(f"{action}:")]
+    action, known = filters.action, filters.known or actions()
+    return [name for name in known if name == action or name.startswith(f"{action}:")]
 
 
 def _bounds(filters: Filters, size: int) -> tuple[int, int]:

@@ -84,6 +84,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
     "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),
+    "synthesis:grant:renewed": ("grant", "request", "user", "expires", "renewal"),
     # licence: the version of the terms; licence_sha256: of their text
     "synthesis:licence:accepted": ("grant", "user", "licence", "licence_sha256"),
     "synthesis:download:served": ("grant", "user", "sha256", "licence"),

@@ -78,7 +78,7 @@ class LogFilter(PeriodForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = entries.actions()
+        self.known = found = tuple(entries.actions())
         kinds = sorted({action.rpartition(":")[0] for action in found})
         cast("forms.ChoiceField", self.fields["action"]).choices = [
             ("", "Any"),
@@ -100,6 +100,7 @@ class LogFilter(PeriodForm):
             subject=asked.get("subject", "").strip(),
             words=asked.get("words", ()),
             mentions=str(asked.get("mentions", "")),
+            known=self.known,
             **self.moments(),
         )
 

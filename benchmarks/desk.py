@@ -15,6 +15,7 @@ import os
 import random
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,10 +83,12 @@ def generated(number: int) -> Iterator[Any]:
 
     rng = random.Random(0)
     names, weights = zip(*ACTIONS, strict=True)
+    requests = [uuid.UUID(int=rng.getrandbits(128)) for _ in range(max(1, number // 25))]
     for index in range(number):
         at = BEGIN + timedelta(minutes=index)
         action = RARE if index < 20 else rng.choices(names, weights)[0]
-        subject = OLD if index < 20 else f"population:{rng.randrange(50)}"
+        request = f"request:{requests[rng.randrange(len(requests))]}"
+        subject = OLD if index < 20 else request if "synthesis" in action else f"population:{rng.randrange(50)}"
         facts = {"request": f"{rng.getrandbits(128):032x}", "rho": "0.0123", "mechanism": "discrete gaussian",
                  "cliques": [{"columns": ["age", "income"], "bins": [list(range(10))]}], "note": "x" * 150}  # fmt: skip
         by = f"user:{index % 40}"

@@ -21,6 +21,8 @@ class User(AbstractUser):
         null=True, blank=True, help_text="Until then this person decides nothing: their password was reset by others"
     )
 
+    time_zone = models.CharField(max_length=60, blank=True, help_text="Times are shown in it; empty is the site's own")
+
     class Meta:
         permissions = [
             ("manage_people", "Can add people, propose roles and take them away"),
@@ -141,6 +143,7 @@ class Notice(models.Model):
         indexes = [
             models.Index(fields=["user", "-id"], name="notices_newest_first"),
             models.Index(fields=["user"], condition=Q(read_at=None), name="notices_unread"),
+            models.Index(fields=["key"], name="notices_by_key"),
             models.Index(fields=["id"], condition=Q(mailed_at=None), name="notices_to_mail"),
         ]
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="told_once")]

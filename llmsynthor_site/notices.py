@@ -15,21 +15,31 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.signals import post_save
+from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from audit import events
 from llmsynthor_site.models import Notice, User
+from privacy.models import CapRaise
 from synthesis.models import SynthesisRequest
 from synthesis.transitions import moved
 
 log = logging.getLogger(__name__)
 AT_ONCE, TRIES = 100, 5
 REQUESTER, STEWARDS = "requester", "stewards"
+STAYS = frozenset({"claim", "condition", "accept"})
+"""Steps that leave a request where it is, and whoever was asked still asked."""
 
 # Step of a request -> who is told, and what; {0} is the short handle of the request.
 TOLD: dict[str, tuple[str, str]] = {
     "submit": (STEWARDS, "Request {0} waits for decisions at gate A: may it be measured?"),
+    "condition": (REQUESTER, "A steward would approve your request {0} on a condition: accept it, or take it back."),
+    "renew": (STEWARDS, "More time is asked for on request {0}: gate C decides again."),
+    "recall": (REQUESTER, "The package of your request {0} is recalled: stop using it, and acknowledge."),
+    "expire": (REQUESTER, "The time of your request {0} is over. You can ask for more."),
+    "lapse": (REQUESTER, "Nobody decided on your request {0} in time: it has ended."),
     "return": (REQUESTER, "Your request {0} came back with comments."),
     "approve": (REQUESTER, "Your request {0} is approved for measuring."),
     "reject": (REQUESTER, "Your request {0} was rejected."),
@@ -46,14 +56,42 @@ TOLD: dict[str, tuple[str, str]] = {
 def listen() -> None:
     """Hear of every step of every request from now on."""
     moved.connect(on_step, dispatch_uid="notices")
+    post_save.connect(on_raise, sender=CapRaise, dispatch_uid="notices of caps")
+
+
+def on_raise(*, instance: CapRaise, created: bool, **_: Any) -> None:
+    """A higher cap waits for a second data owner; once it has one, it waits for nobody."""
+    key, url = f"cap:{instance.pk}", reverse("cap-raise", args=[instance.pk])
+    if created:
+        text = "A higher cap waits for a second data owner."
+        tell(holding("owner"), text, url=url, key=f"{key}:proposed", by=instance.proposed_by)
+    elif instance.entry_id is not None:
+        about(key).filter(read_at=None).update(read_at=timezone.now())
 
 
 def on_step(*, request: SynthesisRequest, action: str, by: Any, **_: Any) -> None:
+    settle(request, action)
     if action in TOLD:
         whom, text = TOLD[action]
         people = [request.requester] if whom == REQUESTER else stewards_for(request)
         key = f"request:{request.pk}:{request.version}"
         tell(people, text.format(request.reference), url=request.get_absolute_url(), key=key, by=by)
+
+
+def settle(request: SynthesisRequest, action: str) -> None:
+    """What stewards were asked is done: for whoever has voted, and for all of them once the request has moved on."""
+    asked = about(f"request:{request.pk}").filter(read_at=None).exclude(user=request.requester_id)
+    if action.startswith("vote_"):
+        voted = request.votes.filter(gate=action.removeprefix("vote_"), round=request.round)
+        asked = asked.filter(user__in=voted.values("voter"))
+    elif action in STAYS:
+        return
+    asked.update(read_at=timezone.now())
+
+
+def about(key: str) -> QuerySet[Notice]:
+    """Every notice that tells of this, whoever got it."""
+    return Notice.objects.filter(key__gte=f"{key}:", key__lt=f"{key};")
 
 
 def stewards_for(request: SynthesisRequest) -> QuerySet[User]:

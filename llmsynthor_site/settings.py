@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "llmsynthor_site.middleware.TimesInOnesOwnZone",
     "llmsynthor_site.middleware.LogMustBeWritable",
     "axes.middleware.AxesMiddleware",
 ]
@@ -252,10 +253,12 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.mail_notices": {"queue": "mail"},
     "llmsynthor_site.tasks.sweep": {"queue": "mail"},
     "llmsynthor_site.tasks.reconcile": {"queue": "mail"},
+    "llmsynthor_site.tasks.remind": {"queue": "mail"},
     "llmsynthor_site.tasks.submit_checkpoints": {"queue": "witness"},
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "llmsynthor_site.tasks.sweep", "schedule": 30.0},
+    "remind": {"task": "llmsynthor_site.tasks.remind", "schedule": 3600.0},
     "reconcile": {"task": "llmsynthor_site.tasks.reconcile", "schedule": 600.0},
     "submit_checkpoints": {"task": "llmsynthor_site.tasks.submit_checkpoints", "schedule": 30.0},
 }

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import notices
+from llmsynthor_site import notices, reminders
 from privacy import retention
 from synthesis import jobs, probing, reconciling, running, structuring
 
@@ -62,6 +62,12 @@ def sweep() -> None:
     for check in checking.waiting():
         checking.kick(check)
     notices.deliver()
+
+
+@shared_task(name="llmsynthor_site.tasks.remind")
+def remind() -> None:
+    """Expire what is over, and tell people of what has waited for them too long."""
+    reminders.daily()
 
 
 @shared_task(name="llmsynthor_site.tasks.reconcile")

@@ -3,11 +3,13 @@ from django.urls import include, path
 
 from llmsynthor_site import views
 from llmsynthor_site.evidence import views as evidence
+from llmsynthor_site.people.preferences import preferences
 from llmsynthor_site.people.views import NewPassword
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("notices/", views.notice_list, name="notices"),
+    path("settings/", preferences, name="preferences"),
     path("help/", views.help_page, name="help"),
     path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out/", LogoutView.as_view(), name="logout"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Case, ExpressionWrapper, F, FloatField, QuerySet, Sum, Value, When
+from django.db.models.functions import Cast, Round
 
-from privacy.models import LedgerEntry, Population
+from privacy.models import DELTA, RHO, Dataset, LedgerEntry, Population
 from privacy.selectors import Budget, account
 
 Kind = LedgerEntry.Kind
 SPENDING = (Kind.COMMIT, Kind.FORFEIT)
+CAPS = (Kind.CAP_SET, Kind.CAP_RAISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,45 @@ class Standing:
     budget: Budget
 
 
-def standings() -> list[Standing]:
-    """Every population by name, from two queries; sums are of decimals, not of the database's binary numbers."""
-    lines: dict[object, list[tuple[str, Decimal, Decimal]]] = defaultdict(list)
-    told = LedgerEntry.objects.order_by("id").values_list("population_id", "kind", "rho", "delta")
-    for population, kind, rho, delta in told.iterator(chunk_size=5000):
-        lines[population].append((kind, rho, delta))
-    found = Population.objects.select_related("owner").order_by("name")
-    return [Standing(one, _budget(one, lines[one.pk])) for one in found]
+def populations() -> QuerySet[Population]:
+    """Every population by name, with its owner."""
+    return Population.objects.select_related("owner").order_by("name", "pk")
+
+
+def owned_by(user: Any) -> QuerySet[Dataset]:
+    """The datasets this person registered, whatever role they hold today."""
+    return Dataset.objects.filter(owner=user).order_by()
+
+
+def standings(of: Iterable[Population]) -> list[Standing]:
+    """What is left of the caps of these populations, from one query whatever the length of their ledgers."""
+    shown = list(of)
+    told: dict[object, list[tuple[str, Decimal, Decimal]]] = defaultdict(list)
+    for population, kind, rho, delta in _sums(shown):
+        told[population].append((kind, rho, delta))
+    return [Standing(one, _budget(one, told[one.pk])) for one in shown]
+
+
+def _sums(of: list[Population]) -> Iterator[tuple[object, str, Decimal, Decimal]]:
+    """Lines added up by kind, as whole numbers of the last digit: a database may add binary fractions.
+
+    Lines that set a cap stand alone, oldest first: of a cap the last one counts, not the sum.
+    """
+    alone = Case(When(kind__in=CAPS, then=F("id")), default=Value(0))
+    found = LedgerEntry.objects.filter(population__in=of).annotate(line=alone).order_by("line")
+    sums = found.values_list("population_id", "kind", "line")
+    for population, kind, _, rho, delta in sums.annotate(a=_whole("rho", RHO), b=_whole("delta", DELTA)):
+        yield population, kind, _scaled(rho, RHO), _scaled(delta, DELTA)
+
+
+def _scaled(number: int, kind: dict[str, Any]) -> Decimal:
+    return Decimal(number).scaleb(-kind["decimal_places"])
+
+
+def _whole(name: str, kind: dict[str, Any]) -> Sum:
+    """The sum of a column in units of its last digit; 15 digits are exact in a binary number, and so is their sum."""
+    scaled = F(name) * Value(10 ** kind["decimal_places"])
+    return Sum(Cast(Round(ExpressionWrapper(scaled, FloatField())), BigIntegerField()))
 
 
 def _budget(population: Population, lines: list[tuple[str, Decimal, Decimal]]) -> Budget:

@@ -1,11 +1,14 @@
 from django.urls import path
 
-from privacy.views import datasets, statistics
+from privacy.views import caps, datasets, statistics
 
 urlpatterns = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
     path("datasets/new/", datasets.dataset_register, name="dataset-register"),
     path("datasets/<uuid:pk>/", datasets.dataset_detail, name="dataset-detail"),
     path("datasets/<uuid:pk>/upload/", datasets.dataset_upload, name="dataset-upload"),
+    path("datasets/<uuid:pk>/cap/", caps.propose_page, name="cap-propose"),
+    path("caps/", caps.raise_list, name="cap-raises"),
+    path("caps/<uuid:pk>/", caps.raise_page, name="cap-raise"),
     path("statistics/<int:entry>/", statistics.statistic_detail, name="statistic-detail"),
 ]

@@ -14,6 +14,7 @@ class DownloadGrant(models.Model):
     issued_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True, help_text="When this person said that they know of the recall")
     licence_version = models.CharField(max_length=20)
     licence_accepted_at = models.DateTimeField(null=True)
 

@@ -57,6 +57,12 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.model})"
 
+    @staticmethod
+    def with_newest_probe() -> models.QuerySet[Any]:
+        """The list by name, with ``newest``: the key of the newest probe of each that came to its end, or None."""
+        ended = Probe.objects.filter(endpoint=models.OuterRef("pk"), finished_at__isnull=False).order_by("-asked_at")
+        return Endpoint.objects.order_by("name").annotate(newest=models.Subquery(ended.values("pk")[:1]))
+
     @property
     def probed(self) -> Probe | None:
         """The newest probe that came to its end."""

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from privacy import selectors as privacy
 from synthesis import probe_words, what_if
-from synthesis.models import Endpoint, SynthesisRequest
+from synthesis.models import Endpoint, Probe, SynthesisRequest
 from synthesis.services import EDITABLE
 from synthesis.states import Decision, Proposer, RequestState
 
@@ -41,8 +41,15 @@ class EndpointField(forms.ModelChoiceField):
     """Endpoints with what is known of each."""
 
     def label_from_instance(self, endpoint: Endpoint) -> str:
-        probe = endpoint.probed
+        probe = self.probes().get(getattr(endpoint, "newest", None))
         return f"{endpoint}: {probe_words.in_short(probe.found) if probe else 'not probed yet'}"
+
+    def probes(self) -> dict[Any, Probe]:
+        """The newest probe of each endpoint on offer, looked up once for all of them."""
+        if not hasattr(self, "_probes"):
+            keys = [one.newest for one in self.queryset or () if getattr(one, "newest", None)]
+            self._probes: dict[Any, Probe] = Probe.objects.in_bulk(keys)
+        return self._probes
 
 
 class RequestForm(PriceForm):
@@ -105,7 +112,11 @@ class RequestForm(PriceForm):
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offer(self, dataset=privacy.datasets_for(user), endpoint=Endpoint.objects.filter(enabled=True))
+        offer(
+            self,
+            dataset=privacy.datasets_for(user).defer("declaration"),
+            endpoint=Endpoint.with_newest_probe().filter(enabled=True),
+        )
         if dataset is not None:
             self.fields["dataset"].disabled = True
             self.initial["dataset"] = dataset
@@ -136,7 +147,7 @@ class RequestFilter(forms.Form):
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offer(self, dataset=privacy.datasets_for(user))
+        offer(self, dataset=privacy.datasets_for(user).select_related(None).only("title"))
 
     def chosen(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if value} if self.is_valid() else {}

@@ -13,17 +13,19 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 
 from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
 from synthesis.endpoint_models import Endpoint, Probe, Provider
+from synthesis.review_models import Claim, Condition, Submission
 from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
 from synthesis.structure_models import Inference, SuggestedRule
 
 __all__ = [
-    "CallFinding", "CallReservation", "DownloadGrant", "DownloadLink", "EgressManifest", "Endpoint", "Inference", "Job",
-    "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run", "RunEvent", "SuggestedRule",
-    "SynthesisRequest", "Vote",
+    "CallFinding", "CallReservation", "Claim", "Condition", "DownloadGrant", "DownloadLink", "EgressManifest",
+    "Endpoint", "Inference", "Job", "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run",
+    "RunEvent", "Submission", "SuggestedRule", "SynthesisRequest", "Vote",
 ]  # fmt: skip
 
 
@@ -98,6 +100,9 @@ class SynthesisRequest(models.Model):
         "privacy.ReleaseRecord", on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )
     note = models.TextField(blank=True, help_text="The last comment on it, shown to the requester")
+    renewals = models.PositiveIntegerField(default=0, help_text="How often a renewal was asked for")
+    since = models.DateTimeField(default=timezone.now, help_text="When it came to the state it is in")
+    reminded_at = models.DateTimeField(null=True, blank=True, help_text="When those it waits for were last reminded")
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -113,6 +118,13 @@ class SynthesisRequest(models.Model):
             ("manage_endpoints", "Can edit the list of endpoints"),
         ]
         default_permissions = ()
+        indexes = [
+            models.Index(fields=["-created_at"], name="requests_newest_first"),
+            models.Index(fields=["requester", "-created_at"], name="requests_of_a_person"),
+            models.Index(fields=["state", "-created_at"], name="requests_by_state"),
+            models.Index(fields=["state", "since"], name="requests_by_age"),
+            models.Index(fields=["dataset", "-created_at"], name="requests_of_a_dataset"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(rows__gt=0), name="rows_positive"),
             models.CheckConstraint(condition=Q(epsilon__gt=0, delta__gt=0, rho__gt=0), name="privacy_loss_positive"),

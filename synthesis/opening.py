@@ -36,6 +36,9 @@ def start_synthesis(request: SynthesisRequest, facts: dict[str, Any]) -> None:
 
 def hand_over(request: SynthesisRequest, facts: dict[str, Any]) -> None:
     """Give the requester, and nobody else, the right to download the package."""
+    if request.renewals:
+        renew(request, facts)
+        return
     package = request.run.package
     grant = DownloadGrant.objects.create(
         package=package,
@@ -52,6 +55,17 @@ def hand_over(request: SynthesisRequest, facts: dict[str, Any]) -> None:
         "content_hash": package.content_hash,
     }
     events.record(action="synthesis:grant:issued", by=SYSTEM, subject=f"package:{package.pk}", facts=told)
+    move(request, "release", by=SYSTEM, facts=facts)
+
+
+def renew(request: SynthesisRequest, facts: dict[str, Any]) -> None:
+    """Open the grant of a package that was handed over before for another while."""
+    grant = DownloadGrant.objects.get(package=request.run.package, user=request.requester)
+    grant.expires_at, grant.revoked_at = timezone.now() + timedelta(days=GRANT_DAYS), None
+    grant.save(update_fields=["expires_at", "revoked_at"])
+    told = {"grant": str(grant.pk), "request": str(request.pk), "user": actor(request.requester),
+            "expires": grant.expires_at.date().isoformat(), "renewal": request.renewals}  # fmt: skip
+    events.record(action="synthesis:grant:renewed", by=SYSTEM, subject=f"package:{grant.package_id}", facts=told)
     move(request, "release", by=SYSTEM, facts=facts)
 
 

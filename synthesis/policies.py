@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from synthesis.models import SynthesisRequest, Vote
+from django.utils import timezone
+
+from synthesis.hashing import hash_of
+from synthesis.models import Claim, DownloadGrant, SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
 from synthesis.workflow import REVIEW
@@ -32,7 +35,29 @@ def may_vote(request: SynthesisRequest, user: Any, gate: Gate) -> bool:
 
 
 def may_vote_measure(request: SynthesisRequest, user: Any) -> bool:
-    return may_vote(request, user, Gate.MEASURE)
+    """Not by whoever has stated a condition: that is their vote, once it is accepted."""
+    stated = request.conditions.filter(round=request.round, steward=user, accepted_at=None)
+    return may_vote(request, user, Gate.MEASURE) and not stated.exists()
+
+
+def may_accept(request: SynthesisRequest, user: Any) -> bool:
+    return is_requester(request, user) and open_conditions(request).exists()
+
+
+def open_conditions(request: SynthesisRequest) -> Any:
+    """Conditions of the present round that the requester has not accepted, oldest first."""
+    return request.conditions.filter(round=request.round, accepted_at=None)
+
+
+def may_claim(request: SynthesisRequest, user: Any) -> bool:
+    """Whoever may vote at the gate that is open, while nobody else says that they are looking at it."""
+    gate = open_gate(request)
+    free = not Claim.objects.filter(request=request, until__gt=timezone.now()).exists()
+    return gate is not None and may_vote(request, user, gate) and free
+
+
+def may_acknowledge(request: SynthesisRequest, user: Any) -> bool:
+    return DownloadGrant.objects.filter(package__run__request=request, user=user, acknowledged_at=None).exists()
 
 
 def may_vote_egress(request: SynthesisRequest, user: Any) -> bool:
@@ -59,6 +84,9 @@ GUARDS: dict[str, Guard] = {
         may_vote_egress,
         may_vote_output,
         may_decide_rules,
+        may_accept,
+        may_claim,
+        may_acknowledge,
     )
 }
 
@@ -93,7 +121,8 @@ def content_hash(request: SynthesisRequest, gate: Gate) -> str:
     if gate == Gate.EGRESS:
         return request.manifest.content_hash
     if gate == Gate.OUTPUT:
-        return request.run.package.content_hash
+        package = request.run.package.content_hash
+        return hash_of({"package": package, "renewal": request.renewals}) if request.renewals else package
     return request.content_hash
 
 

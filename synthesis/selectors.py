@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from privacy import overviews
 from synthesis import policies
 from synthesis.models import DownloadGrant, Run, SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
 from synthesis.workflow import REVIEW, WAITING_FOR
+
+LONG = ("snapshot", "purpose", "context", "dataset__declaration")
+"""Long columns that no line of a list shows."""
 
 STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Draft", (S.DRAFT, S.RETURNED)),
@@ -19,7 +24,7 @@ STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Gate B: egress", (S.MEASURED,)),
     ("Synthesis", (S.SYNTHESISING, S.PAUSED)),
     ("Gate C: output", (S.CHECKING,)),
-    ("Released", (S.RELEASED,)),
+    ("Released", (S.RELEASED, S.EXPIRED, S.REVOKED, S.RECALLED)),
 )
 
 
@@ -27,11 +32,22 @@ def visible_to(user: Any) -> QuerySet[SynthesisRequest]:
     """Requests this person may open (the rule of policies.may_see, as a query)."""
     others = Q(pk=None)
     if user.has_perm("privacy.register_dataset"):
-        others = Q(dataset__owner=user) & ~Q(state=S.DRAFT)
+        others = Q(dataset__in=overviews.owned_by(user)) & ~Q(state=S.DRAFT)
     elif user.has_perm("synthesis.view_request"):
         others = ~Q(state=S.DRAFT)
     found = SynthesisRequest.objects.filter(Q(requester=user) | others)
     return found.select_related("dataset", "requester", "endpoint")
+
+
+def page_of(
+    found: QuerySet[SynthesisRequest], number: Any, *, size: int, with_: tuple[str, ...] = ("dataset", "requester")
+) -> Page[Any]:
+    """One page of a list: keys alone are walked through to come to it, and only its own rows are read whole."""
+    keys: QuerySet[Any, Any] = found.select_related(None).order_by("-created_at", "pk").values_list("pk", flat=True)
+    page: Page[Any] = Paginator(keys, size).get_page(number)
+    rows = SynthesisRequest.objects.select_related(*with_).defer(*LONG).in_bulk(list(page.object_list))
+    page.object_list = [rows[key] for key in page.object_list if key in rows]
+    return page
 
 
 def request(request_id: Any) -> SynthesisRequest:
@@ -46,7 +62,7 @@ def waiting_for(user: Any) -> QuerySet[SynthesisRequest]:
         for gate, states in policies.STATES_OF_GATE.items():
             at_gates |= Q(state__in=states) & ~Q(Exists(votes_of(user, gate)))
         wanted |= ~Q(requester=user) & (Q(state=S.PAUSED) | at_gates & ~Q(dataset__owner=user))
-    return visible_to(user).filter(wanted)
+    return visible_to(user).filter(wanted, state__in=[*states_of("requester"), *states_of("steward")])
 
 
 def votes_of(user: Any, gate: Gate) -> QuerySet[Vote]:
@@ -70,7 +86,7 @@ def is_my_move(request: SynthesisRequest, user: Any) -> bool:
 
 def waiting_for_others(user: Any) -> QuerySet[SynthesisRequest]:
     """Open requests this person made, decided on already, or owns the data of, that wait for somebody else."""
-    theirs = Q(requester=user) | Q(dataset__owner=user)
+    theirs = Q(requester=user) | Q(dataset__in=overviews.owned_by(user))
     if user.has_perm(REVIEW):
         for gate, states in policies.STATES_OF_GATE.items():
             theirs |= Q(state__in=states) & Q(Exists(votes_of(user, gate)))
@@ -84,8 +100,8 @@ def stages(request: SynthesisRequest) -> list[dict[str, Any]]:
     if position is None:
         return [{"name": name, "status": "ended"} for name, _ in known]
     words = ["done" if i < position else "current" if i == position else "to come" for i in range(len(known))]
-    if request.state == S.RELEASED:
-        words[-1] = "done"
+    if words[-1] == "current":
+        words[-1] = "done" if request.state == S.RELEASED else "ended"
     return [{"name": name, "status": word} for (name, _), word in zip(known, words, strict=True)]
 
 

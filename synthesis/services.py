@@ -16,7 +16,7 @@ from audit.actors import actor
 from privacy import accounting, discoveries, selectors
 from synthesis import jobs, policies, probing, references, structure_envelope, what_if
 from synthesis.hashing import hash_of
-from synthesis.models import DownloadGrant, Endpoint, Probe, SynthesisRequest, Vote
+from synthesis.models import DownloadGrant, Endpoint, Probe, Submission, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
 from synthesis.states import Decision, Gate, JobKind, Proposer
 from synthesis.transitions import SYSTEM, check, move
@@ -159,7 +159,10 @@ def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
     request.round += 1
     request.snapshot = snapshot_of(request) | {"round": request.round}
     request.content_hash = hash_of(request.snapshot)
-    request.save(update_fields=["round", "snapshot", "content_hash", "changed_at"])
+    request.note = ""  # what it came back with stands with its round
+    request.save(update_fields=["round", "snapshot", "content_hash", "note", "changed_at"])
+    frozen = {"snapshot": request.snapshot, "content_hash": request.content_hash}
+    Submission.objects.create(request=request, round=request.round, **frozen)
     facts = {"content_hash": request.content_hash, "round": request.round, "requester": actor(by)}
     facts |= what_if.facts_of_submission(request)
     return move(request, "submit", by=by, facts=facts)
@@ -176,6 +179,7 @@ def return_with_comments(*, by: Any, request: SynthesisRequest, comment: str) ->
         raise ValidationError({"comment": "Say what should change before it can be approved."})
     move(request, "return", by=by, facts={"comment_sha256": hash_of(comment)})
     SynthesisRequest.objects.filter(pk=request.pk).update(note=comment)
+    Submission.objects.filter(request=request, round=request.round).update(returned_with=comment)
     return request
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from synthesis.transitions import SYSTEM, move
 STOP, LIFT = "synthesis.stop_egress", "synthesis.lift_stop"
 CONSOLE = "console"
 LONGEST_REASON = 500
+OFFERED = 25
+SCOPES = ("dataset", "request")
+NOT_YOURS = "This kill switch is not about a dataset of yours."
 STOPPABLE = (S.APPROVED, S.RESERVED, S.MEASURING, S.MEASURED, S.SYNTHESISING, S.PAUSED)
 
 
@@ -32,7 +36,7 @@ def set_switch(*, by: Any, target: str, reason: str) -> KillSwitch:
     Raises ValidationError for an unknown target, a missing reason, or one that stands already.
     """
     reason = said(reason)
-    if by != CONSOLE and not (by.has_perm(STOP) and target in dict(choices(by))):
+    if by != CONSOLE and not (by.has_perm(STOP) and may_name(by, target)):
         raise PermissionDenied("Stewards, owners (of their own datasets) and administrators set a kill switch.")
     check_target(target)
     if KillSwitch.objects.filter(target=target, lifted_at=None).exists():
@@ -58,15 +62,15 @@ def lift(*, by: Any, switch: KillSwitch, reason: str) -> KillSwitch:
     return switch
 
 
-def why_not_lift(switch: KillSwitch, by: Any) -> str:
-    """Why this person may not lift it, or an empty string."""
+def why_not_lift(switch: KillSwitch, by: Any, *, named: bool | None = None) -> str:
+    """Why this person may not lift it, or an empty string. ``named``: whether they may name its target, if known."""
     if by == CONSOLE:
         return ""
     if not by.has_perm(LIFT):
         return "A kill switch is lifted by a steward or by the dataset's owner."
     if switch.set_by == actor(by):
         return "Whoever set a kill switch cannot lift it: ask a second person."
-    return "" if switch.target in dict(choices(by)) else "This kill switch is not about a dataset of yours."
+    return "" if (may_name(by, switch.target) if named is None else named) else NOT_YOURS
 
 
 def resume_paused_by(switch: KillSwitch) -> None:
@@ -98,11 +102,52 @@ def check_target(target: str) -> None:
         raise ValidationError({"target": "There is no such dataset or request."}) from None
 
 
-def choices(user: Any) -> list[tuple[str, str]]:
-    """What this person may stop or let go on: (target, its name). Reviewers choose datasets and requests too."""
-    found = [(halts.ALL, "Everything")]
+def may_name(user: Any, target: str) -> bool:
+    """Whether this person may stop it or let it go on: reviewers name datasets and requests too, others everything."""
+    scope, _, key = target.partition(":")
+    if scope == halts.ALL or not user.has_perm("synthesis.view_request"):
+        return target == halts.ALL
+    try:
+        return within(user, scope).filter(pk=UUID(key)).exists()
+    except (KeyError, ValueError):
+        return False
+
+
+def within(user: Any, scope: str) -> Any:
+    """The datasets, or the running requests, of which this person may name one. KeyError for another scope."""
+    return {
+        "dataset": lambda: privacy.datasets_for(user),
+        "request": lambda: requests.visible_to(user).filter(state__in=STOPPABLE),
+    }[scope]()
+
+
+def names(user: Any, targets: Iterable[str]) -> dict[str, str]:
+    """What those of these targets are called that this person may name; two queries for all of them."""
+    told = {halts.ALL: "Everything"}
     if not user.has_perm("synthesis.view_request"):
-        return found
-    found += [(f"dataset:{one.pk}", f"Dataset: {privacy.title(one)}") for one in privacy.datasets_for(user)]
-    running = requests.visible_to(user).filter(state__in=STOPPABLE)
-    return found + [(f"request:{one.pk}", f"Request: {one.title} ({one.reference})") for one in running]
+        return told
+    parts = [target.partition(":") for target in targets]
+    keys = {scope: [key for kind, _, key in parts if kind == scope] for scope in SCOPES}
+    told |= {f"dataset:{one.pk}": f"Dataset: {one}" for one in within(user, "dataset").filter(pk__in=keys["dataset"])}
+    running = within(user, "request").filter(pk__in=keys["request"])
+    return told | {f"request:{one.pk}": f"Request: {one.title} ({one.reference})" for one in running}
+
+
+def anonymous(target: str) -> str:
+    """What a target is called where somebody may not know its name."""
+    scope, _, key = target.partition(":")
+    return f"{scope.capitalize()} {key[:8]}"
+
+
+def choices(user: Any, wished: str = "") -> list[tuple[str, str]]:
+    """What the form offers: everything, what the page before named, and the datasets and runs most likely meant.
+
+    What is not among them is stopped from its own page, which names it in the address.
+    """
+    offered = [halts.ALL, *([wished] if wished and may_name(user, wished) else [])]
+    if user.has_perm("synthesis.view_request"):
+        running = within(user, "request").order_by("-changed_at")[:OFFERED]
+        offered += [f"dataset:{one.pk}" for one in within(user, "dataset")[:OFFERED]]
+        offered += [f"request:{one.pk}" for one in running]
+    told = names(user, offered)
+    return [(target, told[target]) for target in dict.fromkeys(offered)]

@@ -8,12 +8,14 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.dispatch import Signal
+from django.utils import timezone
 
 from audit import events
 from audit.actors import SYSTEM, actor
 from audit.workflow import Action, Transition, WorkflowError
 from synthesis.models import SynthesisRequest
 from synthesis.policies import GUARDS
+from synthesis.states import RequestState as S
 from synthesis.workflow import REQUEST
 
 __all__ = ["SYSTEM", "NotNow", "allowed_actions", "check", "move", "moved"]
@@ -55,7 +57,8 @@ def move(request: SynthesisRequest, action: str, *, by: Any, facts: dict[str, An
     """
     row = check(request, action, by)
     unchanged = SynthesisRequest.objects.filter(pk=request.pk, version=request.version, state=request.state)
-    if not unchanged.update(state=row.target, version=request.version + 1):
+    moved_on = {} if row.target in (request.state, S.IN_REVIEW) else {"since": timezone.now(), "reminded_at": None}
+    if not unchanged.update(state=row.target, version=request.version + 1, **moved_on):
         raise NotNow("Someone else changed this request meanwhile. Reload the page and look again.")
     told = {
         "request": str(request.pk),

@@ -1,6 +1,17 @@
 from django.urls import path
 
-from synthesis.views import door, downloads, endpoints, erasures, gates, reports, requests, rule_pages, runs
+from synthesis.views import (
+    door,
+    downloads,
+    endpoints,
+    erasures,
+    gates,
+    reports,
+    requests,
+    review_steps,
+    rule_pages,
+    runs,
+)
 
 urlpatterns = [
     path("requests/", requests.request_list, name="request-list"),
@@ -10,6 +21,7 @@ urlpatterns = [
     path("requests/<uuid:pk>/", requests.request_detail, name="request-detail"),
     path("requests/<uuid:pk>/edit/", requests.request_edit, name="request-edit"),
     path("requests/<uuid:pk>/step/<slug:action>/", requests.request_step, name="request-step"),
+    path("requests/<uuid:pk>/condition/", review_steps.condition_page, name="request-condition"),
     path("requests/<uuid:pk>/gate/<slug:gate>/", gates.gate_page, name="request-gate"),
     path("requests/<uuid:pk>/gate/<slug:gate>/decide/", gates.gate_decide, name="request-decide"),
     path("requests/<uuid:pk>/report/", reports.report_page, name="request-report"),
@@ -28,6 +40,8 @@ urlpatterns = [
     path("endpoints/<int:number>/probe/", endpoints.endpoint_probe, name="endpoint-probe"),
     path("door/", door.door_page, name="door"),
     path("door/stop/", door.switch_set, name="switch-set"),
+    path("door/switches/<slug:which>/", door.switch_list, name="switch-list"),
+    path("door/findings/<slug:which>/", door.finding_list, name="finding-list"),
     path("door/switches/<int:number>/lift/", door.switch_lift, name="switch-lift"),
     path("door/findings/<int:number>/close/", door.finding_close, name="finding-close"),
 ]

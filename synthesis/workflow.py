@@ -9,7 +9,8 @@ from __future__ import annotations
 from audit.workflow import Transition, Workflow
 from synthesis.states import RequestState as S
 
-ASK, REVIEW = "synthesis.make_request", "synthesis.review_request"
+ASK, REVIEW, DOWNLOAD = "synthesis.make_request", "synthesis.review_request", "synthesis.download_package"
+UNDECIDED = (S.RETURNED, S.SUBMITTED, S.IN_REVIEW, S.MEASURED, S.CHECKING)
 BEFORE_MEASURING = (S.DRAFT, S.SUBMITTED, S.IN_REVIEW, S.RETURNED)
 
 
@@ -32,6 +33,7 @@ def step(
 
 
 MINE = "Only the person who made this request can do that."
+LOOKING = "A steward who may vote here says so, while no other one does."
 NOT_MINE = (
     "Stewards decide on requests of other people, about datasets they do not own, once each, on what they were shown, "
     "and not in the 24 hours after others reset their password."
@@ -50,6 +52,10 @@ REQUEST = Workflow(
         step("withdraw", "Withdraw", (*BEFORE_MEASURING, S.STRUCTURING), S.WITHDRAWN, "withdrawn", permission=ASK, guard="is_requester", denial=MINE),
         step("return", "Return with comments", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "returned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
         step("vote_measure", "Decide on measuring", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "reviewed_for_measuring", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
+        step("condition", "Approve on a condition", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "conditioned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
+        step("accept", "Accept the condition", (S.IN_REVIEW,), S.IN_REVIEW, "condition_accepted", permission=ASK, guard="may_accept", denial="The requester accepts a condition, once a steward has stated one."),
+        step("take_back", "Take back to change it", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "taken_back", permission=ASK, guard="is_requester", denial=MINE),
+        *(step("claim", "Say that you are looking at it", (state,), state, "claimed", permission=REVIEW, guard="may_claim", denial=LOOKING) for state in (S.SUBMITTED, S.IN_REVIEW, S.MEASURED, S.CHECKING)),
         step("approve", "Approved at gate A", (S.IN_REVIEW,), S.APPROVED, "approved"),
         step("reject", "Rejected at a gate", (S.IN_REVIEW, S.MEASURED, S.CHECKING), S.REJECTED, "rejected"),
         step("structure", "The model is asked about the columns", (S.APPROVED,), S.STRUCTURING, "structuring"),
@@ -66,6 +72,11 @@ REQUEST = Workflow(
         step("vote_output", "Decide on release", (S.CHECKING,), S.CHECKING, "reviewed_for_output", permission=REVIEW, guard="may_vote_output", denial=NOT_MINE),
         step("release", "Released", (S.CHECKING,), S.RELEASED, "released"),
         step("revoke", "Revoke", (S.RELEASED,), S.REVOKED, "revoked", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request revokes it."),
+        step("recall", "Recall", (S.RELEASED, S.EXPIRED), S.RECALLED, "recalled", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request recalls it."),
+        step("acknowledge", "Acknowledge the recall", (S.RECALLED,), S.RECALLED, "recall_acknowledged", permission=DOWNLOAD, guard="may_acknowledge", denial="Whoever was granted the package acknowledges its recall, once."),
+        step("expire", "Time is over", (S.RELEASED,), S.EXPIRED, "expired"),
+        step("renew", "Ask for more time", (S.EXPIRED,), S.CHECKING, "renewal_asked", permission=ASK, guard="is_requester", denial=MINE),
+        step("lapse", "Nobody decided in time", UNDECIDED, S.LAPSED, "lapsed"),
         step("fail", "Failed", (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED), S.FAILED, "failed"),
     ),
 )  # fmt: skip

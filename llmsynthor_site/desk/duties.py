@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
+
 from audit.actors import actor
 from audit.approvals import VOTE
 from audit.entries import leaf_of
@@ -21,6 +23,8 @@ from synthesis.states import Gate, RequestState
 SLACK = timedelta(seconds=5)
 """A role is written a moment before what it allows; so much later it came after."""
 Roles = dict[tuple[int, str], list[RoleGrant]]
+Requests = QuerySet[SynthesisRequest]
+TAKEN = "grant__package__run__request"
 
 
 @dataclass(slots=True)
@@ -54,37 +58,49 @@ class Line:
         return [(people[pk], number) for pk, number in counted.items()]
 
 
-def report(*, person: str = "", since: datetime | None = None, until: datetime | None = None) -> list[Line]:
-    """Every submitted request, newest first, with its conflicts; the number of queries does not grow with them."""
-    found = SynthesisRequest.objects.exclude(state=RequestState.DRAFT).select_related("dataset__owner", "requester")
+def found(*, person: str = "", since: datetime | None = None, until: datetime | None = None) -> Requests:
+    """Submitted requests in which this person had a part, newest first."""
     dated = {"created_at__gte": since, "created_at__lte": until}
-    found = found.filter(**{name: value for name, value in dated.items() if value}).defer("snapshot", "purpose")
-    lines = {request.pk: Line(request) for request in found.order_by("-created_at")}
-    for vote in Vote.objects.select_related("voter").defer("comment").order_by("cast_at"):
-        if vote.request_id in lines:
-            lines[vote.request_id].votes.append(vote)
-    receipts = Receipt.objects.select_related("user", "grant__package__run").order_by("at")
-    for receipt in receipts.defer("grant__package__manifest", "grant__package__run__report"):
-        if (of := receipt.grant.package.run.request_id) in lines:
-            lines[of].receipts.append(receipt)
-    roles = held_since()
+    known = SynthesisRequest.objects.exclude(state=RequestState.DRAFT).order_by("-created_at", "-pk")
+    known = known.filter(**{name: value for name, value in dated.items() if value})
+    if person:
+        asked = Q(requester__username=person) | Q(dataset__owner__username=person)
+        voted = Q(pk__in=Vote.objects.filter(voter__username=person).values("request"))
+        known = known.filter(asked | voted | Q(pk__in=Receipt.objects.filter(user__username=person).values(TAKEN)))
+    return known.select_related("dataset__owner", "requester").defer("snapshot", "purpose", "context")
+
+
+def report(**asked: Any) -> list[Line]:
+    """Every request that fits, with its conflicts; the number of queries does not grow with them."""
+    return lines_of(list(found(**asked)))
+
+
+def lines_of(requests: list[SynthesisRequest]) -> list[Line]:
+    """These requests with votes, downloads and conflicts, from three queries."""
+    lines = {request.pk: Line(request) for request in requests}
+    for vote in Vote.objects.filter(request__in=lines).select_related("voter").defer("comment").order_by("cast_at"):
+        lines[vote.request_id].votes.append(vote)
+    receipts = Receipt.objects.filter(**{f"{TAKEN}__in": lines}).select_related("user", "grant__package__run")
+    for receipt in receipts.defer("grant__package__manifest", "grant__package__run__report").order_by("at"):
+        lines[receipt.grant.package.run.request_id].receipts.append(receipt)
+    roles = held_since({user for line in lines.values() for user in people_in(line)})
     for line in lines.values():
         line.conflicts = list(conflicts(line, roles))
-    return [line for line in lines.values() if not person or person in people_of(line)]
+    return list(lines.values())
 
 
-def held_since() -> Roles:
-    """When each person held each role, those taken away since among them."""
-    found: Roles = defaultdict(list)
-    for one in RoleGrant.objects.order_by("granted_at"):
-        found[one.user_id, one.role].append(one)
-    return found
+def held_since(people: Iterable[int] | None = None) -> Roles:
+    """When each of these people (everyone, without) held each role, those taken away since among them."""
+    kept: Roles = defaultdict(list)
+    grants = RoleGrant.objects.order_by("granted_at")
+    for one in grants if people is None else grants.filter(user__in=people):
+        kept[one.user_id, one.role].append(one)
+    return kept
 
 
-def people_of(line: Line) -> set[str]:
-    voters = {vote.voter.username for vote in line.votes}
-    downloaders = {receipt.user.username for receipt in line.receipts}
-    return {line.request.requester.username, line.request.dataset.owner.username} | voters | downloaders
+def people_in(line: Line) -> set[int]:
+    """Whoever asked or voted, by key: those whose roles matter."""
+    return {line.request.requester_id, *(vote.voter_id for vote in line.votes)}
 
 
 def conflicts(line: Line, roles: Roles) -> Iterator[str]:
@@ -129,7 +145,7 @@ def compare_with_log(lines: Iterable[Line]) -> None:
     """Add to these lines every vote that log and table do not tell alike; one query for all of them."""
     shown = {str(line.request.pk): line for line in lines}
     logged: dict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
-    entries = LogEntry.objects.filter(action=VOTE, subject__in=[f"request:{pk}" for pk in shown])
+    entries = LogEntry.objects.filter(action=VOTE, subject__in=[f"request:{pk}" for pk in shown]).order_by()
     for facts in (leaf_of(entry).facts for entry in entries):
         logged[str(UUID(facts["request"]))][facts["gate"], facts["round"], facts["voter"], facts["decision"]] += 1
     for pk, line in shown.items():

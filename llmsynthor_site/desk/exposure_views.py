@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import events, log
@@ -27,11 +28,20 @@ def scope_of(form: ExposureForm) -> exposure.Scope:
 @require_safe
 @may_read
 def exposure_page(http: HttpRequest) -> HttpResponse:
+    """The filters; the statement itself adds up every call, so the page asks for it once it is there."""
     form = ExposureForm(http.GET, zone=zone_of(http.COOKIES))
-    scope = scope_of(form)
-    found = None if form.errors else exposure.statement(scope)  # never a wider statement than was asked for
-    context = {"form": form, "filtered": bool(form.asked), "scope": scope, "found": found, "shown": SHOWN}
-    return render(http, "desk/exposure.html", context)
+    return render(http, "desk/exposure.html", {"form": form, "filtered": bool(form.asked), "scope": scope_of(form)})
+
+
+@require_safe
+@may_read
+def statement_part(http: HttpRequest) -> HttpResponse:
+    form = ExposureForm(http.GET, zone=zone_of(http.COOKIES))
+    if form.errors:  # never a wider statement than was asked for
+        return redirect(back(http, "desk-exposure"))
+    context = {"filtered": bool(form.asked), "found": exposure.statement(scope_of(form)), "shown": SHOWN,
+               "all": reverse("desk-exposure")}  # fmt: skip
+    return render(http, f"desk/statement{'' if http.headers.get('HX-Request') else '_page'}.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

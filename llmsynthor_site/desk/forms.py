@@ -18,12 +18,18 @@ def offer(form: forms.Form, name: str, choices: Any) -> None:
 class OfDataset(PeriodForm):
     """A period and a dataset."""
 
-    dataset = forms.ModelChoiceField(queryset=Dataset.objects.all(), required=False, empty_label="Any")
+    dataset = forms.ModelChoiceField(
+        queryset=Dataset.objects.only("title").order_by("title"), required=False, empty_label="Any"
+    )
 
 
 class LedgerFilter(OfDataset):
     field_order = ("population", "dataset", "kind", "request", "since", "until", "zone")
-    population = forms.ModelChoiceField(queryset=Population.objects.order_by("name"), required=False, empty_label="Any")
+    population = forms.ModelChoiceField(
+        queryset=Population.objects.only("name"),
+        required=False,
+        widget=forms.HiddenInput,  # the list above links it
+    )
     kind = forms.ChoiceField(required=False, choices=[("", "Any"), *LedgerEntry.Kind.choices])
     request = forms.UUIDField(required=False, error_messages={"invalid": "This is not the id of a request."})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,16 +10,19 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import checking
 from audit.forms import ListExportForm, PeriodForm, zone_of
 from audit.models import PromptRecord
 from audit.views.common import Lines, export_page, may_export, may_read, number_in
-from llmsynthor_site.desk import access, duties, ledger, lineage
+from llmsynthor_site.desk import access, conflicts, duties, ledger, lineage
 from llmsynthor_site.desk.forms import AccessFilter, DutiesFilter, LedgerFilter, LineageFilter
 from llmsynthor_site.desk.steps import step
 from privacy import overviews
+from synthesis import selectors
 from synthesis.models import Run
 
 PAGE = 25
@@ -48,10 +52,12 @@ def run_of(http: HttpRequest, run: UUID) -> HttpResponse:
 def ledger_page(http: HttpRequest) -> HttpResponse:
     form = LedgerFilter(http.GET, zone=zone_of(http.COOKIES))
     page = step(ledger.chosen(form), before=number_in(http, "before"), after=number_in(http, "after"))
+    populations = Paginator(overviews.populations(), PAGE).get_page(http.GET.get("populations"))
     context = {
         "form": form,
         "filtered": bool(form.asked),
-        "standings": overviews.standings(),
+        "populations": populations,
+        "standings": overviews.standings(populations.object_list),
         "page": page,
         "lines": ledger.explained(page.rows),
     }
@@ -76,13 +82,32 @@ def ledger_export(http: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 @may_read
 def duties_page(http: HttpRequest) -> HttpResponse:
     form = DutiesFilter(http.GET, zone=zone_of(http.COOKIES))
-    lines = duties.report(person=form.asked.get("person", ""), **form.moments())
-    shown = [line for line in lines if line.conflicts] if form.asked.get("only") else lines
-    page = Paginator(shown, PAGE).get_page(http.GET.get("page"))
-    duties.compare_with_log(page.object_list)  # what it finds on this page is counted too
-    context = {"form": form, "filtered": bool(form.asked), "page": page, "requests": len(lines),
-               "conflicting": sum(bool(line.conflicts) for line in lines)}  # fmt: skip
+    known = duties.found(person=form.asked.get("person", ""), **form.moments())
+    context: dict[str, Any] = {"form": form, "filtered": bool(form.asked)}
+    if form.asked.get("only"):
+        looked = conflicts.stretch(known, moment_in(http))
+        context |= {"looked": looked, "lines": duties.lines_of(looked.requests)}
+    else:
+        page = selectors.page_of(known, http.GET.get("page"), size=PAGE, with_=("dataset__owner", "requester"))
+        context |= {"page": page, "lines": duties.lines_of(list(page.object_list))}
+    duties.compare_with_log(context["lines"])
     return render(http, "desk/duties.html", context)
+
+
+def moment_in(http: HttpRequest) -> datetime | None:
+    """The moment a list goes on before, from the address; none where it cannot be read."""
+    found = parse_datetime(http.GET.get("before", ""))
+    return found if found and is_aware(found) else None
+
+
+@require_safe
+@may_read
+def duties_count(http: HttpRequest) -> HttpResponse:
+    """How many requests have a conflict: looks at every vote there is, so the page asks for it once it is there."""
+    form = DutiesFilter(http.GET, zone=zone_of(http.COOKIES))
+    known = duties.found(person=form.asked.get("person", ""), **form.moments())
+    context = {"requests": known.count(), "conflicting": conflicts.among(known).count(), "form": form}
+    return render(http, f"desk/duties_count{'' if http.headers.get('HX-Request') else '_page'}.html", context)
 
 
 @require_safe

@@ -45,7 +45,7 @@ def propose(*, by: Any, user: User, kind: str, reason: str, role: str = "") -> P
     others = notices.holding("admin", "owner").exclude(pk=user.pk)
     notices.tell(
         others, "A change of somebody's access waits for a second person.",
-        url=made.get_absolute_url(), key=f"change:{made.pk}", by=by,
+        url=made.get_absolute_url(), key=f"change:{made.pk}:proposed", by=by,
     )  # fmt: skip
     return made
 
@@ -125,6 +125,7 @@ def decline(*, by: Any, change: PeopleChange) -> PeopleChange:
 def decided(change: PeopleChange, outcome: str, by: User) -> None:
     change.outcome, change.decided_by, change.decided_at = outcome, by, timezone.now()
     change.save(update_fields=["outcome", "decided_by", "decided_at"])
+    notices.about(f"change:{change.pk}").filter(read_at=None).update(read_at=change.decided_at)
 
 
 def waiting_for(user: Any) -> QuerySet[PeopleChange]:

@@ -21,7 +21,7 @@ from llmsynthor_site import services
 from llmsynthor_site.models import PeopleChange, RoleGrant, User
 from llmsynthor_site.people import changes
 from llmsynthor_site.people.forms import PeopleFilter, PersonForm, RoleForm, WhyForm, add_refusal
-from llmsynthor_site.roles import BY_NAME, ROLES, conflict, roles_of
+from llmsynthor_site.roles import BY_NAME, ROLES, Admin, conflict, roles_of
 
 PAGE = 25
 SHOWN = 50
@@ -65,6 +65,7 @@ def person_page(http: HttpRequest, number: int) -> HttpResponse:
         "may_manage": http.user.has_perm(services.MANAGE),
         "self": person.pk == http.user.pk,
         "grantable": grantable(person),
+        "keeps": Admin.name if not services.other_administrators(person) else "",
     }
     return render(http, "people/person.html", context)
 

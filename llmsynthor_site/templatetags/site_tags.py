@@ -22,6 +22,7 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Home", "home", ()),
     ("Datasets", "dataset-list", ("privacy.view_dataset", "privacy.browse_catalogue")),
     ("Requests", "request-list", ("synthesis.view_request", "synthesis.make_request")),
+    ("Caps", "cap-raises", ("privacy.register_dataset",)),
     ("Endpoints", "endpoint-list", ("synthesis.manage_endpoints",)),
     ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
     ("People", "people", ("llmsynthor_site.manage_people", "llmsynthor_site.confirm_people")),
@@ -139,7 +140,7 @@ def cell(text: str) -> str:
 
 TONES = {
     "released": "good",
-    **dict.fromkeys(("rejected", "failed", "revoked"), "bad"),
+    **dict.fromkeys(("rejected", "failed", "revoked", "recalled"), "bad"),
     **dict.fromkeys(("returned", "submitted", "in_review", "measured", "checking", "paused"), "warn"),
     **dict.fromkeys(("approved", "reserved", "measuring", "synthesising"), "info"),
 }

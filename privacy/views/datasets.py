@@ -119,4 +119,5 @@ def ledger(http: HttpRequest, dataset: Dataset) -> dict[str, Any]:
     lines = Paginator(selectors.ledger_entries(dataset.population), LEDGER_PAGE).get_page(http.GET.get("page"))
     budget = selectors.budget(dataset.population_id)
     epsilon = {"cap": budget.epsilon(budget.cap), "left": budget.epsilon(budget.left)}
-    return {"budget": budget, "page": lines, "epsilon": epsilon}
+    may_raise = policies.may_propose_raise(http.user, dataset.population)
+    return {"budget": budget, "page": lines, "epsilon": epsilon, "may_raise": may_raise}

@@ -21,7 +21,9 @@ View = Callable[..., HttpResponse]
 
 def visible_request(http: HttpRequest, pk: UUID) -> SynthesisRequest:
     """The request, if this person may know that it exists; otherwise there is no such page."""
-    return get_object_or_404(selectors.visible_to(http.user), pk=pk)
+    return get_object_or_404(
+        selectors.visible_to(http.user).select_related("manifest", "run__package", "claim__steward"), pk=pk
+    )
 
 
 def reviewed_request(http: HttpRequest, pk: UUID) -> SynthesisRequest:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from synthesis import probe_words, probing, services
 from synthesis.models import Endpoint, Probe
 
-SHOWN = 20
+SHOWN, PAGE = 20, 25
 READERS = (services.MANAGE, "synthesis.view_request", "synthesis.make_request")
 
 
@@ -25,8 +26,10 @@ def may_see(http: HttpRequest) -> None:
 @require_safe
 def endpoint_list(http: HttpRequest) -> HttpResponse:
     may_see(http)
-    found = [{"endpoint": one, "probe": one.probed, "words": in_short(one.probed)} for one in Endpoint.objects.all()]
-    return render(http, "synthesis/endpoint_list.html", {"endpoints": found})
+    page = Paginator(Endpoint.with_newest_probe(), PAGE).get_page(http.GET.get("page"))
+    probes = Probe.objects.in_bulk([one.newest for one in page if one.newest])
+    found = [{"endpoint": one, "probe": (probe := probes.get(one.newest)), "words": in_short(probe)} for one in page]
+    return render(http, "synthesis/endpoint_list.html", {"page": page, "endpoints": found})
 
 
 def in_short(probe: Probe | None) -> str:

@@ -20,6 +20,7 @@ from synthesis.transitions import allowed_actions, check
 from synthesis.views import structure_pages
 from synthesis.views.common import reviewed_request, told_when_too_late
 from synthesis.views.requests import frame, offer
+from synthesis.views.review_steps import review_of, standing_of
 
 
 def gate_named(name: str) -> Gate:
@@ -42,13 +43,16 @@ def decision(http: HttpRequest, request: SynthesisRequest, at: Gate) -> dict[str
     """The foot of a gate page: the vote this person may cast, has cast, or may not cast and why."""
     open_here = policies.open_gate(request) == at
     offers = [offer(request, action) for action in allowed_actions(request, http.user)]
-    votes = [vote for vote in selectors.votes_shown(request) if vote.gate == at]
+    votes = [] if open_here else [vote for vote in selectors.votes_shown(request) if vote.gate == at]
     return {
         "gate": at,
         "open_here": open_here,
         "vote": next((one for one in offers if one["name"] == f"vote_{at}"), None) if open_here else None,
+        "condition": next((one for one in offers if one["name"] == "condition" and one["allowed"]), None),
+        "claim_": next((one for one in offers if one["name"] == "claim" and one["allowed"]), None),
         "return_": next((one for one in offers if one["name"] == "return" and one["allowed"]), None),
         "my_vote": selectors.my_vote(request, at, http.user),
+        **standing_of(request, http.user),
         "votes": votes,
         "votes_needed": policies.votes_needed(request, at),
         "seen": policies.content_hash(request, at),
@@ -64,6 +68,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "rules": request.snapshot.get("rules", []),
         "uses": privacy.schema(request.dataset).uses.in_words(),
         "question": structure_pages.question(request),
+        **review_of(request),
     }
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,24 +15,34 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.workflow import Action
 from privacy import selectors as privacy
-from synthesis import policies, selectors, services, suggestions
-from synthesis.forms import PriceForm, RequestFilter, RequestForm, ReturnForm, RevokeForm, add_refusal, initial_of
+from synthesis import linting, policies, selectors, services, suggestions
+from synthesis.forms import PriceForm, RequestFilter, RequestForm, add_refusal, initial_of
 from synthesis.models import SynthesisRequest
 from synthesis.states import RequestState
 from synthesis.transitions import allowed_actions, check
 from synthesis.views.common import told_when_too_late, visible_request
+from synthesis.views.review_steps import standing_of
+from synthesis.views.steps import STEPS
 from synthesis.workflow import ASK, BEFORE_MEASURING
 
 PAGE = 25
-ASIDE = ("withdraw", "return", "revoke")  # offered last and more quietly: they lead away from the goal
-GATE_OF_ACTION = {"vote_measure": "measure", "vote_egress": "egress", "vote_output": "output"}
+ASIDE = (
+    "withdraw",
+    "return",
+    "revoke",
+    "recall",
+    "take_back",
+    "claim",
+    "condition",
+)  # offered last and more quietly: they lead away from the goal
+GATE_OF_ACTION = {"condition": "measure", "vote_measure": "measure", "vote_egress": "egress", "vote_output": "output"}
 
 
 @require_safe
 def request_list(http: HttpRequest) -> HttpResponse:
     filters = RequestFilter(http.GET, user=http.user)
     found = selectors.visible_to(http.user).filter(**filters.chosen())
-    page = Paginator(found, PAGE).get_page(http.GET.get("page"))
+    page = selectors.page_of(found, http.GET.get("page"), size=PAGE)
     return render(http, "synthesis/request_list.html", {"filters": filters, "page": page, "filtered": filters.chosen()})
 
 
@@ -116,10 +123,16 @@ def detail_context(http: HttpRequest, request: SynthesisRequest) -> dict[str, An
         "steps": sorted((offer(request, action) for action in actions), key=lambda step: step["aside"]),
         "votes": selectors.votes_shown(request),
         "budget": privacy.budget(request.dataset.population_id) if user.has_perm("privacy.view_ledger") else None,
+        "advice": linting.findings(request) if may_change(request, user) else [],
+        **standing_of(request, user),
         "may_edit": any(action.name == "submit" and action.allowed for action in actions),
         "may_see_prompts": policies.may_see_prompts(request, user) and hasattr(request, "run"),
         "may_download": policies.may_download(request, user),
     }
+
+
+def may_change(request: SynthesisRequest, user: Any) -> bool:
+    return policies.is_requester(request, user) and request.state in (RequestState.DRAFT, RequestState.RETURNED)
 
 
 def frame(request: SynthesisRequest, user: Any) -> dict[str, Any]:
@@ -165,52 +178,6 @@ def rules_page(request: SynthesisRequest, action: Action) -> str:
     return reverse("request-rules", args=[request.pk]) if action.name == suggestions.DECIDE else ""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step on a confirmation page of its own: what it asks, what follows, and which service takes it."""
-
-    question: str
-    consequence: str
-    verb: str
-    take: Callable[..., Any]
-    done: str
-    form: type[forms.Form] | None = None
-
-
-STEPS = {
-    "submit": Step(
-        "Submit this request for review?",
-        "What you have written is frozen as it stands. Two data stewards decide, blind to each other's vote.",
-        "Submit for review", services.submit, "Submitted. Two data stewards now decide whether it may be measured.",
-    ),
-    "withdraw": Step(
-        "Withdraw this request?",
-        "It ends here and stays on record. No privacy loss has been spent. You can make a new request at any time.",
-        "Withdraw", services.withdraw, "The request is withdrawn.",
-    ),
-    "return": Step(
-        "Return this request with comments?",
-        "The requester can change it and submit it again. Votes already cast stay on record and no longer count.",
-        "Return with comments", services.return_with_comments, "Returned to the requester.", ReturnForm,
-    ),
-    "resume": Step(
-        "Resume this run?",
-        "It goes on inside the same egress manifest. Whatever made it pause may make it pause again.",
-        "Resume", services.resume, "The run goes on.",
-    ),
-    "stop": Step(
-        "Stop this run for good?",
-        "The request ends without a table. The privacy loss of what was measured stays spent.",
-        "Stop for good", services.stop, "The run is stopped.", RevokeForm,
-    ),
-    "revoke": Step(
-        "Revoke this release?",
-        "Nobody can download the package any more. Copies already taken stay where they are; the loss stays spent.",
-        "Revoke", services.revoke, "The release is revoked.", RevokeForm,
-    ),
-}  # fmt: skip
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @told_when_too_late
 def request_step(http: HttpRequest, pk: UUID, action: str) -> HttpResponse:
@@ -227,4 +194,5 @@ def request_step(http: HttpRequest, pk: UUID, action: str) -> HttpResponse:
             return redirect("request-detail", pk)
         except ValidationError as refusal:
             add_refusal(form, refusal)
-    return render(http, "synthesis/step.html", {"step": step, "form": form, "request_": request})
+    advice = linting.findings(request) if action == "submit" else []
+    return render(http, "synthesis/step.html", {"step": step, "form": form, "request_": request, "advice": advice})

@@ -71,7 +71,8 @@ EXPECTED = {
 }
 AUDITORS_ALONE = (
     "desk", "desk-exposure", "desk-exposure-export", "desk-ledger", "desk-ledger-export", "desk-duties", "desk-access",
-    "desk-grants", "desk-people", "desk-lineage", "audit-check", "audit-list-export",
+    "desk-statement", "desk-duties-count", "desk-grants", "desk-people", "desk-lineage", "audit-check",
+    "audit-list-export",
 )  # fmt: skip
 
 
@@ -166,8 +167,8 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     """Every address of the site but sign-in leads there first."""
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
-    samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1}
-    samples |= {"decision": "accept", "kind": "grant", "role": "steward", "uidb64": "MQ", "token": "t"}
+    samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1, "which": "open"}
+    samples |= {"decision": "accept", "kind": "grant", "role": "steward", "uidb64": "MQ"}
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
         needed = {field: samples[field] for field in possible[0][1]}

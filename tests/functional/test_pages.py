@@ -44,6 +44,7 @@ def always_there(ds: str) -> Iterator[tuple[str, str, str]]:
     yield "rosa", "dataset-researcher", ds
     yield "rosa", "requests", "/requests/"
     yield "rosa", "help", "/help/"
+    yield "rosa", "settings", "/settings/"
     yield "olivia", "home-owner", "/"
     yield "olivia", "dataset-register", "/datasets/new/"
     yield "olivia", "dataset-owner", ds
@@ -198,6 +199,9 @@ def door_pages(ds: str) -> Iterator[tuple[str, str, str]]:
     )  # fmt: skip
     yield "stella", "door-steward", "/door/"
     yield "amir", "door-auditor", "/door/"
+    yield "stella", "switches", "/door/switches/standing/"
+    yield "amir", "findings", "/door/findings/open/"
+    yield "amir", "findings-closed", "/door/findings/closed/"
     yield "ada", "door-admin", "/door/"
     yield "stella", "switch-set", "/door/stop/"
     yield "stella", "switch-lift", f"/door/switches/{standing.pk}/lift/"

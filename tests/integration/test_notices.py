@@ -185,3 +185,51 @@ def fill(small: request_site.Site, number: int) -> None:
         small.submitted(epsilon=Decimal("0.1"))
         new = privacy_site.person(f"p{User.objects.count()}-{at}", "researcher")
         changes.propose(by=small.ada, user=new, kind="reset", reason="Lost.")
+
+
+def test_what_waits_for_nobody_any_more_is_marked_as_done(small: request_site.Site) -> None:
+    """One's own vote settles one's own notice, the step out of the gate everybody's; nobody learns of a vote."""
+    request = small.submitted()
+    assert notices.unread(small.stella) == notices.unread(small.stefan) == 1
+    small.vote(request, small.stella)
+    assert (notices.unread(small.stella), notices.unread(small.stefan)) == (0, 1)
+    requests.withdraw(by=small.rosa, request=SynthesisRequest.objects.get())
+    assert notices.unread(small.stefan) == 0
+    assert notices.unread(small.rosa) == 0
+
+
+def test_a_notice_for_the_requester_stays_unread_when_the_request_moves_on(small: request_site.Site) -> None:
+    request = small.submitted()
+    requests.return_with_comments(by=small.stella, request=SynthesisRequest.objects.get(), comment="Say who uses it.")
+    assert notices.unread(small.stefan) == 0
+    requests.submit(by=small.rosa, request=SynthesisRequest.objects.get(pk=request.pk))
+    assert notices.unread(small.rosa) == 1
+    assert notices.unread(small.stefan) == 1, "asked anew"
+
+
+def test_a_decided_change_of_access_waits_for_nobody(small: request_site.Site) -> None:
+    change = changes.propose(by=small.ada, user=small.rosa, kind="reset", reason="Lost.")
+    assert notices.unread(small.owner) == 1
+    changes.decline(by=small.ada, change=change)
+    assert notices.unread(small.owner) == 0
+
+
+def test_the_last_administrator_is_not_offered_to_lose_the_role(small: request_site.Site) -> None:
+    shown = entered(small.ada).get(small.ada.get_absolute_url()).content.decode()
+    assert "The last administrator keeps the role" in shown
+    assert "take-away" not in shown
+    privacy_site.person("bela", "admin")
+    assert "take-away" in entered(small.ada).get(small.ada.get_absolute_url()).content.decode()
+
+
+def test_times_are_shown_in_the_zone_somebody_chose(small: request_site.Site) -> None:
+    small.submitted()
+    stella = entered(small.stella)
+    assert "UTC" in stella.get("/notices/").content.decode()
+    assert stella.post("/settings/", {"time_zone": "Mars/Base", "theme": ""}).status_code == 200
+    kept = stella.post("/settings/", {"time_zone": "Asia/Tokyo", "theme": "dark"})
+    assert (kept.status_code, kept.cookies["theme"].value) == (302, "dark")
+    assert "JST" in stella.get("/notices/").content.decode()
+    assert "UTC" in entered(small.stefan).get("/notices/").content.decode()
+    User.objects.filter(pk=small.stella.pk).update(time_zone="Gone/Nowhere")
+    assert stella.get("/notices/").status_code == 200

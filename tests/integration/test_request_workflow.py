@@ -33,6 +33,11 @@ ALLOWED = {
     **{(name, "vote_output"): {S.CHECKING} for name in ("stella", "stefan")},
     **{(name, "stop"): {S.SYNTHESISING, S.PAUSED} for name in ("stella", "stefan")},
     **{(name, "revoke"): {S.RELEASED} for name in ("stella", "stefan")},
+    **{(name, "recall"): {S.RELEASED, S.EXPIRED} for name in ("stella", "stefan")},
+    **{(name, "condition"): {S.SUBMITTED, S.IN_REVIEW} for name in ("stella", "stefan")},
+    **{(name, "claim"): {S.SUBMITTED, S.IN_REVIEW, S.MEASURED, S.CHECKING} for name in ("stella", "stefan")},
+    ("rosa", "take_back"): {S.SUBMITTED, S.IN_REVIEW},
+    ("rosa", "renew"): {S.EXPIRED},
 }
 PEOPLE = ("owner", "stella", "stefan", "rosa", "amir", "ada")
 
