@@ -137,3 +137,15 @@ def test_figures_lose_no_meaning(value: object, shown: str) -> None:
 def test_hostile_text_is_escaped_in_drawings() -> None:
     html = render("{% odds 0.1 unit %}", unit="<script>alert(1)</script>")
     assert "<script>" not in html
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("![x](http://127.0.0.1:9/)", "`![x](http://127.0.0.1:9/)`"),
+        ("`out` of\nit | here", r"`'out' of it \| here`"),
+        ('<img src="http://127.0.0.1:9/">', '`<img src="http://127.0.0.1:9/">`'),
+    ],
+)
+def test_what_others_wrote_stays_text_in_markdown(text: str, shown: str) -> None:
+    assert render("{% autoescape off %}{{ text|verbatim }}{% endautoescape %}", text=text) == shown
