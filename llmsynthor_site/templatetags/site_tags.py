@@ -133,9 +133,9 @@ def share(number: float | None) -> str:
 
 
 @register.filter
-def cell(text: str) -> str:
-    """A text inside a Markdown table: on one line, its bars escaped."""
-    return " ".join(str(text).split()).replace("|", "\\|")
+def verbatim(text: str) -> str:
+    """A text that others wrote, inside Markdown, tables included: no link and no image is made of it."""
+    return "`" + " ".join(str(text).split()).replace("`", "'").replace("|", "\\|") + "`"
 
 
 TONES = {

@@ -131,7 +131,7 @@ def test_the_package_says_which_table_is_which_and_can_be_downloaded(house: Site
     readme, guarantee = ((folder / name).read_text() for name in ("README.md", "guarantee.txt"))
     assert SENTENCE in readme
     assert "data-what-if.csv" in readme
-    assert "place: north" in readme
+    assert "`place`: `north`" in readme
     assert SENTENCE in guarantee
     resources = {one["path"]: one for one in json.loads((folder / "datapackage.json").read_text())["resources"]}
     assert SENTENCE in resources["data-what-if.csv"]["description"]

@@ -145,3 +145,15 @@ def test_hostile_text_is_escaped_in_drawings() -> None:
 )
 def test_facts_stand_as_they_do_in_the_entry(value: object, shown: str) -> None:
     assert render("{% autoescape off %}{{ value|fact }}{% endautoescape %}", value=value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("![x](http://127.0.0.1:9/)", "`![x](http://127.0.0.1:9/)`"),
+        ("`out` of\nit | here", r"`'out' of it \| here`"),
+        ('<img src="http://127.0.0.1:9/">', '`<img src="http://127.0.0.1:9/">`'),
+    ],
+)
+def test_what_others_wrote_stays_text_in_markdown(text: str, shown: str) -> None:
+    assert render("{% autoescape off %}{{ text|verbatim }}{% endautoescape %}", text=text) == shown
