@@ -18,7 +18,7 @@ from audit.errors import BodyBroken, BodyErased
 from audit.leaves import Leaf
 from audit.models import LogEntry, PromptRecord
 from synthesis import tally
-from synthesis.models import CallFinding
+from synthesis.models import CallFinding, Endpoint
 from synthesis.states import EMBEDDED
 from synthesis.tally import Counted
 from synthesis.transitions import SYSTEM
@@ -136,6 +136,12 @@ def in_answer(intent: str) -> dict[str, int] | None:
         return {name: told[name] for name in FIGURES[1:]}
     except (BodyErased, BodyBroken, canonical.CanonicalError, KeyError, TypeError):
         return None
+
+
+def endpoints() -> set[str]:
+    """Every name that an account can be about; the embedded proposer has none, since nothing of it leaves."""
+    asked = PromptRecord.objects.exclude(endpoint=EMBEDDED).values_list("endpoint", flat=True).distinct()
+    return {*asked, *Endpoint.objects.values_list("name", flat=True)}
 
 
 def of_endpoints(stories: Mapping[str, Story], reported: Figures) -> Iterator[Mismatch]:

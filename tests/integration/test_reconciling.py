@@ -229,6 +229,16 @@ def test_figures_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> N
         call_command("reconcile_calls", "--since", "yesterday")
 
 
+@pytest.mark.parametrize("name", ["fra", "embedded"])
+def test_figures_of_no_endpoint_open_no_finding(tmp_path: Path, name: str) -> None:
+    call(1)
+    figures = tmp_path / "figures.json"
+    figures.write_text(json.dumps({name: {"calls": 7}}))
+    with pytest.raises(CommandError, match=f"no endpoint of this site: {name}"):
+        call_command("reconcile_calls", "--reported", str(figures))
+    assert not CallFinding.objects.exists()
+
+
 def test_a_count_keeps_whole_lines_under_many_threads(site: Any) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

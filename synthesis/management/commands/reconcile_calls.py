@@ -54,4 +54,6 @@ def figures(path: Path | None) -> dict[str, dict[str, int]]:
         whole = False
     if not whole:
         raise CommandError("--reported is JSON: endpoint -> calls, prompt_tokens, completion_tokens, in whole numbers")
+    if unknown := sorted(set(told) - reconciling.endpoints()):
+        raise CommandError(f"--reported names no endpoint of this site: {', '.join(unknown)}")
     return told
