@@ -28,7 +28,7 @@ from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, NoisyTable
 Kind = LedgerEntry.Kind
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _parsed(declaration: str) -> Schema:
     return Schema.parse(declaration)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -20,6 +21,7 @@ from privacy.problems import Problem, ProblemsFound, UploadRefused
 
 PAGE = 25
 LEDGER_PAGE = 50
+WORDS, NAMED = 100, 8
 
 
 def visible_dataset(http: HttpRequest, pk: UUID) -> Dataset:
@@ -31,8 +33,24 @@ def visible_dataset(http: HttpRequest, pk: UUID) -> Dataset:
 
 @require_safe
 def dataset_list(http: HttpRequest) -> HttpResponse:
-    page = Paginator(selectors.datasets_for(http.user), PAGE).get_page(http.GET.get("page"))
-    return render(http, "privacy/dataset_list.html", {"page": page})
+    words = http.GET.get("words", "").strip()[:WORDS]
+    found = selectors.datasets_for(http.user)
+    found = found.filter(Q(title__icontains=words) | Q(population__name__icontains=words)) if words else found
+    page = Paginator(found, PAGE).get_page(http.GET.get("page"))
+    told = [{"dataset": one, **in_short(one)} for one in page.object_list]
+    return render(http, "privacy/dataset_list.html", {"page": page, "datasets": told, "words": words})
+
+
+def in_short(dataset: Dataset) -> dict[str, Any]:
+    """What the owner declared, for one line of the catalogue: public columns alone are named."""
+    schema, public = selectors.schema(dataset), selectors.dictionary(dataset, public_only=True)
+    return {
+        "description": schema.description,
+        "purposes": schema.purposes,
+        "unit": schema.unit_in_words,
+        "columns": [one.name for one in public[:NAMED]],
+        "more": max(0, len(public) - NAMED),
+    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

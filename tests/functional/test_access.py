@@ -197,6 +197,21 @@ def test_researchers_see_declared_facts_only(small: request_site.Site, enter: En
     assert "Rows read" in enter(small.stella).get(address).content.decode()
 
 
+def test_the_catalogue_tells_what_was_declared_public_and_is_searched_by_title(
+    small: request_site.Site, enter: Enter
+) -> None:
+    researcher = enter(small.rosa)
+    shown = main_of(researcher.get("/datasets/").content.decode())
+    for told in ("Small", "people of the tests", "testing", "one row (one person)"):
+        assert told in shown
+    for secret in ("pay", "t.csv", "2,000"):
+        assert secret not in shown
+    assert "Small" in main_of(researcher.get("/datasets/?words=SMAL").content.decode())
+    nothing = main_of(researcher.get("/datasets/?words=<b>zebra").content.decode())
+    assert "No dataset" in nothing
+    assert "<b>zebra" not in nothing
+
+
 def main_of(page: str) -> str:
     return page.split("<main", 1)[1].split("</main>", 1)[0]
 

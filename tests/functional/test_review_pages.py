@@ -53,6 +53,8 @@ def pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "recalled-steward", f"/requests/{released.pk}/"
     yield "rosa", "recalled-requester", f"/requests/{released.pk}/"
     yield "rosa", "settings", "/settings/"
+    yield "rosa", "catalogue", "/datasets/"
+    yield "rosa", "catalogue-none", "/datasets/?words=zebra"
     yield "olivia", "caps-none", "/caps/"
     yield "olivia", "cap-propose", f"/datasets/{site.dataset.pk}/cap/"
     population = site.dataset.population
