@@ -87,14 +87,17 @@ class Question:
 
     def told(self, most: int) -> Prompt:
         """The prompt that tells the labels of columns with at most so many, whatever its length."""
-        about = FreeText(json.dumps(self.about, ensure_ascii=False), self.approval)
-        said = (Message("user", (ABOUT, about)),) if self.about else ()
+        said = (Message("user", (ABOUT, self.words())),) if self.about else ()
         return Prompt(
             model=Declared(self.model, "endpoint:model"),
             parameters=Declared.of_json(dict(self.manner.parameters), source="settings:parameters"),
             response_schema=Declared.of_json(self.answer_schema(), source=self.source) if self.manner.form else None,
             messages=(Message("system", (RULES,)), *said, Message("user", tuple(self.describe(most)))),
         )
+
+    def words(self) -> FreeText:
+        """Quoted, so that they cannot pass for anything else in the prompt."""
+        return FreeText(json.dumps(self.about, ensure_ascii=False), self.approval)
 
     def describe(self, most: int) -> Iterator[Segment]:
         yield OPEN
