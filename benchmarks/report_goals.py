@@ -31,6 +31,9 @@ ONE_WAY = """### Tables of several columns against one column at a time
 
 Mean difference in TVD2 between the engine and the same engine with its whole budget on tables of one column: below 0
 the engine is nearer to the truth. The error is that of the difference. Runs are as in *Tables of other shapes*.
+Asked: at epsilon 0.1 never worse. Where even the coarsest table's noise is more of the records than a table is worth
+(7 %), a table must promise more than its price would win on all one-way tables; where noise outweighs chance alone,
+more than chance (`synthesis/loop/policy.py`). Both are decided from released figures.
 """
 PROPOSERS = """### What proposers win and cost
 
@@ -171,10 +174,10 @@ def _bounded(lines: list[Line], goal: Goal) -> str:
     tried: dict[str, list[float]] = {}
     for line in _of(lines, "bounds", goal):
         tried.setdefault(line["method"], []).append(line[goal.name])
-    if not own or set(tried) != set(METHODS) or goal.missed_by(sum(own) / len(own)) <= 0:
+    if not own or "all exact" not in tried or goal.missed_by(sum(own) / len(own)) <= 0:
         return ""
     means = {method: sum(values) / len(values) for method, values in tried.items()}
-    found = ", ".join(f"{means[method]:.4f} {METHODS[method].removeprefix('NOT PRIVATE: ')}" for method in METHODS)
+    found = ", ".join(f"{means[method]:.4f} {METHODS[method].removeprefix('NOT PRIVATE: ')}" for method in means)
     by = "noise" if goal.missed_by(means["all exact"]) <= 0 else "what the bought tables say, noise or not"
     asked = f"{goal.data}, epsilon {goal.epsilon:g}, {WORDS[goal.name]} (asked {goal.asked:.4f})"
     return f"- {asked}: {found}. Bound by {by}."
