@@ -179,9 +179,9 @@ def _bounded(lines: list[Line], goal: Goal) -> str:
     means = {method: sum(values) / len(values) for method, values in tried.items()}
     found = ", ".join(f"{means[method]:.4f} {METHODS[method].removeprefix('NOT PRIVATE: ')}" for method in means)
     by = "noise" if goal.missed_by(means["all exact"]) <= 0 else "what the bought tables say, noise or not"
-    single = " by a single run, which moves as much by chance" if min(map(len, tried.values())) == 1 else ""
+    single = ", by a single run, which moves as much by chance" if min(map(len, tried.values())) == 1 else ""
     asked = f"{goal.data}, epsilon {goal.epsilon:g}, {WORDS[goal.name]} (asked {goal.asked:.4f})"
-    return f"- {asked}: {found}. Bound by {by}{single and ","}{single}."
+    return f"- {asked}: {found}. Bound by {by}{single}."
 
 
 def _one_way(lines: list[Line]) -> str:
