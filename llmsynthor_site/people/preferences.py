@@ -44,7 +44,7 @@ def preferences(http: HttpRequest) -> HttpResponse:
 
 
 def kept(http: HttpRequest, chosen: dict[str, Any]) -> HttpResponse:
-    User.objects.filter(pk=http.user.pk).update(time_zone=chosen["time_zone"])
+    User.objects.filter(username=http.user.get_username()).update(time_zone=chosen["time_zone"])
     messages.success(http, "Your settings are kept.")
     answer = redirect("preferences")
     if chosen["theme"]:
