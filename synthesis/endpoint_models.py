@@ -59,7 +59,7 @@ class Endpoint(models.Model):
 
     @staticmethod
     def with_newest_probe() -> models.QuerySet[Any]:
-        """The list by name, with ``newest``: the key of the newest probe of each that came to its end, or None."""
+        """The endpoints by name, with ``newest``: the key of the newest probe of each that came to its end, or None."""
         ended = Probe.objects.filter(endpoint=models.OuterRef("pk"), finished_at__isnull=False).order_by("-asked_at")
         return Endpoint.objects.order_by("name").annotate(newest=models.Subquery(ended.values("pk")[:1]))
 

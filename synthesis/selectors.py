@@ -46,8 +46,9 @@ def page_of(
     keys: QuerySet[Any, Any] = found.select_related(None).order_by("-created_at", "pk").values_list("pk", flat=True)
     page: Page[Any] = Paginator(keys, size).get_page(number)
     rows = SynthesisRequest.objects.select_related(*with_).defer(*LONG).in_bulk(list(page.object_list))
-    page.object_list = [rows[key] for key in page.object_list if key in rows]
-    return page
+    shown: Page[Any] = page
+    shown.object_list = [rows[key] for key in page.object_list if key in rows]
+    return shown
 
 
 def request(request_id: Any) -> SynthesisRequest:

@@ -52,7 +52,7 @@ REQUEST = Workflow(
         step("withdraw", "Withdraw", (*BEFORE_MEASURING, S.STRUCTURING), S.WITHDRAWN, "withdrawn", permission=ASK, guard="is_requester", denial=MINE),
         step("return", "Return with comments", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "returned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
         step("vote_measure", "Decide on measuring", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "reviewed_for_measuring", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
-        step("condition", "Approve on a condition", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "conditioned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
+        step("condition", "State a condition", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "conditioned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
         step("accept", "Accept the condition", (S.IN_REVIEW,), S.IN_REVIEW, "condition_accepted", permission=ASK, guard="may_accept", denial="The requester accepts a condition, once a steward has stated one."),
         step("take_back", "Take back to change it", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "taken_back", permission=ASK, guard="is_requester", denial=MINE),
         *(step("claim", "Say that you are looking at it", (state,), state, "claimed", permission=REVIEW, guard="may_claim", denial=LOOKING) for state in (S.SUBMITTED, S.IN_REVIEW, S.MEASURED, S.CHECKING)),

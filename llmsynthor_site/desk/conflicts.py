@@ -11,7 +11,7 @@ from llmsynthor_site.desk.duties import SLACK, TAKEN, Requests
 from llmsynthor_site.models import RoleGrant
 from synthesis.models import Receipt, SynthesisRequest, Vote
 
-AT_ONCE, SHOWN = 2500, 100
+AT_ONCE, SHOWN = 1000, 100
 """Requests that one step looks through, and conflicts among them that it shows at most."""
 
 

@@ -16,6 +16,7 @@ from audit.approvals import VOTE
 from audit.entries import leaf_of
 from audit.models import LogEntry
 from llmsynthor_site.models import RoleGrant, User
+from privacy import overviews
 from synthesis import policies
 from synthesis.models import Receipt, SynthesisRequest, Vote
 from synthesis.states import Gate, RequestState
@@ -64,10 +65,15 @@ def found(*, person: str = "", since: datetime | None = None, until: datetime | 
     known = SynthesisRequest.objects.exclude(state=RequestState.DRAFT).order_by("-created_at", "-pk")
     known = known.filter(**{name: value for name, value in dated.items() if value})
     if person:
-        asked = Q(requester__username=person) | Q(dataset__owner__username=person)
-        voted = Q(pk__in=Vote.objects.filter(voter__username=person).values("request"))
-        known = known.filter(asked | voted | Q(pk__in=Receipt.objects.filter(user__username=person).values(TAKEN)))
+        known = known.filter(had_a_part(User.objects.filter(username=person).values("pk")[:1]))
     return known.select_related("dataset__owner", "requester").defer("snapshot", "purpose", "context")
+
+
+def had_a_part(person: Any) -> Q:
+    """Whoever asked, owns the dataset, voted or downloaded; each from an index. ``person``: a query of one key."""
+    voted = Vote.objects.filter(voter=person).order_by().values("request")
+    taken = Receipt.objects.filter(user=person).order_by().values(TAKEN)
+    return Q(requester=person) | Q(dataset__in=overviews.owned_by(person)) | Q(pk__in=voted) | Q(pk__in=taken)
 
 
 def report(**asked: Any) -> list[Line]:

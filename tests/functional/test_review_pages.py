@@ -83,7 +83,7 @@ def test_from_a_conditional_approval_to_an_acknowledged_recall(
     request = small.submitted()
     stella, rosa = sign_in("stella"), sign_in("rosa")
     stella.goto(f"/requests/{request.pk}/gate/measure/")
-    stella.get_by_role("link", name="Approve on a condition").click()
+    stella.get_by_role("link", name="State a condition").click()
     stella.get_by_label("The condition").fill("Delete every copy in May.")
     stella.get_by_role("button", name="Ask the requester").click()
     expect(stella.get_by_text("The requester is asked")).to_be_visible()

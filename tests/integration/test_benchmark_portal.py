@@ -29,8 +29,8 @@ def plain(address: str) -> str:
 
 
 def test_no_page_asks_more_or_grows_when_the_site_does() -> None:
-    few, small = run(datasets=30, requests=300, events=300)
-    many, large = run(datasets=40, requests=1500, events=2000)
+    few, small = run(datasets=30, requests=300, events=6000)
+    many, large = run(datasets=40, requests=1500, events=9000)
     assert few["pages"] == many["pages"] == len(large) > 80
     assert set(few) == {"pages", "max_queries", "p95_ms", "worst_page"}
     assert max(few["max_queries"], many["max_queries"]) <= MOST_QUERIES, many
