@@ -116,6 +116,7 @@ def whole() -> Story:
     story.entries = [
         ("privacy:dataset:registered", "user:olga", {"dataset": "d1", "population": "p1", "declaration_hash": "x"}),
         ("privacy:ledger:cap_set", "user:olga", {"population": "p1", "rho": "0.5", "delta": "0"}),
+        ("synthesis:request:created", "user:rita", {"request": "q1", "dataset": "d1"}),
         ("synthesis:request:submitted", "user:rita", {"request": "q1", "content_hash": "hq", **WHAT_IF}),
         vote("measure", "user:sam", "hq"),
         vote("measure", "user:tom", "hq"),
@@ -137,7 +138,7 @@ def whole() -> Story:
         ("synthesis:download:served", "user:rita", {**TERMS, "sha256": "hd"}),
         ("audit:export:made", "user:anna", {"reason": "yearly check"}),
     ]
-    story.checkpoints = [14, 17]
+    story.checkpoints = [15, 18]
     return story
 
 
