@@ -157,10 +157,16 @@ def prompt_entries(story: Story, intent: str, sequence: int) -> list[tuple[str, 
     ]
 
 
+def propose(story: Story, *names: str, proposal: str = "x1") -> dict[str, Any]:
+    """One person's wish to erase these bodies; what the erasure repeats of it."""
+    told = {"proposal": proposal, "reason": "asked for"}
+    story.entries.append(("audit:body:erasure_proposed", "user:sam", {**told, "bodies": list(names)}))
+    return told
+
+
 def erase(story: Story, *names: str) -> None:
     """What two people leave behind who erase these bodies."""
-    told = {"proposal": "x1", "reason": "asked for"}
-    story.entries.append(("audit:body:erasure_proposed", "user:sam", {**told, "bodies": list(names)}))
+    told = propose(story, *names)
     both = {"proposed_by": "user:sam", "confirmed_by": "user:tom"}
     for name in names:
         facts = {**told, **both, "body": name, "kind": name.partition("-")[2]}

@@ -6,7 +6,7 @@ import pytest
 
 from audit import canonical, rendering
 from audit.segments import Declared, DPValue, FreeText, Message, Template, approved_with, found_in
-from tests.audit_story import PROMPT, SENTENCE, commit, erase, findings, money, vote, whole
+from tests.audit_story import PROMPT, SENTENCE, commit, erase, findings, money, propose, vote, whole
 
 INTENT = "audit:prompt:intent"
 SENDING = "audit:prompt:sending"
@@ -29,6 +29,8 @@ BUILT = "synthesis:package:built"
 ACCEPTED = "synthesis:licence:accepted"
 PROPOSED = "audit:body:erasure_proposed"
 ERASED = "audit:body:erased"
+WITHDRAWN = "audit:body:erasure_withdrawn"
+TAKEN_BACK = {"proposal": "x1", "bodies": ["i1-answer"], "proposed_by": "user:sam"}
 
 
 def dropped(action, nth=0):
@@ -142,6 +144,18 @@ def by_another(story):
 def erasure_first(story):
     for action in (ERASED, PROPOSED):
         moved(action, 1)(story)
+
+
+def withdrawn_before(story):
+    story.entries.insert(story.find(ERASED), (WITHDRAWN, "user:sam", TAKEN_BACK))
+
+
+def withdrawn_otherwise(**facts):
+    def plant(story):
+        propose(story, "i1-answer")
+        story.entries.append((WITHDRAWN, "user:sam", TAKEN_BACK | facts))
+
+    return plant
 
 
 SLOT = [{"column": "a", "bins": []}]
@@ -260,6 +274,11 @@ DEFECTS = {
     "erasure unproposed": (erased_but(dropped(PROPOSED)), "an erasure nobody proposed before"),
     "another erasure proposed": (erased_but(told(PROPOSED, bodies=["i2-answer"])), "nobody proposed before"),
     "proposed by another": (erased_but(by_another), "proposed in another person's name"),
+    "erased after it was withdrawn": (erased_but(withdrawn_before), "whose proposal had been withdrawn"),
+    "withdrawn after it was erased": (erased_but(added(WITHDRAWN, TAKEN_BACK)), "an erasure that was carried out"),
+    "withdrawn, never proposed": (added(WITHDRAWN, TAKEN_BACK), "withdraws an erasure nobody proposed before"),
+    "withdrawn in part": (withdrawn_otherwise(bodies=[]), "withdraws other bodies, or another person's proposal"),
+    "withdrawn for another": (withdrawn_otherwise(proposed_by="user:x"), "or another person's proposal"),
     "erased tables": (lambda s: erase(s, "tables"), "neither a prompt nor an answer"),
     "erased before it was": (erased_but(erasure_first), "of which no entry spoke before"),
     "body missing": (lambda s: s.bodies.pop("i1-answer"), "missing"),
@@ -269,6 +288,14 @@ DEFECTS = {
     "fact missing": (lambda s: s.facts(COMMIT).pop("scale"), "misses scale"),
     "fact malformed": (told(INTENT, prompt="x"), "malformed"),
 }  # fmt: skip
+
+
+def test_a_proposal_that_was_withdrawn_may_be_made_again_and_carried_out(tmp_path):
+    story = whole()
+    propose(story, "i1-answer", proposal="x0")
+    story.entries.append((WITHDRAWN, "user:tom", {**TAKEN_BACK, "proposal": "x0"}))
+    erase(story, "i1-answer")
+    assert findings(story.write(tmp_path / "export")) == []
 
 
 def test_found_labels_that_were_let_out_may_be_in_a_prompt(tmp_path):
