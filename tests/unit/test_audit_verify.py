@@ -1,6 +1,7 @@
 """The offline verifier: silent about clean exports, and loud about every byte, file and checkpoint that is not."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -179,7 +180,7 @@ runpy.run_module("audit.verify", run_name="__main__", alter_sys=True)
 PURE = """__init__ verify verify_log verify_prices verify_prompts verify_ledger verify_decisions verify_keys
           verify_tiles verify_witnesses verify_downloads verify_erasures verify_gates verify_free_texts
           verify_structures archive findings facts errors leaves notes cosignatures rotations timestamps tiles merkle
-          canonical commitments rendering segments"""
+          canonical commitments rendering segments telling"""
 
 
 def test_the_command_runs_on_its_pure_files_alone_and_exits_0_1_2(clean, tmp_path):
@@ -209,6 +210,33 @@ def test_what_cannot_be_checked_is_unusable(clean, tmp_path, capsys):
     told = capsys.readouterr().out
     assert told.count("UNUSABLE") == 3
     assert "there is no file of this name" in told
+
+
+def test_a_checkpoint_that_the_given_key_did_not_sign_breaks_the_verdict(clean, tmp_path, capsys):
+    other = notes.PrivateKey.make(KEY.name)
+    kept, forged = tmp_path / "kept.note", tmp_path / "forged.note"
+    shutil.copy(clean / "checkpoints" / f"{15:012d}.note", kept)
+    forged.write_bytes(notes.Checkpoint(KEY.name, 15, bytes(32)).signed(other))
+    assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(kept), str(forged)]) == 1
+    told = capsys.readouterr().out
+    assert "BROKEN" in told
+    assert "checkpoint from outside, forged.note: not signed by the given key" in told
+    assert verify.verify(clean, key=PUB, checkpoints=[kept, forged]).counts["checkpoints from outside"] == 1
+
+
+def test_a_signed_note_that_is_no_checkpoint_is_unusable(clean, capsys):
+    assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(clean / "manifest.note")]) == 2
+    assert "checkpoint manifest.note cannot be used: a checkpoint is three lines" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("json_wanted", [[], ["--json"]])
+def test_a_reader_who_leaves_early_is_no_error(clean, json_wanted):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "audit.verify", str(clean), "--key", PUB, *json_wanted]
+    with os.fdopen(writing, "wb") as gone:
+        ended = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, cwd=ROOM.parent, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_one_cause_with_many_effects_is_told_a_few_times_and_counted(tmp_path, capsys):
