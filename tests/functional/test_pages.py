@@ -90,6 +90,8 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "prompts", f"{of(released)}prompts/"
     yield from erase_pages(site, f"{of(released)}prompts/{prompt.intent_id}/erase/", prompt)
     yield "stella", "statistic", f"/statistics/{charge.entry_id}/"
+    first = ",".join("0" for _ in charge.clique)
+    yield "stella", "statistic-cell", f"/statistics/{charge.entry_id}/?cell={first}#cell"
     yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
     yield "amir", "request-auditor", of(released)
     yield "amir", "evidence-request", f"{of(released)}evidence/"
