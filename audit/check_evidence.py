@@ -23,6 +23,7 @@ from audit import archive, bags, canonical, selection, verify
 from audit.commitments import body_references
 from audit.findings import Findings, Unusable
 from audit.leaves import Leaf, LeafError
+from audit.telling import tell
 
 LOG, APPROVED, SELECTION = "audit", "approved", "selection.json"
 
@@ -127,9 +128,9 @@ def run(pack: Path, *, key: str, checkpoints: Sequence[Path], as_json: bool) -> 
     try:
         report = check(pack, key=key, checkpoints=checkpoints)
     except Unusable as error:
-        print(json.dumps({"verdict": "unusable", "reason": str(error)}) if as_json else f"UNUSABLE: {error}")
+        tell(json.dumps({"verdict": "unusable", "reason": str(error)}) if as_json else f"UNUSABLE: {error}")
         return verify.UNUSABLE
-    print(json.dumps(asdict(report)) if as_json else as_text(report))
+    tell(json.dumps(asdict(report)) if as_json else as_text(report))
     return verify.HOLDS if report.verdict == "holds" else verify.BROKEN
 
 

@@ -1,7 +1,8 @@
 """Destroying a prompt or an answer: two people, an entry of its own, and then neither cipher nor salt is left.
 
 The entry comes first, and the database refuses to destroy a body that has none. A crash between the two leaves
-an entry without its erasure, which the verifier reports; confirming once more completes it.
+an entry without its erasure, which the verifier reports; confirming once more completes it. Until somebody
+confirms, a proposal can be withdrawn.
 """
 
 from __future__ import annotations
@@ -35,9 +36,14 @@ def parts(record: PromptRecord) -> dict[str, list[str]]:
 
 
 def proposals_for(record: PromptRecord) -> list[ErasureProposal]:
-    """Proposals about this prompt that were not carried out, oldest first."""
+    """Proposals about this prompt that were neither carried out nor withdrawn, oldest first."""
     mine = {record.body_id, record.map_id, record.answer_id}
     return [one for one in ErasureProposal.objects.filter(done_at=None) if mine.intersection(one.bodies)]
+
+
+def proposal_of(body: str) -> ErasureProposal | None:
+    """The proposal to destroy this body that is still waiting, if there is one."""
+    return next((one for one in ErasureProposal.objects.filter(done_at=None) if body in one.bodies), None)
 
 
 @transaction.atomic
@@ -69,8 +75,11 @@ def confirm(*, by: Any, proposal: ErasureProposal) -> list[str]:
     _require(by)
     if proposal.proposed_by == actor(by):
         raise PermissionDenied("A second person confirms an erasure, never whoever proposed it.")
-    ErasureProposal.objects.filter(pk=proposal.pk, confirmed_by="").update(confirmed_by=actor(by))
+    unclaimed = ErasureProposal.objects.filter(pk=proposal.pk, confirmed_by="", withdrawn_by="")
+    unclaimed.update(confirmed_by=actor(by))  # one statement, as in withdraw(): whichever comes first stands
     proposal.refresh_from_db()
+    if proposal.withdrawn_by:
+        raise ErasureRefused("that proposal was withdrawn meanwhile; nothing was destroyed")
     events.flush()
     for name in proposal.bodies:
         _tell(proposal, name)
@@ -79,6 +88,22 @@ def confirm(*, by: Any, proposal: ErasureProposal) -> list[str]:
         raise ErasureRefused("erased, but a process that reads the log still holds copies; confirm once more later")
     ErasureProposal.objects.filter(pk=proposal.pk).update(done_at=timezone.now())
     return list(proposal.bodies)
+
+
+@transaction.atomic
+def withdraw(*, by: Any, proposal: ErasureProposal) -> None:
+    """Take a proposal back, one's own or another steward's; nothing is destroyed, and it can be proposed again.
+
+    PermissionDenied, or ErasureRefused once somebody confirmed it: its entries say that the bodies are gone.
+    """
+    _require(by)
+    waiting = ErasureProposal.objects.filter(pk=proposal.pk, confirmed_by="", withdrawn_by="")
+    if not waiting.update(withdrawn_by=actor(by), done_at=timezone.now()):
+        raise ErasureRefused("that proposal was confirmed or withdrawn before")
+    proposal.refresh_from_db()
+    facts = {"proposal": str(proposal.pk), "bodies": proposal.bodies, "proposed_by": proposal.proposed_by}
+    subject = f"body:{proposal.bodies[0]}"
+    events.record(action="audit:body:erasure_withdrawn", by=actor(by), subject=subject, facts=facts)
 
 
 def _require(by: Any) -> None:

@@ -107,6 +107,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:prompt:in_doubt": ("intent",),
     # bodies: the ids of the bodies one person proposes to destroy
     "audit:body:erasure_proposed": ("proposal", "bodies", "reason"),
+    # by the one who proposed it or another steward, before anybody confirmed; nothing was destroyed
+    "audit:body:erasure_withdrawn": ("proposal", "bodies", "proposed_by"),
     "audit:body:erased": ("proposal", "body", "kind", "reason", "proposed_by", "confirmed_by"),
     "audit:export:made": ("reason",),
     "audit:evidence:made": ("evidence", "scope", "about", "reason"),

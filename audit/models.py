@@ -64,7 +64,10 @@ class Body(models.Model):
 
 
 class ErasureProposal(models.Model):
-    """One person's wish to destroy bodies, and the second person who agreed; what became of it is in the log."""
+    """One person's wish to destroy bodies, and the second person who agreed, or whoever withdrew it.
+
+    What became of it is in the log; ``done_at`` is when it was carried out or withdrawn.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     bodies = models.JSONField(help_text="Ids of the bodies, which are destroyed together")
@@ -72,6 +75,7 @@ class ErasureProposal(models.Model):
     proposed_by = models.CharField(max_length=200)
     proposed_at = models.DateTimeField(auto_now_add=True)
     confirmed_by = models.CharField(max_length=200, blank=True)
+    withdrawn_by = models.CharField(max_length=200, blank=True)
     done_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -80,7 +84,10 @@ class ErasureProposal(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~models.Q(confirmed_by=models.F("proposed_by")), name="audit_two_people_erase"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_by="") | models.Q(withdrawn_by=""), name="audit_erased_or_withdrawn"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ from audit.archive import Archive
 from audit.cosignatures import WitnessKey
 from audit.findings import Findings, Unusable
 from audit.leaves import Leaf
+from audit.telling import tell
 from audit.verify_witnesses import Vouched
 
 AnyKey = TypeVar("AnyKey", bound=notes.PublicKey)
@@ -102,8 +103,8 @@ def verify(
     public = public_key(key)
     others = [_key(one, WitnessKey) for one in witnesses]
     authority = None if timestamp_ca is None else _authority(timestamp_ca)
-    outside = [_outside(path, archive.chain(folder, public)) for path in checkpoints]
     findings = Findings()
+    outside = _outside(checkpoints, archive.chain(folder, public), findings)
     found = archive.read(folder, public, findings)
     root = verify_log.check(found, outside, findings)
     if _well_formed(found.leaves, findings):
@@ -136,9 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             witnesses=options.witness, timestamp_ca=options.timestamp_ca,
         )  # fmt: skip
     except Unusable as error:
-        print(json.dumps({"verdict": "unusable", "reason": str(error)}) if options.json else f"UNUSABLE: {error}")
+        tell(json.dumps({"verdict": "unusable", "reason": str(error)}) if options.json else f"UNUSABLE: {error}")
         return UNUSABLE
-    print(json.dumps(asdict(report)) if options.json else as_text(report))
+    tell(json.dumps(asdict(report)) if options.json else as_text(report))
     return BROKEN if report.findings else HOLDS
 
 
@@ -223,11 +224,35 @@ def _authority(path: Path) -> bytes:
         raise Unusable("the timestamp authority's certificates cannot be read") from error
 
 
-def _outside(path: Path, keys: Sequence[notes.PublicKey]) -> notes.Checkpoint:
+def _outside(paths: Sequence[Path], keys: Sequence[notes.PublicKey], findings: Findings) -> list[notes.Checkpoint]:
+    """Those of the checkpoints that this log signed; one it did not sign is a finding, no reason to stop."""
+    kept = []
+    for path in paths:
+        note = _note(path)
+        try:
+            text, key = rotations.opened_by(note, keys)
+        except notes.NoteError as error:
+            place = f"checkpoint from outside, {path.name}"
+            findings.broken("checkpoints", place, f"not signed by the given key: {error}")
+            continue
+        try:
+            kept.append(notes.Checkpoint.of_text(text, key))
+        except notes.NoteError as error:
+            raise _no_checkpoint(path, error) from error
+    return kept
+
+
+def _note(path: Path) -> bytes:
     try:
-        return rotations.checkpoint(path.read_bytes(), keys)
+        note = path.read_bytes()
+        notes.parts(note)
     except (notes.NoteError, OSError) as error:
-        raise Unusable(f"checkpoint {path.name} cannot be used: {error}") from error
+        raise _no_checkpoint(path, error) from error
+    return note
+
+
+def _no_checkpoint(path: Path, error: Exception) -> Unusable:
+    return Unusable(f"checkpoint {path.name} cannot be used: {error}")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

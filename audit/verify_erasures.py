@@ -17,6 +17,7 @@ def check(archive: Archive, findings: Findings) -> None:
         if body.erased and name not in told:
             findings.broken("erasures", f"body {name}", "is erased, and no entry says by whom")
     proposals = _proposals(archive)
+    withdrawn = _withdrawn(archive, proposals, findings)
     for name, leaf in told.items():
         place = f"entry {leaf.index}"
         gone = name in archive.bodies and archive.bodies[name].erased
@@ -24,6 +25,9 @@ def check(archive: Archive, findings: Findings) -> None:
         known = named.get(name, ("", leaf.index))
         findings.expect(known[1] < leaf.index, "erasures", place, f"erases body {name}, of which no entry spoke before")
         findings.expect(known[0] in ERASABLE, "erasures", place, "erases what is neither a prompt nor an answer")
+        last = withdrawn.get(str(leaf.facts["proposal"]))
+        holds = last is None or last.index > leaf.index
+        findings.expect(holds, "erasures", place, "an erasure whose proposal had been withdrawn")
         _two_people(leaf, proposals.get(str(leaf.facts["proposal"])), findings)
         findings.counts["erasures by two people"] += 1
         findings.erased.append(f"the {known[0] or 'body'} of entry {known[1]}, by {place}")
@@ -43,6 +47,32 @@ def _names(archive: Archive) -> dict[str, tuple[str, int]]:
 def _proposals(archive: Archive) -> dict[str, Leaf]:
     proposed = (leaf for leaf in archive.leaves if leaf.action == "audit:body:erasure_proposed")
     return {str(leaf.facts["proposal"]): leaf for leaf in proposed}
+
+
+def _withdrawn(archive: Archive, proposals: dict[str, Leaf], findings: Findings) -> dict[str, Leaf]:
+    """The first withdrawal of each proposal: after it was proposed, and of none that was carried out before."""
+    found: dict[str, Leaf] = {}
+    carried_out: set[str] = set()
+    for leaf in archive.leaves:
+        if leaf.action == "audit:body:erased":
+            carried_out.add(str(leaf.facts["proposal"]))
+        elif leaf.action == "audit:body:erasure_withdrawn":
+            name, place = str(leaf.facts["proposal"]), f"entry {leaf.index}"
+            proposal = proposals.get(name)
+            known = proposal is not None and proposal.index < leaf.index
+            findings.expect(known, "erasures", place, "withdraws an erasure nobody proposed before")
+            alike = proposal is None or _alike(leaf, proposal)
+            findings.expect(alike, "erasures", place, "withdraws other bodies, or another person's proposal")
+            findings.expect(name not in carried_out, "erasures", place, "withdraws an erasure that was carried out")
+            findings.expect(name not in found, "erasures", place, "withdraws an erasure for a second time")
+            found.setdefault(name, leaf)
+            findings.counts["erasures withdrawn"] += 1
+    return found
+
+
+def _alike(withdrawal: Leaf, proposal: Leaf) -> bool:
+    told = (withdrawal.facts["bodies"], withdrawal.facts["proposed_by"])
+    return told == (proposal.facts["bodies"], proposal.by)
 
 
 def _two_people(leaf: Leaf, proposal: Leaf | None, findings: Findings) -> None:

@@ -27,12 +27,11 @@ class Gates:
     def read(self, leaf: Leaf) -> None:
         match leaf.action.split(":"):
             case ["privacy", "dataset", "registered"]:
-                self.owners[str(leaf.facts["dataset"])] = leaf.by
+                self.owners.setdefault(str(leaf.facts["dataset"]), leaf.by)
             case ["synthesis", "request", step]:
                 self.moved(leaf, step)
             case ["synthesis", "vote", "cast"]:
-                owner = self.owners.get(self.datasets.get(str(leaf.facts["request"]), ""))
-                self.expect(owner != leaf.by, leaf, "a vote of the owner on a request for their own dataset")
+                self.voted(leaf)
             case ["privacy", "ledger", "reserve" | "commit" as step]:
                 self.charged(leaf, step)
             case ["synthesis", "run", step]:
@@ -48,7 +47,7 @@ class Gates:
         """That its votes suffice is checked elsewhere; here, that it says which gate and what was approved."""
         request = str(leaf.facts["request"])
         if step == "created" and "dataset" in leaf.facts:
-            self.datasets[request] = str(leaf.facts["dataset"])
+            self.datasets.setdefault(request, str(leaf.facts["dataset"]))
         elif step == "submitted":
             self.submitted.add(request)
             self.open.discard((request, "measure"))
@@ -58,6 +57,18 @@ class Gates:
             bound = leaf.facts.get("gate") == GATE_OF[step] and bool(leaf.facts.get("content_hash"))
             self.expect(bound, leaf, f"a request is {step} without the hash of what gate '{GATE_OF[step]}' approved")
             self.open.add((request, GATE_OF[step]))
+
+    def voted(self, leaf: Leaf) -> None:
+        """Not by the owner of the data; without the entries that say whose they are, nobody could tell."""
+        request = str(leaf.facts["request"])
+        dataset = self.datasets.get(request)
+        if dataset is None:
+            self.expect(False, leaf, f"a vote on request {request}, and no entry says of what dataset")
+        elif dataset not in self.owners:
+            self.expect(False, leaf, f"a vote on request {request}, whose dataset {dataset} nobody registered")
+        else:
+            owner = self.owners[dataset]
+            self.expect(owner != leaf.by, leaf, "a vote of the owner on a request for their own dataset")
 
     def charged(self, leaf: Leaf, step: str) -> None:
         request = str(leaf.facts["request"])

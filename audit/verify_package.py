@@ -16,6 +16,7 @@ from typing import Any
 
 from audit import canonical, notes, statements
 from audit.findings import Findings, Unusable
+from audit.telling import tell
 from audit.verify import public_key
 
 ATTESTATION, MANIFEST = "attestation.json", "manifest.json"
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unusable, OSError) as problem:
         print(f"cannot be checked: {problem}", file=sys.stderr)
         return 2
-    print(_as_json(found) if options.json else _in_words(found, key))
+    tell(_as_json(found) if options.json else _in_words(found, key))
     return 1 if found.found else 0
 
 

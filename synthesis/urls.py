@@ -32,6 +32,11 @@ urlpatterns = [
     path("requests/<uuid:pk>/prompts/", runs.prompt_list, name="request-prompts"),
     path("requests/<uuid:pk>/prompts/<slug:intent>/", runs.prompt_page, name="request-prompt"),
     path("requests/<uuid:pk>/prompts/<slug:intent>/erase/", erasures.erase_page, name="request-erase"),
+    path(
+        "requests/<uuid:pk>/prompts/<slug:intent>/erase/<uuid:proposal>/withdraw/",
+        erasures.erase_withdraw,
+        name="request-erase-withdraw",
+    ),
     path("requests/<uuid:pk>/download/", downloads.download_page, name="request-download"),
     path("requests/<uuid:pk>/download/<str:file_name>/", downloads.make_link, name="request-link"),
     path("downloads/<str:token>/", downloads.download_file, name="download-file"),

@@ -116,6 +116,7 @@ def whole() -> Story:
     story.entries = [
         ("privacy:dataset:registered", "user:olga", {"dataset": "d1", "population": "p1", "declaration_hash": "x"}),
         ("privacy:ledger:cap_set", "user:olga", {"population": "p1", "rho": "0.5", "delta": "0"}),
+        ("synthesis:request:created", "user:rita", {"request": "q1", "dataset": "d1"}),
         ("synthesis:request:submitted", "user:rita", {"request": "q1", "content_hash": "hq", **WHAT_IF}),
         vote("measure", "user:sam", "hq"),
         vote("measure", "user:tom", "hq"),
@@ -137,7 +138,7 @@ def whole() -> Story:
         ("synthesis:download:served", "user:rita", {**TERMS, "sha256": "hd"}),
         ("audit:export:made", "user:anna", {"reason": "yearly check"}),
     ]
-    story.checkpoints = [14, 17]
+    story.checkpoints = [15, 18]
     return story
 
 
@@ -156,10 +157,16 @@ def prompt_entries(story: Story, intent: str, sequence: int) -> list[tuple[str, 
     ]
 
 
+def propose(story: Story, *names: str, proposal: str = "x1") -> dict[str, Any]:
+    """One person's wish to erase these bodies; what the erasure repeats of it."""
+    told = {"proposal": proposal, "reason": "asked for"}
+    story.entries.append(("audit:body:erasure_proposed", "user:sam", {**told, "bodies": list(names)}))
+    return told
+
+
 def erase(story: Story, *names: str) -> None:
     """What two people leave behind who erase these bodies."""
-    told = {"proposal": "x1", "reason": "asked for"}
-    story.entries.append(("audit:body:erasure_proposed", "user:sam", {**told, "bodies": list(names)}))
+    told = propose(story, *names)
     both = {"proposed_by": "user:sam", "confirmed_by": "user:tom"}
     for name in names:
         facts = {**told, **both, "body": name, "kind": name.partition("-")[2]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -106,6 +107,24 @@ def grouped(number: int | None) -> str:
 def fact(value: Any) -> str:
     """A fact of an entry: text as it is, anything else as JSON, as it stands in the entry."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+FIGURES = {
+    "prompt_tokens": "tokens of prompts",
+    "completion_tokens": "tokens of answers",
+    "seconds": "seconds until the answer",
+    "rate_requests": "calls allowed a minute",
+    "rate_tokens": "tokens allowed a minute",
+}
+"""What endpoints and the door call the figures of a call, and what pages call them."""
+
+
+@register.filter
+def in_words(text: str) -> str:
+    """A figure's name as pages say it, also inside a sentence; what is stored keeps the name."""
+    if text in FIGURES:
+        return FIGURES[text]
+    return re.sub(r"\b(\w+_tokens)\b", lambda found: FIGURES.get(found[1], found[1]), text)
 
 
 @register.filter

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import islice, product
+from math import prod
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,29 +30,43 @@ def statistic_detail(http: HttpRequest, entry: int) -> HttpResponse:
         "entry": found,
         "unit": PrivacyUnit(**found.facts["unit"]).in_words(),
         "epsilon": selectors.budget(found.population_id).epsilon(found.rho),
-        "table": shown(found.dataset, table) if found.dataset and table else None,
+        "table": shown(found.dataset, table, http.GET.get("cell", "")) if found.dataset and table else None,
         "approved": approvals.of_request(found.request),
         "search": discoveries.keys_of(found) if found.facts["kind"] == "discovery" else None,
     })  # fmt: skip
 
 
-def shown(dataset: Dataset, table: MeasurementRecord) -> dict[str, Any]:
+def shown(dataset: Dataset, table: MeasurementRecord, cell: str = "") -> dict[str, Any]:
     """One noised table in words: a row per cell, and how far off each count may be, 19 times in 20.
 
     Of a tied table: the block, the first slot's columns for all of them, and counts in votes, rounded to hundredths.
+    ``cell`` is the one somebody came for, its places along the axes as in "1,0"; Http404 where the table has none such.
     """
     clique, parts = any_clique(table.clique), selectors.parts_of(table)
     schema = selectors.schema(dataset, release=table.release_id)
     columns, names = _tied_axes(schema, clique) if isinstance(clique, TiedClique) else _axes(schema, clique)
     counts = table.counts if parts == 1 else [round(count / parts, 2) for count in table.counts]
-    rows = zip(product(*names), counts, strict=True)
+    marked = place_of(cell, [len(each) for each in names]) if cell else None
+    first = 0 if marked is None or marked < SHOWN_CELLS else marked - SHOWN_CELLS // 2
+    rows = islice(zip(product(*names), counts, strict=True), first, first + SHOWN_CELLS)
     return {
         "columns": columns,
-        "rows": [(labels, count) for (labels, count), _ in zip(rows, range(SHOWN_CELLS), strict=False)],
+        "rows": [(labels, count, first + at == marked) for at, (labels, count) in enumerate(rows)],
         "cells": len(table.counts),
+        "first": first + 1,
+        "last": min(first + SHOWN_CELLS, len(table.counts)),
+        "cell": cell,
         "off_by": manifesting.off_by(table.sigma / parts),
         "tied": isinstance(clique, TiedClique),
     }
+
+
+def place_of(cell: str, shape: list[int]) -> int:
+    """Where "1,0" lies among the cells of a table of this shape, the last axis fastest; Http404 where it does not."""
+    places = [int(one) if one.isascii() and one.isdigit() and len(one) < 10 else -1 for one in cell.split(",")]
+    if len(places) != len(shape) or not all(0 <= place < size for place, size in zip(places, shape, strict=True)):
+        raise Http404("This table has no such cell.")
+    return sum(place * prod(shape[axis + 1 :]) for axis, place in enumerate(places))
 
 
 def _axes(schema: Schema, clique: Clique) -> tuple[tuple[str, ...], list[list[str]]]:

@@ -1,4 +1,4 @@
-"""Erasing a prompt or an answer: one steward proposes it, another one confirms it, each on a page of its own."""
+"""Erasing a prompt or an answer: one steward proposes it, another one confirms it; until then it can be withdrawn."""
 
 from __future__ import annotations
 
@@ -41,6 +41,27 @@ def erase_page(http: HttpRequest, pk: UUID, intent: str) -> HttpResponse:
     ]
     context = {"request_": request, "record": record, "form": form, "waiting": told}
     return render(http, "audit/erase.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required(erasure.PERMISSION, raise_exception=True)
+def erase_withdraw(http: HttpRequest, pk: UUID, intent: str, proposal: UUID) -> HttpResponse:
+    request = run_with_prompts(http, pk)
+    record = get_object_or_404(audit.prompts_of(str(request.run.pk)), intent_id=intent)
+    waiting = next((one for one in erasure.proposals_for(record) if one.pk == proposal), None)
+    if waiting is None:
+        messages.error(http, "Not done: that proposal was carried out or withdrawn meanwhile, or there never was one.")
+        return redirect("request-erase", pk, intent)
+    part = what(record, waiting)
+    if http.method != "POST":
+        context = {"request_": request, "record": record, "proposal": waiting, "what": part}
+        return render(http, "audit/erase_withdraw.html", context)
+    try:
+        erasure.withdraw(by=http.user, proposal=waiting)
+        messages.success(http, f"Withdrawn. The {part} is kept, and it can be proposed again.")
+    except ErasureRefused as refusal:
+        messages.error(http, f"Not done: {refusal}.")
+    return redirect("request-erase", pk, intent)
 
 
 def free(record: PromptRecord, waiting: list[ErasureProposal]) -> dict[str, list[str]]:

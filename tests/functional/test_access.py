@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from audit import events
+from audit import erasure, events
 from audit.models import LogEntry, PromptRecord
 from llmsynthor_site.models import User
 from llmsynthor_site.people import changes
@@ -55,6 +55,7 @@ EXPECTED = {
     "prompts": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "prompt": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "erase": {"owner": 403, "stella": 200, "rosa": 403, "amir": 403, "ada": 403, "rival": 403},
+    "withdraw": {"owner": 403, "stella": 200, "rosa": 403, "amir": 403, "ada": 403, "rival": 403},
     "download": {"owner": 404, "stella": 404, "rosa": 200, "amir": 404, "ada": 404, "rival": 404},
     "dataset": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 200},
     "upload": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 404, "rival": 403},
@@ -81,6 +82,7 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
     request, near = small.released(), listed()
     request.suggested_rules.create(number=1, rule="x", columns=[], requester=small.rosa)
     prompt, table = PromptRecord.objects.earliest("pk"), MeasurementRecord.objects.earliest("pk")
+    proposal = erasure.propose(by=small.stella, body=prompt.answer_id, reason="Asked for.")
     addresses = {
         "request": reverse("request-detail", args=[request.pk]),
         "gate": reverse("request-gate", args=[request.pk, "output"]),
@@ -90,6 +92,7 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         "prompts": reverse("request-prompts", args=[request.pk]),
         "prompt": reverse("request-prompt", args=[request.pk, prompt.intent_id]),
         "erase": reverse("request-erase", args=[request.pk, prompt.intent_id]),
+        "withdraw": reverse("request-erase-withdraw", args=[request.pk, prompt.intent_id, proposal.pk]),
         "download": reverse("request-download", args=[request.pk]),
         "dataset": reverse("dataset-detail", args=[small.dataset.pk]),
         "upload": reverse("dataset-upload", args=[small.dataset.pk]),
@@ -168,7 +171,7 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
     samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1, "which": "open"}
-    samples |= {"decision": "accept", "kind": "grant", "role": "steward", "uidb64": "MQ"}
+    samples |= {"decision": "accept", "proposal": nothing, "kind": "grant", "role": "steward", "uidb64": "MQ"}
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
         needed = {field: samples[field] for field in possible[0][1]}

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
+from audit import erasure
 from audit.models import PromptRecord
 from llmsynthor_site import joining
 from llmsynthor_site import services as people
@@ -87,8 +88,10 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield "stella", "gate-output", f"{of(released)}gate/output/"
     yield "stella", "run", f"{of(released)}run/"
     yield "stella", "prompts", f"{of(released)}prompts/"
-    yield "stella", "erase", f"{of(released)}prompts/{prompt.intent_id}/erase/"
+    yield from erase_pages(site, f"{of(released)}prompts/{prompt.intent_id}/erase/", prompt)
     yield "stella", "statistic", f"/statistics/{charge.entry_id}/"
+    first = ",".join("0" for _ in charge.clique)
+    yield "stella", "statistic-cell", f"/statistics/{charge.entry_id}/?cell={first}#cell"
     yield "amir", "prompt", f"/log/prompts/{prompt.intent_id}/"
     yield "amir", "request-auditor", of(released)
     yield "amir", "evidence-request", f"{of(released)}evidence/"
@@ -96,6 +99,16 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     yield from door_pages(ds)
     yield from people_pages()
     yield from structure_pages(site)
+
+
+def erase_pages(site: request_site.Site, address: str, prompt: PromptRecord) -> Iterator[tuple[str, str, str]]:
+    """An erasure to be proposed; one that waits, as its proposer and another steward see it; and its withdrawal."""
+    yield "stella", "erase", address
+    waiting = erasure.propose(by=site.stella, body=prompt.answer_id, reason="The data owner asked for it.")
+    yield "stella", "erase-own", address
+    yield "stefan", "erase-confirm", address
+    yield "stella", "erase-withdraw", f"{address}{waiting.pk}/withdraw/"
+    erasure.withdraw(by=site.stella, proposal=waiting)
 
 
 def structure_pages(site: request_site.Site) -> Iterator[tuple[str, str, str]]:

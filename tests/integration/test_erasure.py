@@ -169,6 +169,36 @@ def test_one_person_alone_erases_nothing(house: Site, made: SynthesisRequest) ->
         erasure.propose(by=house.stella, body=answer, reason="Again.")
 
 
+def test_a_proposal_is_withdrawn_by_whoever_made_it_or_another_steward_and_made_again(
+    house: Site, made: SynthesisRequest, tmp_path: Path
+) -> None:
+    answer = prompt(1).answer_id
+    for person in (house.stella, house.stefan):
+        proposal = erasure.propose(by=house.stella, body=answer, reason="Asked for.")
+        with pytest.raises(PermissionDenied, match="roles do not allow"):
+            erasure.withdraw(by=house.amir, proposal=proposal)
+        erasure.withdraw(by=person, proposal=proposal)
+        with pytest.raises(ErasureRefused, match="confirmed or withdrawn before"):
+            erasure.withdraw(by=person, proposal=proposal)
+        with pytest.raises(ErasureRefused, match="withdrawn meanwhile; nothing was destroyed"):
+            erasure.confirm(by=house.stefan, proposal=proposal)
+    assert prompts.answer(prompt(1).intent_id), "nothing was destroyed"
+    assert erasure.proposals_for(prompt(1)) == []
+    assert erase(house, answer) == [answer]
+    outside = verified(tmp_path / "export")
+    assert outside.findings == []
+    assert (outside.counts["erasures withdrawn"], outside.counts["erasures by two people"]) == (2, 1)
+
+
+def test_what_was_confirmed_is_not_withdrawn_any_more(house: Site, made: SynthesisRequest) -> None:
+    proposal = erasure.propose(by=house.stella, body=prompt(1).answer_id, reason="Asked for.")
+    ErasureProposal.objects.filter(pk=proposal.pk).update(confirmed_by="user:stefan")
+    with pytest.raises(ErasureRefused, match="confirmed or withdrawn before"):
+        erasure.withdraw(by=house.stella, proposal=proposal)
+    with pytest.raises(DatabaseError, match="audit_erased_or_withdrawn"), transaction.atomic():
+        ErasureProposal.objects.filter(pk=proposal.pk).update(withdrawn_by="user:stella")
+
+
 def test_tables_unknown_bodies_and_prompts_under_way_stay(house: Site, made: SynthesisRequest) -> None:
     tables = Body.objects.get(kind="tables").pk
     for body in (tables, "0" * 32, ""):
@@ -269,6 +299,11 @@ def test_the_command_proposes_and_confirms(house: Site, made: SynthesisRequest, 
     call_command("erase_body", answer, "--by", "stella", "--reason", "Asked for.")
     with pytest.raises(CommandError, match="second person"):
         call_command("erase_body", answer, "--by", "stella", "--confirm")
+    call_command("erase_body", answer, "--by", "stella", "--withdraw")
+    assert f"Withdrawn: the proposal to erase {answer}. Nothing was destroyed." in capsys.readouterr().out
+    with pytest.raises(CommandError, match="Nobody proposed to erase this, or it was carried out or withdrawn"):
+        call_command("erase_body", answer, "--by", "stefan", "--withdraw")
+    call_command("erase_body", answer, "--by", "stella", "--reason", "Asked for.")
     call_command("erase_body", answer, "--by", "stefan", "--confirm")
     assert f"Erased: {answer}." in capsys.readouterr().out
     assert Body.objects.get(pk=answer).erased
@@ -294,3 +329,24 @@ def test_two_stewards_erase_on_the_page(house: Site, made: SynthesisRequest) -> 
     late = stefan.post(page, {"step": "confirm", "proposal": proposal.pk}, follow=True).content.decode()
     assert "carried out meanwhile" in late
     assert Body.objects.get(pk=record.answer_id).erased
+
+
+def test_a_steward_withdraws_a_proposal_on_a_page_of_its_own(house: Site, made: SynthesisRequest) -> None:
+    stella, stefan = Client(), Client()
+    stella.force_login(house.stella)
+    stefan.force_login(house.stefan)
+    record = prompt(1)
+    page = reverse("request-erase", args=[made.pk, record.intent_id])
+    stella.post(page, {"step": "propose", "part": "answer", "reason": "Asked for."})
+    proposal = ErasureProposal.objects.get()
+    back = reverse("request-erase-withdraw", args=[made.pk, record.intent_id, proposal.pk])
+    assert all(back in person.get(page).content.decode() for person in (stella, stefan))
+    assert "Withdraw the erasure of this answer?" in stefan.get(back).content.decode()
+    assert erasure.proposals_for(record) == [proposal], "asking does nothing"
+    assert "The answer is kept" in stefan.post(back, follow=True).content.decode()
+    proposal.refresh_from_db()
+    assert (proposal.withdrawn_by, proposal.confirmed_by) == ("user:stefan", "")
+    late = stella.post(back, follow=True).content.decode()
+    assert "carried out or withdrawn meanwhile" in late
+    assert back not in late
+    assert stella.post(page, {"step": "propose", "part": "answer", "reason": "Again."}).status_code == 302

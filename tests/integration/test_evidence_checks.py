@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -240,3 +241,12 @@ def test_it_is_checked_without_django_or_a_database(kept: Kept, bag: Path, tmp_p
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verdict"] == "holds"
+
+
+def test_a_reader_who_leaves_early_is_no_error(kept: Kept, bag: Path, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "audit.check_evidence", str(tmp_path / "pack.zip"), "--key", kept.public]
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run(command, cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -205,6 +205,16 @@ def test_auditors_read_findings_and_owners_do_not() -> None:
     assert shown == {"amir": (True, False), "ada": (True, True), "stella": (True, True), "olivia": (False, False)}
 
 
+def test_the_door_calls_figures_of_a_call_by_plain_words() -> None:
+    house, client = request_site.make(), Client()
+    client.force_login(house.amir)
+    call(1)
+    reconciling.open_findings(reconciling.compare(reported={"far": {"prompt_tokens": 5000}}))
+    page = client.get(reverse("door")).content.decode()
+    assert "Tokens of prompts: the log holds 100" in page
+    assert "prompt_tokens" not in page
+
+
 def test_the_command_says_whether_the_counts_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(1)
     call_command("reconcile_calls")

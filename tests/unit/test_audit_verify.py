@@ -1,6 +1,7 @@
 """The offline verifier: silent about clean exports, and loud about every byte, file and checkpoint that is not."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ def test_a_clean_export_holds_and_everything_in_it_is_counted(clean):
     assert report.findings == []
     assert report.verdict == "holds"
     expected = {
-        "entries": 26, "checkpoints": 4, "checkpoints from outside": 0, "files": 6, "bodies": 7, "prompts": 2,
+        "entries": 27, "checkpoints": 4, "checkpoints from outside": 0, "files": 6, "bodies": 7, "prompts": 2,
         "votes": 5, "downloads": 1,
         "prompts rendered again, byte for byte": 2, "dp values matched to the released table": 2,
         "segments SYNTHETIC, recorded, not recomputed": 2,
@@ -51,7 +52,7 @@ def test_no_flipped_byte_of_any_file_goes_unseen(clean):
 
 
 @pytest.mark.parametrize(
-    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000014.note"]
+    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000015.note"]
 )
 def test_a_missing_file_fails(clean, name):
     (clean / name).unlink()
@@ -83,31 +84,31 @@ def test_a_history_rewritten_after_a_checkpoint_fails(tmp_path):
     story = whole()
     kept = tmp_path / "kept.note"
     folder = story.write(tmp_path / "first")
-    shutil.copy(folder / "checkpoints" / "000000000017.note", kept)
+    shutil.copy(folder / "checkpoints" / "000000000018.note", kept)
     story.facts("privacy:ledger:cap_set").update(rho="5")
     rewritten = story.write(tmp_path / "second")
     assert findings(rewritten) == []
     assert findings(rewritten, checkpoints=[kept]) == [
-        "roots: checkpoint from outside at 17: the entries do not have this root"
+        "roots: checkpoint from outside at 18: the entries do not have this root"
     ]
 
 
 def test_a_log_cut_short_fails_against_a_checkpoint_kept_outside(tmp_path):
     story = whole()
     kept = tmp_path / "kept.note"
-    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000026.note", kept)
+    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000027.note", kept)
     del story.entries[-2:]
     shorter = story.write(tmp_path / "second")
     assert findings(shorter) == []
-    assert any("signs more than the 24 entries" in one for one in findings(shorter, checkpoints=[kept]))
+    assert any("signs more than the 25 entries" in one for one in findings(shorter, checkpoints=[kept]))
 
 
 def test_a_manifest_that_signs_another_size_fails(tmp_path):
     story = whole()
     folder = story.write(tmp_path / "export")
     hashes = [leaf_hash(line) for line in story.lines()]
-    sign_manifest(folder, notes.Checkpoint(KEY.name, 25, root(hashes[:25])), KEY)
-    assert any("the manifest signs 25 entries, 26 are here" in one for one in findings(folder))
+    sign_manifest(folder, notes.Checkpoint(KEY.name, 26, root(hashes[:26])), KEY)
+    assert any("the manifest signs 26 entries, 27 are here" in one for one in findings(folder))
 
 
 def test_bodies_erased_by_two_people_are_reported_and_do_not_fail(tmp_path):
@@ -148,8 +149,8 @@ def test_a_prompt_on_its_way_is_counted_and_does_not_fail(tmp_path):
 
 def test_a_local_egress_gate_needs_one_vote_and_a_rejection_closes_it(tmp_path):
     story = whole()
-    story.entries.insert(11, vote("egress", "user:tom", "hm"))
-    story.entries[11][2]["decision"] = "reject"
+    story.entries.insert(12, vote("egress", "user:tom", "hm"))
+    story.entries[12][2]["decision"] = "reject"
     assert any("gate 'egress'" in one for one in findings(story.write(tmp_path / "export")))
     story = whole()
     story.facts("synthesis:request:synthesising")["local"] = False
@@ -179,7 +180,7 @@ runpy.run_module("audit.verify", run_name="__main__", alter_sys=True)
 PURE = """__init__ verify verify_log verify_prices verify_prompts verify_ledger verify_decisions verify_keys
           verify_tiles verify_witnesses verify_downloads verify_erasures verify_gates verify_free_texts
           verify_structures archive findings facts errors leaves notes cosignatures rotations timestamps tiles merkle
-          canonical commitments rendering segments"""
+          canonical commitments rendering segments telling"""
 
 
 def test_the_command_runs_on_its_pure_files_alone_and_exits_0_1_2(clean, tmp_path):
@@ -211,9 +212,36 @@ def test_what_cannot_be_checked_is_unusable(clean, tmp_path, capsys):
     assert "there is no file of this name" in told
 
 
+def test_a_checkpoint_that_the_given_key_did_not_sign_breaks_the_verdict(clean, tmp_path, capsys):
+    other = notes.PrivateKey.make(KEY.name)
+    kept, forged = tmp_path / "kept.note", tmp_path / "forged.note"
+    shutil.copy(clean / "checkpoints" / f"{15:012d}.note", kept)
+    forged.write_bytes(notes.Checkpoint(KEY.name, 15, bytes(32)).signed(other))
+    assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(kept), str(forged)]) == 1
+    told = capsys.readouterr().out
+    assert "BROKEN" in told
+    assert "checkpoint from outside, forged.note: not signed by the given key" in told
+    assert verify.verify(clean, key=PUB, checkpoints=[kept, forged]).counts["checkpoints from outside"] == 1
+
+
+def test_a_signed_note_that_is_no_checkpoint_is_unusable(clean, capsys):
+    assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(clean / "manifest.note")]) == 2
+    assert "checkpoint manifest.note cannot be used: a checkpoint is three lines" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("json_wanted", [[], ["--json"]])
+def test_a_reader_who_leaves_early_is_no_error(clean, json_wanted):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "audit.verify", str(clean), "--key", PUB, *json_wanted]
+    with os.fdopen(writing, "wb") as gone:
+        ended = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, cwd=ROOM.parent, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_one_cause_with_many_effects_is_told_a_few_times_and_counted(tmp_path, capsys):
     story = whole()
-    story.checkpoints = list(range(14, 20))
+    story.checkpoints = list(range(15, 21))
     clean = story.write(tmp_path / "export")
     data = (clean / "entries.jsonl").read_bytes()
     (clean / "entries.jsonl").write_bytes(data.partition(b"\n")[2])  # the first is gone, so each has another number
@@ -229,7 +257,7 @@ def test_one_cause_with_many_effects_is_told_a_few_times_and_counted(tmp_path, c
 
 def test_a_checkpoint_from_outside_is_counted_and_compared(clean, tmp_path):
     kept = tmp_path / "kept.note"
-    shutil.copy(clean / "checkpoints" / f"{14:012d}.note", kept)
+    shutil.copy(clean / "checkpoints" / f"{15:012d}.note", kept)
     report = verify.verify(clean, key=PUB, checkpoints=[kept])
     assert (report.verdict, report.counts["checkpoints from outside"]) == ("holds", 1)
 

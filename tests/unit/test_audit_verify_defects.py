@@ -6,7 +6,7 @@ import pytest
 
 from audit import canonical, rendering
 from audit.segments import Declared, DPValue, FreeText, Message, Template, approved_with, found_in
-from tests.audit_story import PROMPT, SENTENCE, commit, erase, findings, money, vote, whole
+from tests.audit_story import PROMPT, SENTENCE, commit, erase, findings, money, propose, vote, whole
 
 INTENT = "audit:prompt:intent"
 SENDING = "audit:prompt:sending"
@@ -16,6 +16,8 @@ CAP = "privacy:ledger:cap_set"
 RESERVE = "privacy:ledger:reserve"
 FORFEIT = "privacy:ledger:forfeit"
 MEASURED = "privacy:release:measured"
+REGISTERED = "privacy:dataset:registered"
+CREATED = "synthesis:request:created"
 VOTE = "synthesis:vote:cast"
 GRANT = "synthesis:grant:issued"
 SERVED = "synthesis:download:served"
@@ -27,6 +29,8 @@ BUILT = "synthesis:package:built"
 ACCEPTED = "synthesis:licence:accepted"
 PROPOSED = "audit:body:erasure_proposed"
 ERASED = "audit:body:erased"
+WITHDRAWN = "audit:body:erasure_withdrawn"
+TAKEN_BACK = {"proposal": "x1", "bodies": ["i1-answer"], "proposed_by": "user:sam"}
 
 
 def dropped(action, nth=0):
@@ -100,8 +104,13 @@ def calibrated(
 
 
 def owner_votes(story):
-    story.entries.insert(1, ("synthesis:request:created", "user:rita", {"request": "q1", "dataset": "d1"}))
     story.entries.append(vote("output", "user:olga", "hp"))
+
+
+def owner_renamed(story):
+    """The owner votes, and a second registration says that the data are somebody else's."""
+    story.entries.insert(1, (REGISTERED, "user:sam", story.facts(REGISTERED)))
+    owner_votes(story)
 
 
 def second_text(story):
@@ -137,6 +146,18 @@ def erasure_first(story):
         moved(action, 1)(story)
 
 
+def withdrawn_before(story):
+    story.entries.insert(story.find(ERASED), (WITHDRAWN, "user:sam", TAKEN_BACK))
+
+
+def withdrawn_otherwise(**facts):
+    def plant(story):
+        propose(story, "i1-answer")
+        story.entries.append((WITHDRAWN, "user:sam", TAKEN_BACK | facts))
+
+    return plant
+
+
 SLOT = [{"column": "a", "bins": []}]
 TIED = {"size_column": "s", "present": [1, 3], "slots": [SLOT] * 3, "blocks": [0, 0, 1], "votes": 1}
 VOTES = {"cliques": [TIED], "parts": 720720}
@@ -166,12 +187,12 @@ DEFECTS = {
     "never closed": (dropped(OUTCOME), "neither an outcome nor an in_doubt"),
     "closed twice": (lambda s: s.entries.append(s.entries[s.find(OUTCOME)]), "is closed 2 times"),
     "never recorded": (dropped(INTENT), "without one intent recorded before"),
-    "recorded after": (moved(INTENT, 15), "without one intent recorded before"),
+    "recorded after": (moved(INTENT, 16), "without one intent recorded before"),
     "outcome unsent": (dropped(SENDING), "does not belong to the one who sent it"),
     "stolen token": (told(OUTCOME, token="u"), "does not belong to the one"),
-    "sent twice": (lambda s: s.entries.insert(15, s.entries[14]), "was sent 2 times"),
-    "sent after it was closed": (moved(SENDING, 15), "goes on after it was closed"),
-    "no checkpoint": (lambda s: s.checkpoints.remove(14), "no checkpoint signed over its intent"),
+    "sent twice": (lambda s: s.entries.insert(16, s.entries[15]), "was sent 2 times"),
+    "sent after it was closed": (moved(SENDING, 16), "goes on after it was closed"),
+    "no checkpoint": (lambda s: s.checkpoints.remove(15), "no checkpoint signed over its intent"),
     "same attempt": (doubled_intent, "the same attempt has two intents"),
     "other bytes": (other_prompt, "rendered again from its segments it has other bytes"),
     "bare text": (bare_text, "unknown segment type"),
@@ -188,35 +209,35 @@ DEFECTS = {
     "label too many": (with_labels('["kilo", "lima", "another", "x"]'), "labels that key discovery did not let out"),
     "labels no list": (with_labels("kilo"), "labels that are no list"),
     "labels of no release": (with_labels('["kilo", "lima", "another"]', "r2"), "was not measured before"),
-    "prompt before release": (moved(MEASURED, 18), "was not measured before"),
+    "prompt before release": (moved(MEASURED, 19), "was not measured before"),
     "another sentence": (with_value(FreeText('"mind the poor"', approved_with("hq"))), "is not the one submitted"),
     "sentence around JSON": (with_value(FreeText(SENTENCE[:-1], approved_with("hq"))), "is not the one submitted"),
     "sentence of another approval": (with_value(FreeText(SENTENCE, approved_with("hz"))), "names no approval"),
     "sentence never submitted": (told(SUBMITTED, what_if_sha256=None), "is not the one submitted"),
-    "sentence before its gate": (moved(APPROVED, 18), "a free text that no gate had approved"),
+    "sentence before its gate": (moved(APPROVED, 19), "a free text that no gate had approved"),
     "sentence of another request": (told(STARTED, request="q9"), "a prompt of no submitted request"),
     "overspent": (told(CAP, rho="0.49999999999999999999"), "exceeds the population's cap"),
     "overspent delta": (told(COMMIT, delta="1e-30"), "exceeds the population's cap"),
     "over its reservation": (told(RESERVE, rho="0.4"), "takes more than reservation r still holds"),
     "drawn on nothing": (told(COMMIT, reservation="q"), "takes more than reservation q still holds"),
-    "drawn after it was closed": (added(FORFEIT, REST, at=8), "takes more than reservation r still holds"),
+    "drawn after it was closed": (added(FORFEIT, REST, at=9), "takes more than reservation r still holds"),
     "reserved above the cap": (added(RESERVE, money("r2", "0.01")), "exceeds the population's cap"),
     "forfeit over": (added(FORFEIT, money("f", "0.1")), "exceeds the population's cap"),
     "no cap": (dropped(CAP), "before any cap was set"),
     "negative rho": (told(COMMIT, rho="-0.2"), "not below zero"),
     "float rho": (told(COMMIT, rho=0), "must be decimal strings"),
     "NaN rho": (told(COMMIT, rho="NaN"), "not below zero"),
-    "charged late": (moved(COMMIT, 9, 1), "measurement e2 was not charged before"),
+    "charged late": (moved(COMMIT, 10, 1), "measurement e2 was not charged before"),
     "never charged": (dropped(COMMIT, 1), "measurement e2 was not charged before"),
     "charged once, used twice": (released_again, "pays for two releases"),
     "booked twice": (added(COMMIT, commit("e1", "0")), "booked twice"),
-    "own request": (lambda s: s.entries.insert(3, vote("measure", "user:rita", "hq")), "a vote on one's own request"),
-    "same voter": (lambda s: s.entries.insert(4, vote("measure", "user:sam", "hq")), "a second vote by the same"),
+    "own request": (lambda s: s.entries.insert(4, vote("measure", "user:rita", "hq")), "a vote on one's own request"),
+    "same voter": (lambda s: s.entries.insert(5, vote("measure", "user:sam", "hq")), "a second vote by the same"),
     "lent name": (told(VOTE, voter="user:uma"), "another person's name"),
     "one vote": (dropped(VOTE), "passed with 1 approvals"),
     "rejected": (told(VOTE, decision="reject"), "passed with 1 approvals"),
     "other content": (told(VOTE, nth=1, content_hash="other"), "passed with 1 approvals"),
-    "reserved before votes": (moved(RESERVE, 3), "passed with 0 approvals"),
+    "reserved before votes": (moved(RESERVE, 4), "passed with 0 approvals"),
     "egress unapproved": (dropped(VOTE, 2), "gate 'egress' of request q1 was passed with 0"),
     "grant unapproved": (dropped(VOTE, 3), "gate 'output' of request q1 was passed with 1"),
     "ungranted": (dropped(GRANT), "a download nobody granted"),
@@ -224,16 +245,21 @@ DEFECTS = {
     "nobody asked": (dropped("synthesis:request:submitted"), "which nobody submitted"),
     "charge of nobody's request": (told(COMMIT, request="q9"), "a commit for request q9, which nobody submitted"),
     "charge to no reservation": (lambda s: s.facts(COMMIT).pop("reservation"), "a charge to no reservation"),
-    "charge before its gate": (moved(APPROVED, 8), "before gate 'measure' approved it"),
+    "charge before its gate": (moved(APPROVED, 9), "before gate 'measure' approved it"),
     "gate unnamed": (lambda s: s.facts(APPROVED).pop("gate"), "without the hash of what gate 'measure' approved"),
     "egress of nothing": (told(SYNTHESISING, content_hash=""), "without the hash of what gate 'egress' approved"),
     "released unseen": (added("synthesis:request:released", {"request": "q1"}), "what gate 'output' approved"),
-    "run before egress": (moved(STARTED, 10), "a run starts before gate 'egress' approved"),
+    "run before egress": (moved(STARTED, 11), "a run starts before gate 'egress' approved"),
     "run of another request": (told(STARTED, request="q9"), "a run starts before gate 'egress' approved"),
     "prompt of no run": (dropped(STARTED), "a prompt of a run that did not say it started"),
+    "dataset never registered": (dropped(REGISTERED), "whose dataset d1 nobody registered"),
+    "request never created": (dropped(CREATED), "and no entry says of what dataset"),
+    "created for no dataset": (lambda s: s.facts(CREATED).pop("dataset"), "and no entry says of what dataset"),
+    "registered after the votes": (moved(REGISTERED, 24), "whose dataset d1 nobody registered"),
+    "owner renamed": (owner_renamed, "a vote of the owner on a request for their own dataset"),
     "owner votes": (owner_votes, "a vote of the owner on a request for their own dataset"),
     "terms not accepted": (dropped(ACCEPTED), "under terms that its reader had not accepted"),
-    "terms accepted late": (moved(ACCEPTED, 24), "under terms that its reader had not accepted"),
+    "terms accepted late": (moved(ACCEPTED, 25), "under terms that its reader had not accepted"),
     "other terms": (told(SERVED, licence="2"), "under terms that its reader had not accepted"),
     "terms of another": (told(ACCEPTED, user="user:eve"), "terms accepted in another person's name"),
     "two texts of the terms": (second_text, "version 1 of the terms has two texts"),
@@ -248,6 +274,11 @@ DEFECTS = {
     "erasure unproposed": (erased_but(dropped(PROPOSED)), "an erasure nobody proposed before"),
     "another erasure proposed": (erased_but(told(PROPOSED, bodies=["i2-answer"])), "nobody proposed before"),
     "proposed by another": (erased_but(by_another), "proposed in another person's name"),
+    "erased after it was withdrawn": (erased_but(withdrawn_before), "whose proposal had been withdrawn"),
+    "withdrawn after it was erased": (erased_but(added(WITHDRAWN, TAKEN_BACK)), "an erasure that was carried out"),
+    "withdrawn, never proposed": (added(WITHDRAWN, TAKEN_BACK), "withdraws an erasure nobody proposed before"),
+    "withdrawn in part": (withdrawn_otherwise(bodies=[]), "withdraws other bodies, or another person's proposal"),
+    "withdrawn for another": (withdrawn_otherwise(proposed_by="user:x"), "or another person's proposal"),
     "erased tables": (lambda s: erase(s, "tables"), "neither a prompt nor an answer"),
     "erased before it was": (erased_but(erasure_first), "of which no entry spoke before"),
     "body missing": (lambda s: s.bodies.pop("i1-answer"), "missing"),
@@ -257,6 +288,14 @@ DEFECTS = {
     "fact missing": (lambda s: s.facts(COMMIT).pop("scale"), "misses scale"),
     "fact malformed": (told(INTENT, prompt="x"), "malformed"),
 }  # fmt: skip
+
+
+def test_a_proposal_that_was_withdrawn_may_be_made_again_and_carried_out(tmp_path):
+    story = whole()
+    propose(story, "i1-answer", proposal="x0")
+    story.entries.append((WITHDRAWN, "user:tom", {**TAKEN_BACK, "proposal": "x0"}))
+    erase(story, "i1-answer")
+    assert findings(story.write(tmp_path / "export")) == []
 
 
 def test_found_labels_that_were_let_out_may_be_in_a_prompt(tmp_path):

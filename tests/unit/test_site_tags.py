@@ -11,6 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsynthor_site import charts
+from llmsynthor_site.templatetags import site_tags
+from synthesis import door
+from synthesis.llm import replies
+from synthesis.llm.base import Completion, Usage
 
 
 def render(source: str, **context: object) -> str:
@@ -157,3 +161,20 @@ def test_facts_stand_as_they_do_in_the_entry(value: object, shown: str) -> None:
 )
 def test_what_others_wrote_stays_text_in_markdown(text: str, shown: str) -> None:
     assert render("{% autoescape off %}{{ text|verbatim }}{% endautoescape %}", text=text) == shown
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("prompt_tokens", "Tokens of prompts"), ("completion_tokens", "Tokens of answers"), ("other", "Other"),
+        ("prompt_tokens: the log holds 5", "Tokens of prompts: the log holds 5"),
+        ("max_completion_tokens is refused", "Max_completion_tokens is refused"),
+    ],
+)  # fmt: skip
+def test_figures_of_a_call_are_called_by_plain_words(told: str, shown: str) -> None:
+    assert render("{{ told|in_words|capfirst }}", told=told) == shown
+
+
+def test_every_figure_the_door_keeps_has_its_words() -> None:
+    kept = door.usage(Completion(b"", usage=Usage(3, 4), seconds=1.5, rates=dict.fromkeys(replies.RATES, 1)))
+    assert kept.keys() == site_tags.FIGURES.keys()
