@@ -23,8 +23,10 @@ from tests.model_site import probed, whole
 from tests.sizes import Note
 
 pytestmark = [
-    pytest.mark.django_db(databases=["default", "log"], transaction=True), pytest.mark.long_sizes, pytest.mark.long_only,
-]  # fmt: skip
+    pytest.mark.django_db(databases=["default", "log"], transaction=True),
+    pytest.mark.long_sizes,
+    pytest.mark.long_only,
+]
 COLUMNS, ROWS = 100, 250
 
 
