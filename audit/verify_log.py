@@ -13,13 +13,14 @@ from audit.merkle import Frontier, leaf_hash
 from audit.notes import Checkpoint
 
 RECONCILED = ("audit:log:reconciled", "audit:site:reconciled")
+OUTSIDE = "checkpoint from outside"
 
 
 def check(archive: Archive, outside: Iterable[Checkpoint], findings: Findings) -> bytes:
     """Entries, order, roots and bodies; returns the root over all entries."""
     _order(archive.leaves, findings)
     signed = [("checkpoint of the export", one) for one in archive.checkpoints.values()]
-    kept = [("checkpoint from outside", one) for one in outside]
+    kept = [(OUTSIDE, one) for one in outside]
     signed += kept
     if archive.final is not None:
         _end(archive, archive.final, findings)
@@ -78,7 +79,24 @@ def _roots(lines: list[bytes], signed: list[tuple[str, Checkpoint]], findings: F
         place = f"{kind} at {one.size}"
         if findings.expect(one.size in roots, "roots", place, f"signs more than the {len(lines)} entries here"):
             findings.expect(roots[one.size] == one.root, "roots", place, "the entries do not have this root")
+    _changed(roots, [(kind, one) for kind, one in signed if one.size in roots], findings)
     return tree.root()
+
+
+def _changed(roots: dict[int, bytes], signed: list[tuple[str, Checkpoint]], findings: Findings) -> None:
+    """Say between which signed sizes an entry was changed: roots say no more than that.
+
+    Whoever signed the export anew signed the checkpoints inside it anew: where one from outside fails, only such count.
+    """
+    failing = [(kind, one) for kind, one in signed if roots[one.size] != one.root]
+    if any(kind == OUTSIDE for kind, _ in failing):
+        signed, failing = ([(kind, one) for kind, one in some if kind == OUTSIDE] for some in (signed, failing))
+    if not failing:
+        return
+    first = min(one.size for _, one in failing)
+    holding = max((one.size for _, one in signed if one.size < first), default=0)  # none of those below it fails
+    since = f"; up to entry {holding - 1} all is as it was signed" if holding else ""
+    findings.broken("roots", f"entry {first}", f"something before entry {first} was changed{since}")
 
 
 def _bodies(archive: Archive, findings: Findings) -> None:

@@ -20,7 +20,7 @@ from audit.errors import AuditError
 from audit.recorded import Attempt
 from audit.rendering import from_map, render
 from audit.segments import Prompt, Synthetic
-from synthesis import costs, envelope, environment, packaging, replay_structure, stepping, supposing, tabling
+from synthesis import costs, envelope, environment, packaging, replay_structure, selectors, stepping, supposing, tabling
 from synthesis.comparing import MISSING, Difference, differences
 from synthesis.gateway import NoAnswer, given_up
 from synthesis.llm.recorded import RecordedProvider
@@ -30,6 +30,7 @@ from synthesis.replay_evidence import ReleasedTables, inputs, values_of
 from synthesis.states import EMBEDDED
 
 GONE = "erased, not replayable"
+WORKED_OUT, RUN = "iterations worked out again", "iterations that were run"
 MOST_TOLD = 20
 """Differences told of one prompt; the rest are counted."""
 
@@ -56,7 +57,12 @@ class Replay:
     @property
     def made(self) -> bool:
         """Whether the loop was run again; it is not where the environment differs, unless asked for."""
-        return "iterations worked out again" in self.counts
+        return WORKED_OUT in self.counts
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was left out: every iteration that was run worked out again, and nothing of it erased."""
+        return not self.erased and self.counts[WORKED_OUT] >= self.counts[RUN]
 
 
 def replay(request: SynthesisRequest, *, anyway: bool = False, out: Path | None = None) -> Replay:
@@ -151,10 +157,8 @@ class _Again:
             if problem is None:
                 self.found.counts["DPVALUEs matched to release and charge"] += 1
                 continue
-            what, told = f"DPVALUE, {problem[1]}", str(value.value)
-            self.found.differences.append(
-                Difference(self.found.run, attempt.name, message, segment, what, problem[0], told)
-            )
+            what, told = (f"DPVALUE, {problem[1]}", problem[0], str(value.value)), (attempt.name, message, segment)
+            self.found.differences.append(Difference(self.found.run, *told, *what))
 
     def within_envelope(self, attempt: Attempt, prompt: Prompt) -> None:
         request, early = self.run.request, attempt.sequence == replay_structure.STEP
@@ -171,12 +175,12 @@ class _Again:
     def loop(self) -> None:
         request = self.run.request
         loop = stepping.loop_of(request, self.run.settings)
-        self.found.counts["iterations worked out again"] = 0
+        self.found.counts[RUN] = len({figures["number"] for figures in selectors.iterations(self.run)})
+        self.found.counts[WORKED_OUT] = 0
         try:
             for _ in stepping.steps(loop, envelope.builder(request), stepping.Askers(self.ask, self.instead)):
-                self.found.counts["iterations worked out again"] += 1
-            number = self.found.counts["iterations worked out again"] + 1
-            supposed = supposing.suppose(loop, request, self.ask, number=number)
+                self.found.counts[WORKED_OUT] += 1
+            supposed = supposing.suppose(loop, request, self.ask, number=self.found.counts[WORKED_OUT] + 1)
             self.table(loop, supposed.scenario if supposed else None)
         except _Ended as ended:
             self.found.notes.append(str(ended))
@@ -188,9 +192,8 @@ class _Again:
     def ask(self, prompt: Prompt, number: int) -> bytes:
         """What the request's own provider answered then."""
         mine = self.run.request.manifest.body["endpoint"]
-        earlier = [
-            (one.sequence, one.answered) for one in self.every() if 0 < one.sequence < number and one.endpoint == mine
-        ]
+        before = (one for one in self.every() if 0 < one.sequence < number and one.endpoint == mine)
+        earlier = [(one.sequence, one.answered) for one in before]
         if not self.by(mine, number) and (given_up(earlier) or self.by(EMBEDDED, number)):
             raise NoAnswer("the endpoint was not asked here")
         if not self.by(mine, number):
@@ -275,9 +278,8 @@ class _Again:
             self.keep(Path(folder), names)
         files = {file["name"]: file["sha256"] for file in self.package.manifest["files"]}
         second = [name for name in files if name in packaging.SUPPOSED]  # whether or not one was worked out again
-        packaged = {name: files.get(name, MISSING) for name in dict.fromkeys((*names, *second))}
-        for name, then in packaged.items():
-            now = again.get(name, MISSING)
+        for name in dict.fromkeys((*names, *second)):
+            now, then = again.get(name, MISSING), files.get(name, MISSING)
             if now == then:
                 self.found.counts["files of the table rebuilt, bit for bit"] += 1
             else:

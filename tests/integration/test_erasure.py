@@ -86,6 +86,13 @@ def test_an_erased_answer_takes_cipher_and_salt_and_every_later_prompt_with_it(
     assert names == [*(f"prompt {number}.1" for number in range(3, last + 1)), "table"]
     assert all("erased, not replayable" in one for one in report["erased"])
     assert report["counts"]["prompts worked out again from the loop"] == 2
+    assert report["verdict"] == "equal as far as it goes"
+    assert report["counts"]["iterations worked out again"] == 1 < report["counts"]["iterations that were run"]
+    with pytest.raises(SystemExit):
+        call_command("replay_prompts", str(made.pk))
+    ran = report["counts"]["iterations that were run"]
+    head = f"EQUAL as far as it goes (1 of {ran} iterations worked out again, {len(report['erased'])} erased and not"
+    assert capsys.readouterr().out.startswith(head)
     outside = verified(tmp_path / "export")
     assert outside.findings == []
     assert outside.counts["bodies erased, not replayable"] == 1
@@ -139,6 +146,8 @@ def test_an_erased_prompt_goes_with_its_segments_and_alone(
     code, report = replayed(made, capsys)
     assert code == 0
     assert report["erased"] == ["prompt 2.1: erased, not replayable"]
+    assert report["verdict"] == "equal as far as it goes"
+    assert report["counts"]["iterations worked out again"] == report["counts"]["iterations that were run"]
     assert report["counts"]["files of the table rebuilt, bit for bit"] == 2, "its answer is still there"
     outside = verified(tmp_path / "export")
     assert outside.findings == []

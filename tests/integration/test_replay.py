@@ -69,7 +69,11 @@ def test_an_honest_run_replays_to_the_last_bit(made: SynthesisRequest, capsys: p
     assert counts["prompts within what gate B approved"] == len(sent)
     with pytest.raises(SystemExit):
         call_command("replay_prompts", str(made.pk))
-    assert "EQUAL: run" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "EQUAL: run" in text
+    assert "Not checked here: the log itself." in text
+    assert told["log_checked"] is False
+    assert counts["iterations worked out again"] == counts["iterations that were run"] > 1
     for attempt in sent:
         guidance = json.loads(json.loads(attempt.prompt)["messages"][-1]["content"])
         assert all(type(one[side]) is int for one in guidance["discrepancies"] for side in ("target", "now"))

@@ -89,8 +89,24 @@ def test_a_history_rewritten_after_a_checkpoint_fails(tmp_path):
     rewritten = story.write(tmp_path / "second")
     assert findings(rewritten) == []
     assert findings(rewritten, checkpoints=[kept]) == [
-        "roots: checkpoint from outside at 18: the entries do not have this root"
+        "roots: checkpoint from outside at 18: the entries do not have this root",
+        "roots: entry 18: something before entry 18 was changed",
     ]
+
+
+@pytest.mark.parametrize(("at", "told"), [
+    (2, "something before entry 15 was changed"),
+    (16, "something before entry 18 was changed; up to entry 14 all is as it was signed"),
+    (20, "something before entry 27 was changed; up to entry 17 all is as it was signed"),
+])  # fmt: skip
+def test_a_changed_entry_is_placed_between_the_signed_sizes(clean, at, told):
+    """Changed by somebody without the key, who leaves a well-formed entry behind."""
+    path = clean / "entries.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    lines[at] = lines[at].replace(b'"log:test"', b'"log:tess"')
+    path.write_bytes(b"\n".join(lines))
+    named = [one.partition(": ")[2].partition(": ")[2] for one in findings(clean) if "something before" in one]
+    assert named == [told]
 
 
 def test_a_log_cut_short_fails_against_a_checkpoint_kept_outside(tmp_path):

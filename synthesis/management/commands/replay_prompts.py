@@ -1,5 +1,6 @@
 """Work out every prompt and the table of a request again, and compare them with what was recorded.
 
+The log itself is not checked here: audit.verify, on an export, does that.
 Exit code 0: everything that can be replayed is equal; 1: something differs; 2: the replay could not be made, or the
 environment is another one than the run's (``--anyway`` replays in spite of that).
 """
@@ -20,6 +21,11 @@ from synthesis import replaying
 from synthesis.models import SynthesisRequest
 
 EQUAL, DIFFERS, CANNOT = 0, 1, 2
+PARTLY = "equal as far as it goes"
+NOT_CHECKED = (
+    "Not checked here: the log itself. Whether it is whole, in order and signed, and whether its charges, votes and "
+    "downloads keep the rules, says audit.verify on an export of it."
+)
 
 
 class Command(BaseCommand):
@@ -41,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(told if options["json"] else f"CANNOT: {problem}")
             sys.exit(CANNOT)
         code = DIFFERS if found.differences else EQUAL if found.made else CANNOT
-        verdict = ("equal", "differs", "cannot")[code]
+        verdict = ("equal" if found.whole else PARTLY, "differs", "cannot")[code]
         self.stdout.write(as_json(found, verdict) if options["json"] else as_text(found, verdict))
         sys.exit(code)
 
@@ -55,11 +61,11 @@ def wanted(request: str) -> SynthesisRequest:
 
 def as_json(found: replaying.Replay, verdict: str) -> str:
     told = asdict(found) | {"verdict": verdict, "counts": dict(found.counts), "loop_run_again": found.made}
-    return json.dumps(told)
+    return json.dumps(told | {"log_checked": False})
 
 
 def as_text(found: replaying.Replay, verdict: str) -> str:
-    lines = [f"{verdict.upper()}: run {found.run}", ""]
+    lines = [f"{headline(found, verdict)}: run {found.run}", ""]
     lines += [f"  {number:>8}  {name}" for name, number in sorted(found.counts.items())]
     for title, told in (
         ("The environment is not the run's", found.environment),
@@ -70,4 +76,13 @@ def as_text(found: replaying.Replay, verdict: str) -> str:
         lines += ["", f"{title}:", *(f"  {one}" for one in told)] if told else []
     if not found.made:
         lines += ["", "The loop was not run again, so no SYNTHETIC value and no table was worked out (--anyway does)."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", NOT_CHECKED])
+
+
+def headline(found: replaying.Replay, verdict: str) -> str:
+    """The verdict in capitals; one that leaves something out says how much of the run it is about."""
+    if verdict != PARTLY:
+        return verdict.upper()
+    again, ran = (found.counts[name] for name in (replaying.WORKED_OUT, replaying.RUN))
+    erased = f", {len(found.erased)} erased and not replayable" if found.erased else ""
+    return f"EQUAL as far as it goes ({again} of {ran} iterations worked out again{erased})"
