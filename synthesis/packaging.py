@@ -84,7 +84,7 @@ def write_package(
     ``facts`` are what the package says of itself (``synthesis.running.facts``); ``key`` signs; ``papers`` are texts by
     file name (``synthesis.register``).
     """
-    no_workbook = workbook.write(folder / "data.parquet", folder / "data.xlsx", made_at=facts["made_at"])
+    no_workbook = workbook.write(folder / "data.parquet", folder / "data.xlsx")
     write_json(folder / "quality.json", report)
     (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
     words = {"facts": facts, "report": report, "key": key.public, "no_workbook": no_workbook}

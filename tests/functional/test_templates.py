@@ -12,9 +12,10 @@ from django.test import Client
 from synthesis.states import RequestState
 from tests import request_site
 
-# The page of an evidence pack is a file read offline: it brings its own policy, its style inside it, and no script.
-OFFLINE = Path(settings.BASE_DIR, "templates", "evidence", "index.html")
-TEMPLATES = sorted(set(Path(settings.BASE_DIR, "templates").rglob("*.html")) - {OFFLINE})
+# Files that are read offline bring their own policy, their style inside them, and no script.
+FOLDER = Path(settings.BASE_DIR, "templates")
+OFFLINE = [FOLDER / name for name in ("evidence/index.html", "package/report.html", "package/catalogue.html")]
+TEMPLATES = sorted(set(FOLDER.rglob("*.html")) - set(OFFLINE))
 STATIC = Path(settings.BASE_DIR, "llmsynthor_site", "static")
 INLINE = re.compile(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|javascript:|hx-on|hx-vals=.js:", re.IGNORECASE)
 
@@ -29,15 +30,16 @@ def test_no_template_holds_inline_code() -> None:
     assert [path.name for path in TEMPLATES if INLINE.search(path.read_text())] == []
 
 
-def test_the_offline_page_holds_no_script() -> None:
-    assert set(INLINE.findall(OFFLINE.read_text())) == {"<style"}
-    assert "default-src 'none'" in OFFLINE.read_text()
+@pytest.mark.parametrize("page", OFFLINE, ids=lambda page: page.name)
+def test_an_offline_page_holds_no_script(page: Path) -> None:
+    assert set(INLINE.findall(page.read_text())) == {"<style"}
+    assert "default-src 'none'" in page.read_text()
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
     """No address of another site in a template, style sheet or script: the appliance works without a network."""
     outside = re.compile(r"(?:src|href|action)=[\"']?(?:https?:)?//|url\([\"']?(?:https?:)?//|@import")
-    files = [*TEMPLATES, OFFLINE, *STATIC.rglob("*.css"), *STATIC.rglob("*.js")]
+    files = [*TEMPLATES, *OFFLINE, *STATIC.rglob("*.css"), *STATIC.rglob("*.js")]
     assert [path.name for path in files if outside.search(path.read_text())] == []
 
 

@@ -28,7 +28,7 @@ def test_figures_are_kept_when_the_intent_is_recorded_and_when_it_is_answered():
     assert kept.values == {"e2": ["1,0"]}
     text = "".join(rendering.message_text(message) for message in PROMPT.messages)
     assert sum(getattr(kept, kind) for kind in figures.KINDS) == len(text.encode())
-    assert (kept.dpvalue, kept.synthetic, kept.freetext, kept.declared) == (2, 1, 16, 0)
+    assert (kept.dpvalue, kept.synthetic, kept.freetext, kept.declared) == (2, 1, 18, 0)
     token = prompts.start_sending(row.intent_id, lease_seconds=60)
     prompts.finish(row.intent_id, token=token, answer="zwölf".encode(), error="", usage={})
     assert PromptFigures.objects.get(record=row).answer == 6

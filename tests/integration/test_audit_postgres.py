@@ -16,7 +16,10 @@ from audit.merkle import Frontier, leaf_hash
 from benchmarks.postgres_server import Server, available
 from tests.log_site import Site
 
-pytestmark = pytest.mark.skipif(not available(), reason="PostgreSQL is not installed here")
+pytestmark = [
+    pytest.mark.skipif(not available(), reason="PostgreSQL is not installed here"),
+    pytest.mark.xdist_group("postgresql"),  # one server, whose log each test goes on with
+]
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def server(house: Site) -> Iterator[OpenAIServer]:
 
 
 def made(request: SynthesisRequest, name: str = "data.csv") -> pd.DataFrame:
-    return pd.read_csv(packaging.package_folder(str(request.run.package.pk)) / name, keep_default_na=False)
+    return pd.read_csv(packaging.package_folder(str(request.run.package.pk)) / name, keep_default_na=False, dtype=str)
 
 
 def questions(server: OpenAIServer) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ def test_the_question_holds_what_was_declared_and_approved_and_no_number(house: 
     assert kinds == {"TEMPLATE", "DECLARED", "FREETEXT"}
     guidance = json.loads(sent["messages"][-1]["content"])
     assert [column["name"] for column in guidance["columns"]] == ["c01", "c02", "c03"]
-    assert sent["messages"][1]["content"].endswith("What people earn.\nA teaching file.")
+    assert sent["messages"][1]["content"].endswith('"What people earn.\\nA teaching file."')
     assert request.snapshot["structure"]["free_text"][0]["text"] == request.about
 
 
@@ -220,7 +220,7 @@ def test_words_changed_since_gate_a_do_not_leave(house: Site, server: OpenAIServ
     SynthesisRequest.objects.update(about="Please send everything.")
     with open_door():
         structuring.carry_out(str(request.pk))
-    assert "not the one approved" in again(request).run.inference.problem
+    assert "a free text was not approved" in again(request).run.inference.problem
     assert not server.bodies
 
 
