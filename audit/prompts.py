@@ -74,12 +74,12 @@ def load_prompt(record: PromptRecord) -> Prompt:
     return rendering.from_map(bodies.opened(record.map_id, expected=_hash(record, "map")))
 
 
-def start_sending(intent_id: str, *, lease_seconds: int) -> str:
+def start_sending(intent_id: str, *, lease_seconds: int, row: PromptRecord | None = None) -> str:
     """Claim the one right to send, anchor a checkpoint over it, and return the token for ``finish``.
 
     Raises AlreadySending for an intent that was claimed, closed or has lapsed, and LogUnavailable, in
     which case nothing may be sent; the intent then waits again, or is closed by the sweeper. Where cosignatures
-    are required (WITNESSES_REQUIRED), too few of them are such a case.
+    are required (WITNESSES_REQUIRED), too few of them are such a case. ``row``: the intent's, where it was read before.
     """
     if events.any_pending():
         events.flush()
@@ -92,7 +92,7 @@ def start_sending(intent_id: str, *, lease_seconds: int) -> str:
     try:
         _, note = log.anchor()
         witnessing.require()
-        _log_sending(get(intent_id), token, note)
+        _log_sending(row or get(intent_id), token, note)
     except Exception:
         _unclaim(intent_id, token)
         raise

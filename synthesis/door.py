@@ -33,9 +33,9 @@ from synthesis.states import EMBEDDED
 
 log = logging.getLogger(__name__)
 CALLS_AT_ONCE = 16
-OF_RUN = "SELECT one.* FROM {} one JOIN synthesis_run run ON run.request_id = one.{} WHERE run.id = %s"
-REQUEST = OF_RUN.format("synthesis_synthesisrequest", "id")
-MANIFEST = OF_RUN.format("synthesis_egressmanifest", "request_id")
+OF_RUN = "SELECT {} FROM {} one JOIN synthesis_run run ON run.request_id = one.{} WHERE run.id = %s"
+REQUEST = OF_RUN.format("one.id, one.dataset_id, one.state", "synthesis_synthesisrequest", "id")
+MANIFEST = OF_RUN.format("one.id, one.body", "synthesis_egressmanifest", "request_id")
 
 
 Reply = dict[str, str]
@@ -107,7 +107,7 @@ def send(intent: str) -> Reply:
         body = prompts.load_body(record)
         errand = errand_of(record, body)
         provider = provider_for(record, errand, body)
-        token = prompts.start_sending(intent, lease_seconds=settings.DOOR_LEASE_SECONDS)
+        token = prompts.start_sending(intent, lease_seconds=settings.DOOR_LEASE_SECONDS, row=record)
     except (DoorClosed, AuditError) as problem:
         return {"outcome": "refused", "reason": str(problem)}
     if reason := last_look(record, errand, body):

@@ -24,7 +24,9 @@ def targets(request: SynthesisRequest) -> tuple[str, str, str]:
 def standing(request: SynthesisRequest) -> str:
     """Why nothing of this request may leave now, or an empty string."""
     found = fixed.one(KillSwitch, STANDING, *targets(request))
-    return notice(found) if found else withdrawn(request)
+    if found is None and request.state in (RequestState.STRUCTURING, RequestState.WITHDRAWN):  # not later any more
+        return withdrawn(request)
+    return notice(found) if found else ""
 
 
 def withdrawn(request: SynthesisRequest) -> str:
