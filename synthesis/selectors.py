@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from privacy import overviews
 from synthesis import policies
-from synthesis.models import DownloadGrant, Run, SynthesisRequest, Vote
+from synthesis.models import Condition, DownloadGrant, Run, SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
 from synthesis.workflow import REVIEW, WAITING_FOR
@@ -57,13 +57,20 @@ def request(request_id: Any) -> SynthesisRequest:
 
 def waiting_for(user: Any) -> QuerySet[SynthesisRequest]:
     """Requests whose next step this person can take now (the rule of is_my_move, as a query)."""
-    wanted = Q(requester=user, state__in=states_of("requester"))
+    wanted = Q(requester=user, state__in=states_of("requester")) | answers_awaited(user)
     if user.has_perm(REVIEW):
         at_gates = Q(state__in=[])
         for gate, states in policies.STATES_OF_GATE.items():
             at_gates |= Q(state__in=states) & ~Q(Exists(votes_of(user, gate)))
         wanted |= ~Q(requester=user) & (Q(state=S.PAUSED) | at_gates & ~Q(dataset__owner=user))
-    return visible_to(user).filter(wanted, state__in=[*states_of("requester"), *states_of("steward")])
+    return visible_to(user).filter(wanted, state__in=[*states_of("requester"), *states_of("steward"), S.RECALLED])
+
+
+def answers_awaited(user: Any) -> Q:
+    """Requests that wait for this person besides: to accept a condition, or to say that a recall is known."""
+    stated = Condition.objects.filter(request=OuterRef("pk"), round=OuterRef("round"), accepted_at=None)
+    taken = DownloadGrant.objects.filter(package__run__request=OuterRef("pk"), user=user, acknowledged_at=None)
+    return Q(requester=user, state=S.IN_REVIEW) & Q(Exists(stated)) | Q(state=S.RECALLED) & Q(Exists(taken))
 
 
 def votes_of(user: Any, gate: Gate) -> QuerySet[Vote]:
@@ -77,6 +84,10 @@ def states_of(whose: str) -> list[str]:
 
 def is_my_move(request: SynthesisRequest, user: Any) -> bool:
     whose = WAITING_FOR.get(request.state)
+    if request.state == S.RECALLED:
+        return policies.may_acknowledge(request, user)
+    if request.state == S.IN_REVIEW and policies.may_accept(request, user):
+        return True
     if whose == "requester":
         return policies.is_requester(request, user)
     gate = policies.open_gate(request)
@@ -91,7 +102,8 @@ def waiting_for_others(user: Any) -> QuerySet[SynthesisRequest]:
     if user.has_perm(REVIEW):
         for gate, states in policies.STATES_OF_GATE.items():
             theirs |= Q(state__in=states) & Q(Exists(votes_of(user, gate)))
-    return visible_to(user).filter(theirs, state__in=[*states_of("steward"), *states_of("system")])
+    found = visible_to(user).filter(theirs, state__in=[*states_of("steward"), *states_of("system")])
+    return found.exclude(answers_awaited(user))
 
 
 def stages(request: SynthesisRequest) -> list[dict[str, Any]]:

@@ -72,6 +72,21 @@ def test_a_conditional_approval_is_no_vote_until_the_requester_accepts_it(house:
     assert not offered(fresh(request), house.rosa).get("accept")
 
 
+def waits_for(user: User) -> tuple[bool, bool]:
+    """Whether anything is on the lists "waiting for you" and "waiting for others"."""
+    return selectors.waiting_for(user).exists(), selectors.waiting_for_others(user).exists()
+
+
+def test_a_condition_waits_for_the_requester_until_it_is_accepted(house: request_site.Site) -> None:
+    request = conditioned(house)
+    assert selectors.is_my_move(request, house.rosa)
+    assert waits_for(house.rosa) == (True, False)
+    assert waits_for(house.stefan)[0]
+    reviewing.accept_conditions(by=house.rosa, request=request)
+    assert not selectors.is_my_move(fresh(request), house.rosa)
+    assert waits_for(house.rosa) == (False, True)
+
+
 def test_a_condition_is_told_to_the_requester_and_hidden_from_other_stewards(house: request_site.Site) -> None:
     request = conditioned(house, "Publish no table of towns.")
     assert "Publish no table of towns." in page(house.rosa, request.get_absolute_url())
@@ -243,6 +258,8 @@ def test_a_recall_ends_downloads_and_asks_until_it_is_acknowledged(house: reques
         reviewing.recall(by=house.stella, request=request, reason=" ")
     reviewing.recall(by=house.stella, request=fresh(request), reason="A rule was wrong.")
     request = fresh(request)
+    assert selectors.is_my_move(request, house.rosa)
+    assert waits_for(house.rosa) == (True, False)
     with pytest.raises(PermissionDenied):
         delivery.accept_licence(by=house.rosa, grant=DownloadGrant.objects.get(), version="1")
     assert "A rule was wrong." in page(house.rosa, request.get_absolute_url())
@@ -252,6 +269,7 @@ def test_a_recall_ends_downloads_and_asks_until_it_is_acknowledged(house: reques
     assert reminders.remind() == 1
     assert any("was recalled: acknowledge" in one.text for one in notices.of(house.rosa))
     reviewing.acknowledge(by=house.rosa, request=fresh(request))
+    assert waits_for(house.rosa) == (False, False)
     assert not offered(fresh(request), house.rosa)["acknowledge"]
     assert "Acknowledged" in page(house.amir, request.get_absolute_url())
     assert LogEntry.objects.filter(action="synthesis:request:recall_acknowledged", by="user:rosa").count() == 1
