@@ -64,7 +64,7 @@ format: setup-dev
 
 lock: ## resolve the requirements again (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
-		--extra demo --extra production --extra dev -o requirements-dev.lock
+		--extra demo --extra production --extra client --extra dev -o requirements-dev.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
 		--extra demo --extra production -c requirements-dev.lock -o requirements.lock
 
