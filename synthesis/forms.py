@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from privacy import selectors as privacy
+from privacy.choosing import BoundedChoiceField
 from synthesis import probe_words, what_if
 from synthesis.models import Endpoint, Probe, SynthesisRequest
 from synthesis.services import EDITABLE
@@ -59,7 +60,10 @@ class RequestForm(PriceForm):
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
         "takeover", "what_if", "structuring", "about",
     )  # fmt: skip
-    dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, empty_label="Choose a dataset")
+    dataset = BoundedChoiceField(
+        queryset=None, empty_label="Choose a dataset",
+        elsewhere="To ask for another, find it among the datasets and start from its page.",
+    )  # fmt: skip
     title = forms.CharField(max_length=200, help_text="A few words that reviewers will recognise it by.")
     purpose = forms.CharField(
         max_length=4000,
@@ -143,7 +147,10 @@ class RequestFilter(forms.Form):
     """Filters of the list of requests; they live in the address, so that a view can be sent to a colleague."""
 
     state = forms.ChoiceField(required=False, choices=[("", "Any"), *RequestState.choices])
-    dataset: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, required=False, empty_label="Any")
+    dataset = BoundedChoiceField(
+        queryset=None, required=False, empty_label="Any",
+        elsewhere="The requests for another are linked on its page.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

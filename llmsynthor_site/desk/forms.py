@@ -8,6 +8,7 @@ from django import forms
 
 from audit.forms import PeriodForm
 from audit.models import PromptRecord
+from privacy.choosing import BoundedChoiceField
 from privacy.models import Dataset, LedgerEntry, Population
 
 
@@ -18,9 +19,10 @@ def offer(form: forms.Form, name: str, choices: Any) -> None:
 class OfDataset(PeriodForm):
     """A period and a dataset."""
 
-    dataset = forms.ModelChoiceField(
-        queryset=Dataset.objects.only("title").order_by("title"), required=False, empty_label="Any"
-    )
+    dataset = BoundedChoiceField(
+        queryset=Dataset.objects.only("title").order_by("title"), required=False, empty_label="Any",
+        elsewhere="Any other leads here from its own page.",
+    )  # fmt: skip
 
 
 class LedgerFilter(OfDataset):
