@@ -26,6 +26,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:cap_set": ("population", "rho", "delta"),
     "privacy:cap_raise:proposed": ("population", "proposal", "rho", "delta", "reason"),
     "privacy:ledger:cap_raise": ("population", "rho", "delta", "proposed_by", "confirmed_by"),
+    # text_sha256: of the words an owner signed, so that one steward decides on requests submitted from then on
+    "privacy:waiver:signed": ("waiver", "dataset", "text_version", "text_sha256", "reason"),
+    "privacy:waiver:ended": ("waiver", "dataset", "reason"),
     "privacy:ledger_export:made": ("population", "reason", "format"),
     "privacy:ledger:reserve": ("population", "entry", "request", "rho", "delta"),
     # scale and sensitivity say how the noise was calibrated, so that audit.verify works rho out again; a table of

@@ -1,4 +1,4 @@
-"""Checking a package offline: ``python -m audit.verify_package FOLDER --key PUB``.
+"""Checking a package offline: ``python -m audit.verify_package FOLDER --key PUB [--log EXPORT]``.
 
 The exit code is 0 when the package is the one that was signed, 1 when it is not, 2 when it could not be checked.
 Needs Python, `cryptography` and this room's pure files.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audit import canonical, notes, statements
+from audit import canonical, notes, statements, verify_provenance
 from audit.findings import Findings, Unusable
 from audit.telling import tell
 from audit.verify import public_key
@@ -35,6 +35,7 @@ def verify(folder: Path, key: notes.PublicKey) -> Findings:
         findings.broken("signature", ATTESTATION, str(error))
         return findings
     findings.counts["signatures"] += 1
+    findings.counts["packages on which one steward decided"] = signed.get("one_steward") is not None
     _same_manifest(folder, signed, findings)
     _same_files(folder, {file["name"]: file["sha256"] for file in signed["files"]}, findings)
     return findings
@@ -86,6 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         key = public_key(options.key)
         found = verify(options.package, key)
+        if options.log is not None and not found.found:
+            manifest = options.package / MANIFEST
+            told = canonical.parse(_read(manifest), floats=True)
+            verify_provenance.check(options.log, told, _digest(manifest), key=options.key, findings=found)
     except (Unusable, OSError) as problem:
         print(f"cannot be checked: {problem}", file=sys.stderr)
         return 2
@@ -96,8 +101,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _in_words(found: Findings, key: notes.PublicKey) -> str:
     lines = [f"{one.check}: {one.place}: {one.message}" for one in found.found]
     if found.found:
-        return "\n".join(["THIS IS NOT THE PACKAGE THAT WAS SIGNED", *lines])
-    return f"The package holds: {found.counts['files']} files as {key.name} signed them, none missing, none extra."
+        return "\n".join([_verdict(found), *lines])
+    held = f"The package holds: {found.counts['files']} files as {key.name} signed them, none missing, none extra."
+    told = [held]
+    if found.counts["entries of the log"]:
+        told.append(f"The log of {found.counts['entries of the log']} entries holds, and tells of it.")
+    if found.counts["packages on which one steward decided"]:
+        told.append("One steward decided on it: the dataset's owner waived the second (guarantee.txt).")
+    return "\n".join(told)
+
+
+def _verdict(found: Findings) -> str:
+    if all(one.check.startswith("log") for one in found.found):
+        return "THE LOG DOES NOT BEAR THIS PACKAGE OUT"
+    return "THIS IS NOT THE PACKAGE THAT WAS SIGNED"
 
 
 def _as_json(found: Findings) -> str:
@@ -109,6 +126,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="llmsynthor-verify", description="Check a package offline.")
     parser.add_argument("package", type=Path, help="the folder that holds the package's files, and nothing else")
     parser.add_argument("--key", required=True, help="the site's public key, or a file that holds it")
+    parser.add_argument("--log", type=Path, help="an export of the site's audit log, to check who decided")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser.parse_args(arguments)
 

@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError
 
 from audit import events
 from llmsynthor_site.models import Notice, User
-from privacy.models import CapRaise
+from privacy.models import CapRaise, StewardWaiver
 from synthesis.models import SynthesisRequest
 from synthesis.transitions import moved
 
@@ -57,6 +57,7 @@ def listen() -> None:
     """Hear of every step of every request from now on."""
     moved.connect(on_step, dispatch_uid="notices")
     post_save.connect(on_raise, sender=CapRaise, dispatch_uid="notices of caps")
+    post_save.connect(on_waiver, sender=StewardWaiver, dispatch_uid="notices of waivers")
 
 
 def on_raise(*, instance: CapRaise, created: bool, **_: Any) -> None:
@@ -67,6 +68,14 @@ def on_raise(*, instance: CapRaise, created: bool, **_: Any) -> None:
         tell(holding("owner"), text, url=url, key=f"{key}:proposed", by=instance.proposed_by)
     elif instance.entry_id is not None:
         about(key).filter(read_at=None).update(read_at=timezone.now())
+
+
+def on_waiver(*, instance: StewardWaiver, **_: Any) -> None:
+    """Stewards know that one of them decides alone, or that two do again."""
+    began, ended = "lets one steward decide on its requests from now on", "lets two stewards decide again"
+    text = f"A dataset's owner {began if instance.stands else ended}."
+    key = f"waiver:{instance.pk}:{'signed' if instance.stands else 'ended'}"
+    tell(holding("steward"), text, url=reverse("dataset-detail", args=[instance.dataset_id]), key=key)
 
 
 def on_step(*, request: SynthesisRequest, action: str, by: Any, **_: Any) -> None:

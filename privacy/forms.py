@@ -46,3 +46,12 @@ class RegisterForm(DataForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["file"].required = False
+
+
+def add_refusal(form: forms.Form, refusal: ValidationError) -> None:
+    """Show a service's refusal beside the field it names, or at the top of the form."""
+    if not hasattr(refusal, "error_dict"):
+        form.add_error(None, refusal)
+        return
+    for name, errors in refusal.error_dict.items():
+        form.add_error(name if name in form.fields else None, errors)

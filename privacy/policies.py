@@ -46,6 +46,11 @@ def may_confirm_raise(user: Any, proposal: CapRaise) -> bool:
     return may_register(user) and not user.is_suspended and proposal.proposed_by_id != user.pk
 
 
+def may_waive(user: Any, dataset: Dataset) -> bool:
+    """The dataset's owner alone, while still a data owner whose password nobody else has just reset."""
+    return may_upload(user, dataset) and not user.is_suspended
+
+
 def require(allowed: bool, denial: str) -> None:
     """PermissionDenied with words for the person who was refused."""
     if not allowed:

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from privacy import accounting
 from privacy.cliques import Clique, any_clique
 from privacy.errors import NotReady
-from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord
+from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord, StewardWaiver
 from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
 from privacy.plans import adaptive_default, for_purpose, searching
 from privacy.purposes import Purpose
@@ -86,6 +86,17 @@ def plan(of: Dataset, targets: Sequence[str] = ()) -> dict[str, Any]:
 def is_ready(of: Dataset) -> bool:
     """Whether there is accepted data to measure."""
     return of.versions.filter(destroyed_at=None).exists()
+
+
+def standing_waiver(of: Dataset, *, held: bool = False) -> StewardWaiver | None:
+    """The owner's waiver of the second steward, while it stands; ``held``: until the transaction is over."""
+    found = of.waivers.filter(ended_at=None)
+    return (found.select_for_update() if held else found).first()
+
+
+def held_waiver(waiver: UUID) -> StewardWaiver:
+    """A waiver as it is now; nobody ends it before the caller's transaction is over."""
+    return StewardWaiver.objects.select_for_update().get(pk=waiver)
 
 
 @dataclass(frozen=True, slots=True)

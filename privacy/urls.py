@@ -1,6 +1,6 @@
 from django.urls import path
 
-from privacy.views import caps, datasets, statistics
+from privacy.views import caps, datasets, statistics, waivers
 
 urlpatterns = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
@@ -8,6 +8,8 @@ urlpatterns = [
     path("datasets/<uuid:pk>/", datasets.dataset_detail, name="dataset-detail"),
     path("datasets/<uuid:pk>/upload/", datasets.dataset_upload, name="dataset-upload"),
     path("datasets/<uuid:pk>/cap/", caps.propose_page, name="cap-propose"),
+    path("datasets/<uuid:pk>/one-steward/", waivers.sign_page, name="waiver-sign"),
+    path("datasets/<uuid:pk>/one-steward/end/", waivers.end_page, name="waiver-end"),
     path("caps/", caps.raise_list, name="cap-raises"),
     path("caps/<uuid:pk>/", caps.raise_page, name="cap-raise"),
     path("statistics/<int:entry>/", statistics.statistic_detail, name="statistic-detail"),

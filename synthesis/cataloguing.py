@@ -66,7 +66,7 @@ def entry(one: Facts, site: str) -> Facts:
         "dct:description": describing.about(one), "dct:identifier": one["package"],
         "dct:issued": {"@type": "xsd:dateTime", "@value": one["made_at"]},
         "dct:conformsTo": [{"@id": f"{OBO}{use['code'].replace(':', '_')}"} for use in one["uses"]],
-        "dcat:landingPage": {"@id": site}, "dct:accessRights": "On request, to be approved by two stewards.",
+        "dcat:landingPage": {"@id": site}, "dct:accessRights": "On request, to be approved by data stewards.",
         "dcat:distribution": [distribution(file) for file in one["files"]],
         "dp:differentialPrivacy": {f"dp:{name}": value for name, value in one["privacy"].items()},
     }  # fmt: skip

@@ -111,7 +111,7 @@ class RequestForm(PriceForm):
     )  # fmt: skip
     about = forms.CharField(
         max_length=1000, required=False, widget=forms.Textarea({"rows": 2}), label="What it is told in words",
-        help_text="Optional: what the table is about. It leaves as it stands here, after two stewards approved it.",
+        help_text="Optional: what the table is about. It leaves as it stands here, after stewards approved it.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:

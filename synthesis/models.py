@@ -99,6 +99,10 @@ class SynthesisRequest(models.Model):
     release = models.ForeignKey(
         "privacy.ReleaseRecord", on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )
+    waiver = models.ForeignKey(
+        "privacy.StewardWaiver", on_delete=models.PROTECT, null=True, blank=True, related_name="requests",
+        help_text="The owner's waiver of the second steward, if it stood when this was submitted",
+    )  # fmt: skip
     note = models.TextField(blank=True, help_text="The last comment on it, shown to the requester")
     renewals = models.PositiveIntegerField(default=0, help_text="How often a renewal was asked for")
     since = models.DateTimeField(default=timezone.now, help_text="When it came to the state it is in")
@@ -162,6 +166,11 @@ class SynthesisRequest(models.Model):
         if self.endpoint is None or self.proposer != Proposer.OPENAI:
             return Provider(EMBEDDED, EMBEDDED, "", local=True)
         return Provider(self.endpoint.name, self.endpoint.model, self.endpoint.base_url, local=self.endpoint.is_local)
+
+    @property
+    def one_steward(self) -> bool:
+        """Whether one steward decides: the owner waived the second before it was submitted, and still does."""
+        return self.waiver is not None and self.waiver.stands
 
     @property
     def reference(self) -> str:

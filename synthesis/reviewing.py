@@ -115,7 +115,7 @@ def acknowledge(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
 def ask_renewal(*, by: Any, request: SynthesisRequest, reason: str) -> SynthesisRequest:
     """Ask for the same package for another while: gate C decides again, in a round of its own."""
     if not reason.strip():
-        raise ValidationError({"reason": "Say what it is still needed for; two stewards will read it."})
+        raise ValidationError({"reason": "Say what it is still needed for; the stewards will read it."})
     move(request, "renew", by=by, facts={"reason_sha256": hash_of(reason)})
     counted = {"renewals": F("renewals") + 1, "round": F("round") + 1, "note": reason}
     SynthesisRequest.objects.filter(pk=request.pk).update(**counted)

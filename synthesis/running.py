@@ -187,6 +187,7 @@ def built(package: Package) -> dict[str, Any]:
         "package": str(package.pk),
         "sha256": package.content_hash,
         "files": {file["name"]: file["sha256"] for file in package.manifest["files"]},
+        "one_steward": package.manifest["one_steward"],
     }
 
 
@@ -210,6 +211,7 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
         "unprotected_quantities": list(UNPROTECTED),
         "proposer": request.proposer,
         "reference": references.facts_of(request),
+        "one_steward": request.waiver.as_json() if request.waiver else None,
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,
         "settings": hash_of(request.run.settings),

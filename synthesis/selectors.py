@@ -36,11 +36,15 @@ def visible_to(user: Any) -> QuerySet[SynthesisRequest]:
     elif user.has_perm("synthesis.view_request"):
         others = ~Q(state=S.DRAFT)
     found = SynthesisRequest.objects.filter(Q(requester=user) | others)
-    return found.select_related("dataset", "requester", "endpoint")
+    return found.select_related("dataset", "requester", "endpoint", "waiver__signed_by")
 
 
 def page_of(
-    found: QuerySet[SynthesisRequest], number: Any, *, size: int, with_: tuple[str, ...] = ("dataset", "requester")
+    found: QuerySet[SynthesisRequest],
+    number: Any,
+    *,
+    size: int,
+    with_: tuple[str, ...] = ("dataset", "requester", "waiver"),
 ) -> Page[Any]:
     """One page of a list: keys alone are walked through to come to it, and only its own rows are read whole."""
     keys: QuerySet[Any, Any] = found.select_related(None).order_by("-created_at", "pk").values_list("pk", flat=True)

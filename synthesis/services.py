@@ -147,6 +147,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "plan": selectors.plan(request.dataset, request.targets),
         "rules": selectors.rules_in_words(request.dataset),
         "seed": str(request.seed),
+        "waiver": request.waiver.as_json() if request.waiver else None,
     }
 
 
@@ -157,14 +158,15 @@ def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
     check(request, "submit", by)
     check_affordable(dataset=request.dataset, rho=request.rho, delta=request.delta)
     request.round += 1
+    request.waiver = selectors.standing_waiver(request.dataset, held=True)
     request.snapshot = snapshot_of(request) | {"round": request.round}
     request.content_hash = hash_of(request.snapshot)
     request.note = ""  # what it came back with stands with its round
-    request.save(update_fields=["round", "snapshot", "content_hash", "note", "changed_at"])
+    request.save(update_fields=["round", "waiver", "snapshot", "content_hash", "note", "changed_at"])
     frozen = {"snapshot": request.snapshot, "content_hash": request.content_hash}
     Submission.objects.create(request=request, round=request.round, **frozen)
     facts = {"content_hash": request.content_hash, "round": request.round, "requester": actor(by)}
-    facts |= what_if.facts_of_submission(request)
+    facts |= what_if.facts_of_submission(request) | ({"waiver": str(request.waiver.pk)} if request.waiver else {})
     return move(request, "submit", by=by, facts=facts)
 
 
@@ -236,6 +238,8 @@ def vote(*, by: Any, request: SynthesisRequest, gate: Gate, decision: Decision, 
 
 def decide(request: SynthesisRequest, gate: Gate, binding: str) -> None:
     """Close the gate once every vote it needs is in: one rejection rejects, even of somebody no longer a steward."""
+    if request.waiver_id is not None:
+        request.waiver = selectors.held_waiver(request.waiver_id)
     found = policies.votes(request, gate).filter(content_hash=binding).select_related("voter")
     cast = [vote for vote in found if vote.decision == Decision.REJECT or policies.counts(vote)]
     if len(cast) < policies.votes_needed(request, gate):

@@ -66,7 +66,7 @@ def found(*, person: str = "", since: datetime | None = None, until: datetime | 
     known = known.filter(**{name: value for name, value in dated.items() if value})
     if person:
         known = known.filter(had_a_part(User.objects.filter(username=person).values("pk")[:1]))
-    return known.select_related("dataset__owner", "requester").defer("snapshot", "purpose", "context")
+    return known.select_related("dataset__owner", "requester", "waiver").defer("snapshot", "purpose", "context")
 
 
 def had_a_part(person: Any) -> Q:

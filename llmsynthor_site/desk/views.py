@@ -88,7 +88,9 @@ def duties_page(http: HttpRequest) -> HttpResponse:
         looked = conflicts.stretch(known, moment_in(http))
         context |= {"looked": looked, "lines": duties.lines_of(looked.requests)}
     else:
-        page = selectors.page_of(known, http.GET.get("page"), size=PAGE, with_=("dataset__owner", "requester"))
+        page = selectors.page_of(
+            known, http.GET.get("page"), size=PAGE, with_=("dataset__owner", "requester", "waiver")
+        )
         context |= {"page": page, "lines": duties.lines_of(list(page.object_list))}
     duties.compare_with_log(context["lines"])
     return render(http, "desk/duties.html", context)

@@ -127,6 +127,17 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
         "ready": selectors.is_ready(dataset),
         "may_upload": policies.may_upload(user, dataset),
         "versions": dataset.versions.select_related("uploaded_by") if everything else (),
+        **waived(user, dataset),
+    }
+
+
+def waived(user: Any, dataset: Dataset) -> dict[str, Any]:
+    """The waiver that stands, for everybody who sees the dataset, and those that have ended."""
+    found = list(dataset.waivers.select_related("signed_by", "ended_by"))
+    return {
+        "waiver": next((one for one in found if one.stands), None),
+        "ended_waivers": [one for one in found if not one.stands],
+        "may_waive": policies.may_waive(user, dataset),
     }
 
 

@@ -37,7 +37,7 @@ def body(facts: Facts, entry: Facts) -> Facts:
             "basic": basic(facts, entry),
             "dp_variant": variant(facts, entry),
             "privacy_loss": loss(facts["privacy"]),
-            "deployment_model": model(entry),
+            "deployment_model": model(facts, entry),
             "implementation": implementation(facts),
             "administrative": {"status": "Draft", "registry_authors": [entry["controller"]["name"]], "tier": 3},
         },
@@ -77,14 +77,20 @@ def loss(privacy: Facts) -> Facts:
     }
 
 
-def model(entry: Facts) -> Facts:
+def stewards(facts: Facts) -> str:
+    """How many people decided: two, or one where the dataset's owner waived the second."""
+    return "one steward (the data owner waived the second)" if facts.get("one_steward") else "two stewards"
+
+
+def model(facts: Facts, entry: Facts) -> Facts:
     place = entry["endpoint"]
     where = "asked none" if place is None else f"asked {place['model']}, {'inside' if place['local'] else 'outside'} it"
     return {
         "model_name": "Central",
         "actors": (
-            "The data owner declares and registers; two stewards approve the measuring, what may leave to a proposer, "
-            f"and the table; the requester downloads it under terms; an auditor reads the log. The site {where}."
+            f"The data owner declares and registers; {stewards(facts)} approve the measuring, what may leave to a "
+            "proposer, and the table; the requester downloads it under terms; an auditor reads the log. "
+            f"The site {where}."
         ),
         "release_type": "One release",
         "data_source_type": "Static",
@@ -103,6 +109,8 @@ def implementation(facts: Facts) -> Facts:
         "mechanisms": MECHANISMS,
         "composition": COMPOSITION,
         "post_processing": POST_PROCESSING,
-        "justification": "The loss was asked for by the requester and approved by two stewards for the stated use.",
+        "justification": (
+            f"The loss was asked for by the requester and approved by {stewards(facts)} for the stated use."
+        ),
         "utility": "See report.html and quality.json of the package.",
     }

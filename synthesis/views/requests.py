@@ -194,5 +194,7 @@ def request_step(http: HttpRequest, pk: UUID, action: str) -> HttpResponse:
             return redirect("request-detail", pk)
         except ValidationError as refusal:
             add_refusal(form, refusal)
-    advice = linting.findings(request) if action == "submit" else []
-    return render(http, "synthesis/step.html", {"step": step, "form": form, "request_": request, "advice": advice})
+    context: dict[str, Any] = {"step": step, "form": form, "request_": request}
+    if action == "submit":
+        context |= {"advice": linting.findings(request), "waiver": privacy.standing_waiver(request.dataset)}
+    return render(http, "synthesis/step.html", context)

@@ -27,8 +27,8 @@ class Step:
 STEPS = {
     "submit": Step(
         "Submit this request for review?",
-        "What you have written is frozen as it stands. Two data stewards decide, blind to each other's vote.",
-        "Submit for review", services.submit, "Submitted. Two data stewards now decide whether it may be measured.",
+        "What you have written is frozen as it stands. Data stewards decide, blind to each other's vote.",
+        "Submit for review", services.submit, "Submitted. The data stewards now decide whether it may be measured.",
     ),
     "withdraw": Step(
         "Withdraw this request?",
@@ -78,8 +78,8 @@ STEPS = {
     ),
     "renew": Step(
         "Ask for more time?",
-        "Two stewards decide at gate C about the same package. Nothing is measured again, and nothing more is spent.",
-        "Ask for more time", reviewing.ask_renewal, "Two stewards decide about it.", RevokeForm,
+        "Stewards decide at gate C about the same package. Nothing is measured again, and nothing more is spent.",
+        "Ask for more time", reviewing.ask_renewal, "The stewards decide about it.", RevokeForm,
     ),
     "revoke": Step(
         "Revoke this release?",
