@@ -62,6 +62,8 @@ def _square_of_row(clique: Any, parts: int) -> int:
 
 
 def _square_of_slots(clique: Mapping[str, Any], present: int, parts: int) -> int:
+    if clique.get("by_norm"):
+        return (min(int(clique["votes"]), present) * parts) ** 2
     there = clique["blocks"][:present]
     alike = [there.count(block) for block in set(there)]
     return sum((count * min(parts, parts * int(clique["votes"]) // count)) ** 2 for count in alike)

@@ -85,6 +85,10 @@ class Clique:
         return cls(tuple(Axis(axis["column"], tuple(axis["bins"])) for axis in axes))
 
 
+MOST_VOTES = 2000
+"""By norm: squares of votes in parts are whole numbers of 64 bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class TiedClique:
     """One table pooled over repeated slots of a row, for example over the members of a household.
@@ -92,7 +96,9 @@ class TiedClique:
     Slots are cliques of one shape. ``present[code]`` says, for each code of the column ``size``, how many of the
     first slots a row of that size has. ``blocks[slot]`` is the part of the table that the slot counts in: roles
     that are to be kept apart. A row's slots in one block share at most ``votes`` votes: each has the weight
-    ``min(1, votes / slots of the row in that block)``.
+    ``min(1, votes / slots of the row in that block)``. With ``by_norm`` all of a row's slots have the one weight
+    ``min(1, votes / L2 norm of the row's own table)``: slots that fall in different cells then weigh more than
+    slots that all fall in one, at the same sensitivity.
     """
 
     size: str
@@ -100,6 +106,7 @@ class TiedClique:
     slots: tuple[Clique, ...]
     blocks: tuple[int, ...]
     votes: int
+    by_norm: bool = False
 
     def __post_init__(self) -> None:
         if not self.slots or len(self.blocks) != len(self.slots):
@@ -110,6 +117,8 @@ class TiedClique:
             raise ValueError("a row has between none and all of the slots, and at least one vote")
         if not any(self.present):
             raise ValueError("rows of at least one size have a slot")
+        if self.by_norm and self.votes > MOST_VOTES:
+            raise ValueError(f"votes by norm are at most {MOST_VOTES}")
         if any(self.size in slot.columns for slot in self.slots):
             raise ValueError("the column of sizes is not among a slot's columns")
 
@@ -150,12 +159,14 @@ class TiedClique:
             "slots": [slot.to_json() for slot in self.slots],
             "blocks": list(self.blocks),
             "votes": self.votes,
+            **({"by_norm": True} if self.by_norm else {}),
         }
 
     @classmethod
     def from_json(cls, tied: Mapping[str, Any]) -> TiedClique:
         slots = tuple(Clique.from_json(slot) for slot in tied["slots"])
-        return cls(tied["size_column"], tuple(tied["present"]), slots, tuple(tied["blocks"]), tied["votes"])
+        numbers = tuple(tied["present"]), slots, tuple(tied["blocks"]), tied["votes"]
+        return cls(tied["size_column"], *numbers, by_norm=tied.get("by_norm", False))
 
 
 AnyClique = Clique | TiedClique

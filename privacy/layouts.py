@@ -88,18 +88,20 @@ class Layout:
             return name + AGAIN if name == self.size else name
         return f"{name}@{position}"
 
-    def each(self, *names: str, votes: int = 1, roles: Sequence[int] = (0,)) -> TiedClique:
+    def each(self, *names: str, votes: int = 1, roles: Sequence[int] = (0,), by_norm: bool = False) -> TiedClique:
         """Every member is counted once, in the block that ``roles`` says for its position, the last for all later."""
         slots = tuple(self._slot(names, (position,) * len(names)) for position in range(1, self.most + 1))
         blocks = tuple(roles[min(place, len(roles) - 1)] for place in range(self.most))
-        return TiedClique(self.size, self.present, slots, _without_gaps(blocks), votes)
+        return TiedClique(self.size, self.present, slots, _without_gaps(blocks), votes, by_norm)
 
-    def pairs(self, names: tuple[str, str], positions: Sequence[Pair], *, votes: int = 1) -> TiedClique:
+    def pairs(
+        self, names: tuple[str, str], positions: Sequence[Pair], *, votes: int = 1, by_norm: bool = False
+    ) -> TiedClique:
         """Two members of a unit are counted together, for each of the pairs of positions that it has."""
         ordered = sorted((pair for pair in positions if max(pair) <= self.most), key=max)
         slots = tuple(self._slot(names, pair) for pair in ordered)
         present = tuple(sum(max(pair) <= count for pair in ordered) for count in self.present)
-        return TiedClique(self.size, present, slots, (0,) * len(slots), votes)
+        return TiedClique(self.size, present, slots, (0,) * len(slots), votes, by_norm)
 
     def wide(self, top: IntArray, members: IntArray, owners: IntArray) -> IntArray:
         """Units x wide columns, of units x top columns and members x attributes in the order of their ``owners``.

@@ -234,8 +234,9 @@ def _clique(axes: list[dict[str, Any]]) -> Clique:
 
 def _tied(tied: object) -> TiedClique:
     """A stored tied clique, as strictly as a clique."""
-    if not isinstance(tied, Mapping) or set(tied) != {"size_column", "present", "slots", "blocks", "votes"}:
-        raise TypeError("a tied clique has exactly its five keys")
+    keys = {"size_column", "present", "slots", "blocks", "votes"}
+    if not isinstance(tied, Mapping) or set(tied) - {"by_norm"} != keys or tied.get("by_norm", True) is not True:
+        raise TypeError("a tied clique has exactly its five keys, and by_norm where that is true")
     numbers = [*_list(tied["present"]), *_list(tied["blocks"]), tied["votes"]]
     if not isinstance(tied["size_column"], str) or any(type(each) is not int for each in numbers):
         raise TypeError("a tied clique holds whole numbers and the name of a column")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from privacy.cliques import Axis
 from privacy.dp.sensitivity import VOTE, l2_of
@@ -25,9 +26,12 @@ LEVELS = (64, 32, 16, 8, 4)
 """At level L a code of at least 1/L of the mass stands alone, and runs of lighter ones are cut at about that."""
 WORTH = 0.7
 """Of a table's mass: the expected sum of noise over its cells, beyond which it is seen more coarsely."""
+ALIKE = 0.25
+"""Taken for the chance that two slots of a unit fall in one cell."""
 NOISE = math.sqrt(2 / math.pi)
 
 Bins = tuple[int, ...]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,19 @@ def _mass(clique: AnyClique, units: Sequence[float]) -> float:
     known = np.maximum(np.asarray(units, dtype=float), 0)
     if not isinstance(clique, TiedClique):
         return max(float(known.sum()), 1.0)
-    return max(float(known @ _votes(clique.present, clique.blocks, clique.votes)), 1.0)
+    cast = _by_norm(clique.present, clique.votes) if clique.by_norm else _votes(
+        clique.present, clique.blocks, clique.votes
+    )  # fmt: skip
+    return max(float(known @ cast), 1.0)
+
+
+@cache
+def _by_norm(present: tuple[int, ...], votes: int) -> FloatArray:
+    """The votes that a unit of each size casts, where so many pairs of its slots fall in one cell."""
+    norms = [math.sqrt(count + ALIKE * count * (count - 1)) for count in present]
+    return np.array(
+        [count * min(1.0, votes / norm) if count else 0.0 for count, norm in zip(present, norms, strict=True)]
+    )
 
 
 @cache

@@ -81,20 +81,24 @@ class Households:
         tops = self.layout.top.columns
         found = together(of_units(tops, ()), OF_UNITS) + together(of_units((), combinations(tops, 2)), OF_UNITS)
         found += self._one_ways(facts.get("oneWay", own), (0,) if independent else ROLES)
-        found += together([layout.each(*pair) for pair in facts.get("pairs", combinations(own, 2))], PAIRS)
-        found += together([layout.each(SIZE, name) for name in facts.get("withSize", own)], WITH_SIZE)
+        found += together(
+            [layout.each(*pair, by_norm=True) for pair in facts.get("pairs", combinations(own, 2))], PAIRS
+        )
+        found += together([layout.each(SIZE, name, by_norm=True) for name in facts.get("withSize", own)], WITH_SIZE)
         if independent:
             return found
         every = [(top, name) for top in self.units.names for name in own]
-        found += together([layout.each(*pair) for pair in facts.get("withUnit", every)], WITH_UNIT)
+        found += together([layout.each(*pair, by_norm=True) for pair in facts.get("withUnit", every)], WITH_UNIT)
         for positions, importance in zip(self._meetings(), MEETINGS, strict=False):
             meeting = facts.get("meetings", own)
-            found += together([layout.pairs((name, name), positions) for name in meeting], importance)
+            found += together([layout.pairs((name, name), positions, by_norm=True) for name in meeting], importance)
         return found
 
     def _one_ways(self, names: Sequence[str], roles: tuple[int, ...]) -> list[Wanted]:
         matters, each = self.members.facts.get("matters", {}), OF_MEMBERS / len(names)
-        return [Wanted(self.layout.each(name, roles=roles), each * matters.get(name, 1)) for name in names]
+        return [
+            Wanted(self.layout.each(name, roles=roles, by_norm=True), each * matters.get(name, 1)) for name in names
+        ]
 
     def spelled(self, made: People, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Both tables as the input spells them, with keys of their own: 1, 2, 3 and so on."""

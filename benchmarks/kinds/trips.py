@@ -85,7 +85,8 @@ class Trips:
         return found + together([self._each(ORIGIN, self.zone)], PLACES)
 
     def _each(self, *names: str) -> Any:
-        return self.layout.each(*names, votes=self.votes)
+        votes = max(self.votes.get(name, self.votes["each"]) for name in names)
+        return self.layout.each(*names, votes=votes, by_norm=True)
 
     def _rules(self) -> Sequence[Rule]:
         """A day ends at home; Home is where the household lives, and no trip leads there from there; time goes on."""

@@ -40,7 +40,7 @@ class BatchCounter:
     """
 
     def __init__(self, batches: Callable[[], Iterable[Columns]], domain: Domain) -> None:
-        self.domain, self._batches = domain, batches
+        self.domain, self.batches = domain, batches
 
     def counts(self, clique: Clique) -> IntArray:
         return self.tables((clique,))[0]
@@ -48,8 +48,8 @@ class BatchCounter:
     def tables(self, cliques: Sequence[Clique]) -> tuple[IntArray, ...]:
         blocks = cover(cliques, self.domain)
         totals = [np.zeros(Clique(block.axes).cells(self.domain), dtype=np.int64) for block in blocks]
-        for columns in self._batches():
-            for part in _slices(_checked(columns, self.domain)):
+        for columns in self.batches():
+            for part in _slices(checked(columns, self.domain)):
                 for block, total in zip(blocks, totals, strict=True):
                     total += block.count(part, self.domain)
         read = {
@@ -66,7 +66,7 @@ class NumpyCounter(BatchCounter):
     def __init__(self, codes: NDArray[np.integer[Any]], domain: Domain) -> None:
         if codes.ndim != 2 or codes.shape[1] != len(domain.columns):
             raise ValueError("codes need one column per declared column")
-        columns = _checked([codes[:, place] for place in range(codes.shape[1])], domain)
+        columns = checked([codes[:, place] for place in range(codes.shape[1])], domain)
         narrow = [
             np.ascontiguousarray(column, dtype=np.min_scalar_type(size))
             for column, size in zip(columns, domain.sizes, strict=True)
@@ -79,7 +79,7 @@ def _slices(columns: Columns) -> Iterator[Columns]:
         yield [column[start : start + SLICE] for column in columns]
 
 
-def _checked(columns: Columns, domain: Domain) -> Columns:
+def checked(columns: Columns, domain: Domain) -> Columns:
     """The columns, after checking that every code is declared (values stay unsaid)."""
     if len(columns) != len(domain.columns):
         raise ValueError("codes need one column per declared column")

@@ -12,7 +12,8 @@ L2 change of a table   k (all rows in one cell)    k sqrt(2) (two cells)
 
 A tied clique counts every slot of a row, by its weight. The slots of one block may all fall in one cell, those
 of two blocks never do: one row moves the table by at most the largest, over the row's declared sizes, of the
-L2 norm of (weight x slots) over the blocks; k rows may all do so in the same cells.
+L2 norm of (weight x slots) over the blocks; k rows may all do so in the same cells. Where a row's weight follows the
+norm of its own table, that table's norm is at most the votes, whatever its cells, and at most its slots.
 
 Key discovery counts rows by key. A unit's rows hold at most k keys (2 k when one unit is changed for another),
 each count moves by at most k, and the counts together as those of a table do.
@@ -91,6 +92,8 @@ def l2_of_tied(unit: PrivacyUnit, clique: TiedClique) -> float:
 
 def _squared_change(clique: TiedClique, code: int) -> int:
     """Of one row of this size, all of whose slots in a block fall in one cell."""
+    if clique.by_norm:
+        return (min(clique.votes, clique.present[code]) * VOTE) ** 2
     return sum((count * tied_weight(votes=clique.votes, instances=count)) ** 2 for count in clique.instances(code))
 
 

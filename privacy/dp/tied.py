@@ -1,18 +1,21 @@
 """Tied cliques: one table pooled over repeated slots of a row, counted by any engine that counts cliques.
 
 Each slot is asked for together with the column of sizes; the weights are public, so the rest is arithmetic on
-the counts. The result is in parts of a vote (privacy/dp/sensitivity.py), whole numbers as every table.
+the counts. Weights that follow a row's own norm are not, and need an engine that sees rows whole (``norms``).
+The result is in parts of a vote (privacy/dp/sensitivity.py), whole numbers as every table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 
+from privacy.dp import norms
 from privacy.dp.counting import ExactCounter
 from privacy.dp.sensitivity import tied_weight
-from privacy.values import AnyClique, IntArray, TiedClique
+from privacy.values import AnyClique, Clique, IntArray, TiedClique
 
 
 def tables(counter: ExactCounter, cliques: Sequence[AnyClique]) -> tuple[IntArray, ...]:
@@ -21,13 +24,26 @@ def tables(counter: ExactCounter, cliques: Sequence[AnyClique]) -> tuple[IntArra
     for clique in cliques:
         if isinstance(clique, TiedClique):
             clique.check(counter.domain)
-        asked.append(clique.counted if isinstance(clique, TiedClique) else (clique,))
+        asked.append(_asked(clique))
     found = iter(counter.tables([each for group in asked for each in group]))
     counted = [[next(found) for _ in group] for group in asked]
+    by_norm = iter(norms.tables(counter, [each for each in cliques if _is_by_norm(each)]))
     return tuple(
-        _pooled(clique, slots, clique.shape(counter.domain)) if isinstance(clique, TiedClique) else slots[0]
+        next(by_norm) if _is_by_norm(clique)
+        else _pooled(clique, slots, clique.shape(counter.domain)) if isinstance(clique, TiedClique) else slots[0]
         for clique, slots in zip(cliques, counted, strict=True)
-    )
+    )  # fmt: skip
+
+
+def _is_by_norm(clique: AnyClique) -> TypeGuard[TiedClique]:
+    return isinstance(clique, TiedClique) and clique.by_norm
+
+
+def _asked(clique: AnyClique) -> tuple[Clique, ...]:
+    """The plain tables that a table is made of; none where every row needs to be seen whole."""
+    if not isinstance(clique, TiedClique):
+        return (clique,)
+    return () if clique.by_norm else clique.counted
 
 
 def _pooled(clique: TiedClique, slots: Sequence[IntArray], shape: tuple[int, ...]) -> IntArray:

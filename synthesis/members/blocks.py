@@ -142,16 +142,19 @@ class Group:
         self.order = np.argsort(owner, kind="stable")
         self.owner = owner[self.order]
         self.ends = np.searchsorted(self.owner, np.arange(len(self.members) + 1)).astype(np.int32)
-        weights = [part.table.weights[i] for part, i in zip(parts, self.instances, strict=True)]
-        self.weights = np.concatenate(weights or [np.zeros(0)]).astype(np.float32)[self.order]
         self.offsets = np.cumsum([0, *(part.cells_rest for part in parts)])
+
+    def weights(self) -> Weights:
+        """What the instances count, in the order of ``index``'s rows."""
+        weights = [part.table.weights[i] for part, i in zip(self.parts, self.instances, strict=True)]
+        return np.asarray(np.concatenate(weights or [np.zeros(0)]).astype(np.float32)[self.order])
 
     def index(self, codes: dict[str, Codes]) -> sp.csr_matrix:
         """Members x cells elsewhere of all parts, with the instances' weights."""
         cells = [part.elsewhere(codes)[i] + offset
                  for part, i, offset in zip(self.parts, self.instances, self.offsets, strict=False)]  # fmt: skip
         columns = np.concatenate(cells or [np.zeros(0, int)])[self.order].astype(np.int32)
-        return sp.csr_matrix((self.weights, columns, self.ends), shape=(len(self.members), int(self.offsets[-1])))
+        return sp.csr_matrix((self.weights(), columns, self.ends), shape=(len(self.members), int(self.offsets[-1])))
 
     def stacked(self) -> Weights:
         """The parts' tilts, in the order of ``index``'s columns."""

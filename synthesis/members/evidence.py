@@ -45,15 +45,17 @@ class Evidence(Tilted):
     def __init__(self, released: NoisyTied, people: People, settings: MemberSettings, *, scale: float) -> None:
         super().__init__(released, people)
         self.sigma = np.full(self.shape, released.sigma / released.parts / scale)
-        self.target = self._believed(released.counts / released.parts / scale)
+        self.said = self._believed(released.counts / released.parts / scale)
+        self.target = self.said
         self.settings, self.weight, self.gain = settings, settings.weight, settings.step
-        self.spread = float((self.weights**2).sum() / max(self.weights.sum(), 1e-9))  # votes of an instance
         self.averaged: FloatArray = np.zeros(self.shape)
         self._last: FloatArray = np.zeros(self.shape)
 
     def _believed(self, counts: FloatArray) -> FloatArray:
         """The released votes, made to add up to those that units cast; of one attribute, denoised along its codes."""
         votes = np.bincount(self.blocks, weights=self.weights, minlength=self.shape[0])
+        if self.clique.by_norm:
+            votes = counts.reshape(len(votes), -1).sum(axis=1)
         if len(self.shape) != 2:
             gaps = (votes - counts.reshape(len(votes), -1).sum(axis=1)) / counts[0].size
             return np.asarray(counts + gaps.reshape(-1, *[1] * (counts.ndim - 1)))
@@ -65,6 +67,7 @@ class Evidence(Tilted):
 
     def learn(self, expected: FloatArray) -> None:
         """A damped Newton step of every cell's tilt towards the release."""
+        self._rescale(expected)
         variance, rest = self.sigma**2, self.target - expected
         slope = rest - self.weight * variance * self.theta
         self._adapt(slope / np.sqrt(variance + expected))
@@ -73,6 +76,19 @@ class Evidence(Tilted):
         surprise = float((rest**2 / (variance + (expected * self.spread).mean())).mean())
         self.weight *= float(np.clip(surprise / EXPLAINED, 0.5, 2) ** -0.2)
         self.weight = min(max(self.weight, self.settings.least_weight), 3.0)
+
+    @property
+    def spread(self) -> float:
+        """The votes of an instance."""
+        return float((self.weights**2).sum() / max(self.weights.sum(), 1e-9))
+
+    def _rescale(self, expected: FloatArray) -> None:
+        """By norm, how many votes there are follows the members, and the release says only how they are shared."""
+        if not self.clique.by_norm:
+            return
+        axes = tuple(range(1, self.said.ndim))
+        said, own = (votes.sum(axis=axes, keepdims=True) for votes in (self.said, expected))
+        self.target = self.said * own / np.maximum(said, 1)
 
     def _adapt(self, slope: FloatArray) -> None:
         size = float(np.sqrt((slope**2).sum() * (self._last**2).sum()))

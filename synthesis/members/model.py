@@ -106,6 +106,8 @@ class MemberModel:
         raise ValueError("no members that keep every rule were found")
 
     def _sweep(self, *, averaging: bool = False) -> None:
+        for table in self.evidence:
+            table.weigh(self.people.codes)
         for place in self.rng.permutation(len(self.groups)).tolist():
             foreseen = self._redraw(self.groups[place])
             for table, expected in foreseen:

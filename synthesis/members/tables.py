@@ -54,6 +54,7 @@ class Table:
         shares = np.array([_weights(clique, code) for code in range(len(clique.present))])
         self.blocks = np.concatenate([np.full(len(u), clique.blocks[s]) for s, u in enumerate(self._units)])
         self.weights = np.concatenate([shares[sizes[u], clique.blocks[s]] for s, u in enumerate(self._units)])
+        self.units = np.concatenate(self._units)
         self.readings = [self._reading(axis, people) for axis in range(len(self.shape) - 1)]
         self.strides = np.array([int(np.prod(self.shape[place + 1 :])) for place in range(len(self.shape))])
 
@@ -88,10 +89,26 @@ class Table:
                 found = found + reading.seen(codes) * self.strides[axis + 1]
         return found
 
+    def weigh(self, codes: dict[str, Codes]) -> None:
+        """What each instance counts now, where that follows its unit's own table."""
+        if self.clique.by_norm:
+            norms = norms_of(self.units, self.cells(codes))
+            self.weights = np.minimum(1.0, self.clique.votes / norms[self.units])
+
     def count(self, codes: dict[str, Codes]) -> FloatArray:
         """The members' own table, in votes."""
+        self.weigh(codes)
         flat = np.bincount(self.cells(codes), weights=self.weights, minlength=int(np.prod(self.shape)))
         return np.asarray(flat, dtype=np.float64).reshape(self.shape)
+
+
+def norms_of(units: IntArray, cells: IntArray) -> FloatArray:
+    """The L2 norm of each unit's own table of instances."""
+    if not len(units):
+        return np.zeros(0)
+    width = int(cells.max()) + 1
+    places, counts = np.unique(units * width + cells, return_counts=True)
+    return np.sqrt(np.bincount(places // width, weights=counts.astype(float) ** 2, minlength=int(units.max()) + 1))
 
 
 def _weights(clique: TiedClique, code: int) -> list[float]:

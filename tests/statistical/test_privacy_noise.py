@@ -85,11 +85,11 @@ def test_counts_that_would_fall_below_zero_are_not_clamped() -> None:
     assert (door.release(np.zeros(1000, dtype=np.int64)) < 0).mean() > 0.3
 
 
-def tied_noise(*, factor: float = 1.0) -> tuple[IntArray, float, float]:
+def tied_noise(*, factor: float = 1.0, by_norm: bool = False) -> tuple[IntArray, float, float]:
     """The noise of a tied table as execution releases it, of 200 x 200 cells; the bound it was charged at is ``factor``
     of the honest one. Returns the noise, the honest scale and the stated one, all in parts of a vote."""
     domain, rho = Domain(("size", "a", "b", "c", "d"), (3, 200, 200, 200, 200)), Decimal(1)
-    clique = TiedClique("size", (0, 1, 2), (Clique.of("a", "b"), Clique.of("c", "d")), (0, 0), 2)
+    clique = TiedClique("size", (0, 1, 2), (Clique.of("a", "b"), Clique.of("c", "d")), (0, 0), 2, by_norm)
     plan = MeasurementPlan(
         one_way_share=rho / 2, fixed_share=rho / 2, tied=(clique,), rounds=0, per_round=1, max_cells=2**17
     )
@@ -112,9 +112,10 @@ class _Deaf:
         pass
 
 
-def test_a_tied_tables_noise_is_the_charged_gaussian_in_parts_of_a_vote() -> None:
+@pytest.mark.parametrize("by_norm", [False, True])
+def test_a_tied_tables_noise_is_the_charged_gaussian_in_parts_of_a_vote(*, by_norm: bool) -> None:
     """No row has a slot, so the released table is noise alone. At a million parts its steps are too fine to see."""
-    drawn, honest, stated = tied_noise()
+    drawn, honest, stated = tied_noise(by_norm=by_norm)
     assert stated == pytest.approx(honest, rel=1e-9)
     assert stats.kstest(drawn / honest, "norm").pvalue > STRICT
     assert stats.pearsonr(drawn[:-1].astype(float), drawn[1:].astype(float)).pvalue > STRICT

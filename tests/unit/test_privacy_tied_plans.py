@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from privacy.schema import Schema
 from privacy.values import (
     Axis,
     Clique,
+    Columns,
     Domain,
     IntArray,
     Measurement,
@@ -67,6 +68,12 @@ class Watched:
         covered = {one for each in paid for one in (each.counted if isinstance(each, TiedClique) else (each,))}
         assert set(cliques) <= covered, "the data was looked at before that look was paid for"
         return self._counter.tables(cliques)
+
+    def batches(self) -> Iterable[Columns]:
+        """Whole rows, for tables whose votes follow a row's norm."""
+        paid = [each for entry in self._ledger.entries for each in entry.cliques]
+        assert any(isinstance(each, TiedClique) and each.by_norm for each in paid), "rows were looked at unpaid"
+        return self._counter.batches()
 
 
 def plan_of(fixed: Sequence[Clique], tied: Sequence[TiedClique], weights: Sequence[int] = ()) -> MeasurementPlan:
