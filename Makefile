@@ -53,6 +53,7 @@ check: setup-dev ## style, types, contracts, migrations, generated docs, templat
 	$(PY) -m benchmarks.report --check
 	$(PY) manage.py check_templates
 	PRODUCTION=1 SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
+		DATABASE_URL=postgres://site@db/state LOG_DATABASE_URL=postgres://site@db/log \
 		$(PY) manage.py check --deploy --fail-level WARNING
 
 docs: setup-dev ## write the generated pages again

@@ -103,6 +103,14 @@ FACTS: dict[str, tuple[str, ...]] = {
     "site:people_change:declined": ("proposal", "user"),
     "site:password:reset": ("user", "proposal", "proposed_by", "confirmed_by", "suspended_until"),
     "site:password:chosen": ("user",),
+    # what a person sets up or ends for their own sign-in, and what two people end for them
+    "site:second_factor:added": ("user", "type"),
+    "site:second_factor:removed": ("user", "type"),
+    "site:second_factor:reset": ("user", "proposal", "proposed_by", "confirmed_by", "suspended_until"),
+    "site:sign_in:linked": ("user", "provider"),
+    "site:sign_in:unlinked": ("user", "provider"),
+    # what a sign-in provider's groups suggest; it gives nobody a role
+    "site:role:suggested": ("user", "provider", "roles"),
     # prompt, map, answer: {"id", "hash"} of a body kept beside the log
     "audit:prompt:intent": ("intent", "run", "sequence", "attempt", "endpoint", "prompt", "map", "deadline"),
     "audit:prompt:sending": ("intent", "token", "deadline"),

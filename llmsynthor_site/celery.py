@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_after_setup, worker_init
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsynthor_site.settings")
 os.environ.setdefault("RUST_BACKTRACE", "0")
@@ -21,10 +22,14 @@ def stop_without_a_whole_log(**_: object) -> None:
     """A worker that could not log what it does, or whose keys others may read, must not start."""
     from audit import keys, log, restored
     from audit.errors import LogUnavailable
+    from llmsynthor_site import production
 
     try:
+        production.refuse()
         log.check_whole()
         restored.check()
+    except ImproperlyConfigured as problem:
+        raise SystemExit(str(problem)) from problem
     except LogUnavailable as problem:  # Celery swallows ordinary exceptions of its signals
         raise SystemExit(f"the audit log is not available: {problem}") from problem
     if exposed := keys.exposed():

@@ -15,10 +15,13 @@ COMING_AND_GOING = (
     "and another administrator, or a data owner, confirms it; nobody proposes or confirms anything about themselves",
     "pairs that nobody may hold are refused when a role is proposed, when it is confirmed and by the database; whoever "
     "should hold such a pair all the same can use neither role, at any step",
-    "one administrator takes a role away, at once: it counts at the next step of a request even where a page is open. "
-    "Approvals of whoever is no steward any more open no gate; rejections stand. The last administrator stays",
+    "one administrator takes a role away, at once: every session of that person ends, and it counts at the next step "
+    "of a request even where a page is open. Approvals of whoever is no steward any more open no gate; rejections "
+    "stand. The last administrator stays",
     "a new password is proposed and confirmed in the same way. The old one and every session end; the person chooses a "
     "new one at an address that works once, for 24 hours, and in these 24 hours decides nothing",
+    "owners, stewards, auditors and administrators need a second factor (signing-in.md). Resetting it takes two people "
+    "too, ends every session, and suspends what the person decides for 24 hours",
 )
 
 

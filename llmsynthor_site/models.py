@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from llmsynthor_site.roles import ROLES, permissions_of, roles_of
 
@@ -18,9 +19,12 @@ ROLE_CHOICES = [(role.name, role.display_name) for role in ROLES]
 
 class User(AbstractUser):
     suspended_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until then this person decides nothing: their password was reset by others"
+        null=True, blank=True, help_text="Until then this person decides nothing: others reset how they sign in"
     )
 
+    access_number = models.PositiveIntegerField(
+        default=0, help_text="Counts changes of what this person may do; sessions from before one have ended"
+    )
     time_zone = models.CharField(max_length=60, blank=True, help_text="Times are shown in it; empty is the site's own")
 
     class Meta:
@@ -43,9 +47,19 @@ class User(AbstractUser):
         """Whether a role held now allows it, suspended or not."""
         return self.is_active and permission in permissions_of(roles_of(self))
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Sessions end with the password they began under, and with every change of this person's access."""
+        told = f"{self.password}/{self.access_number}"
+        return salted_hmac("llmsynthor_site.sessions", told, secret=secret, algorithm="sha256").hexdigest()
+
+    def end_sessions(self) -> None:
+        """Every session of this person is over at its next page."""
+        self.access_number += 1
+        self.save(update_fields=["access_number"])
+
     @property
     def is_suspended(self) -> bool:
-        """Whether the day after a reset of the password is not over yet."""
+        """Whether the day after a reset of the password or the second factor is not over yet."""
         return self.suspended_until is not None and self.suspended_until > timezone.now()
 
 
@@ -73,11 +87,12 @@ class RoleGrant(models.Model):
 
 
 class PeopleChange(models.Model):
-    """A role to be granted, or a password to be reset: one person proposes it, another one decides."""
+    """A role to be granted, a password or second factor to be reset: one person proposes it, another one decides."""
 
     class Kind(models.TextChoices):
         GRANT = "grant", "Grant a role"
         RESET = "reset", "Reset the password"
+        FACTOR = "factor", "Reset the second factor"
 
     class Outcome(models.TextChoices):
         WAITING = "", "Waiting for a second person"
@@ -99,7 +114,8 @@ class PeopleChange(models.Model):
         default_permissions = ()
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="grant") & ~Q(role="") | Q(kind="reset", role=""), name="a_role_for_a_grant_alone"
+                condition=Q(kind="grant") & ~Q(role="") | Q(kind__in=["reset", "factor"], role=""),
+                name="a_role_for_a_grant_alone",
             ),
             models.CheckConstraint(
                 condition=Q(outcome="", decided_by=None, decided_at=None)
@@ -124,6 +140,26 @@ class PeopleChange(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("people-change", args=[self.pk])
+
+
+class ClaimedRole(models.Model):
+    """A role that a sign-in provider's groups suggest for somebody; it gives nothing until two people grant it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="claimed_roles")
+    provider = models.CharField(max_length=200)
+    role = models.CharField(max_length=20, choices=ROLE_CHOICES)
+    group = models.CharField(max_length=200)
+    seen_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["provider", "role"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "provider", "role"], name="suggested_once_by_each_provider")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} ({self.provider})"
 
 
 class Notice(models.Model):

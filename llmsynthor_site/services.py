@@ -41,6 +41,7 @@ def grant_role(*, by: User | None, user: User, role: str, proposed_by: User | No
     user = User.objects.select_for_update().get(pk=user.pk)
     check_grantable(user, role)
     grant = RoleGrant.objects.create(user=user, role=role, granted_by=by)
+    user.end_sessions()  # the next one begins with whatever the new role asks for at sign-in
     facts = {"user": user.username, "role": role}
     if proposed_by is not None:
         text = f"You hold the role of {BY_NAME[role].display_name.lower()} now."
@@ -52,7 +53,7 @@ def grant_role(*, by: User | None, user: User, role: str, proposed_by: User | No
 
 @transaction.atomic
 def take_away_role(*, by: Any, user: User, role: str, reason: str) -> RoleGrant:
-    """End a role at once, whatever the person is doing; it counts from their next page or step on."""
+    """End a role at once, whatever the person is doing; every session of theirs ends with it."""
     if by is not None and not by.has_perm(MANAGE):
         raise PermissionDenied("Only administrators take roles away.")
     if not reason.strip():
@@ -65,6 +66,7 @@ def take_away_role(*, by: Any, user: User, role: str, reason: str) -> RoleGrant:
         raise ValidationError("The last administrator keeps the role: nobody could propose another one.")
     grant.ended_at, grant.ended_by = timezone.now(), by
     grant.save(update_fields=["ended_at", "ended_by"])
+    user.end_sessions()
     facts = {"user": user.username, "role": role, "reason": reason.strip()}
     events.record(action="site:role:taken_away", by=actor(by or "console"), subject=f"user:{user.pk}", facts=facts)
     text = f"You are no {BY_NAME[role].display_name.lower()} any more."
@@ -88,6 +90,7 @@ def add_person(*, by: User | None, username: str, password: str, roles: list[str
     entered(user, by=by)
     for role in roles:
         grant_role(by=by, user=user, role=role)
+    user.refresh_from_db()
     return user
 
 

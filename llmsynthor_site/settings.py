@@ -13,16 +13,11 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+from llmsynthor_site.environment import BASE_DIR, PRODUCTION, SITE_DIR, env
+from llmsynthor_site.environment import DEBUG as DEBUG
+from llmsynthor_site.environment import DEMO as DEMO
+from llmsynthor_site.sign_in_settings import *  # noqa: F403
 
-SITE_DIR = Path(env("SITE_DIR", default=str(BASE_DIR / "var" / "site"))).resolve()
-PRODUCTION: bool = env.bool("PRODUCTION", default=False)
-DEMO: bool = env.bool("DEMO", default=False)
-DEBUG: bool = env.bool("DEBUG", default=False)
-if PRODUCTION and (DEBUG or DEMO):
-    raise environ.ImproperlyConfigured("PRODUCTION starts with neither DEBUG nor DEMO")
 os.umask(0o077)  # every file of a site is its own account's alone
 # A core dump would write keys and plain codes to a disk.
 resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -41,6 +36,7 @@ def secret_key() -> str:
 
 
 SECRET_KEY = secret_key()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones, while sessions turn over
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -54,6 +50,11 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
     "llmsynthor_site",
     "synthesis",
     "privacy",
@@ -68,10 +69,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "llmsynthor_site.signin.requirement.SecondFactorFirst",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "llmsynthor_site.middleware.TimesInOnesOwnZone",
+    "allauth.account.middleware.AccountMiddleware",
     "llmsynthor_site.middleware.LogMustBeWritable",
     "axes.middleware.AxesMiddleware",
 ]
@@ -115,25 +118,14 @@ DATABASE_ROUTERS = ["llmsynthor_site.routers.LogRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "llmsynthor_site.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "llmsynthor_site.backends.RoleBackend",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-]
-PASSWORD_RESET_TIMEOUT = 24 * 3600  # seconds in which a new password is chosen after two people agreed to it
-LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = 8
-AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_VERBOSE = False
-
+# Counts of failed sign-ins, shared by every web process.
+CACHE_URL = env("CACHE_URL", default=env("BROKER_URL", default=""))
+if CACHE_URL.startswith(("redis://", "rediss://")):
+    cache: dict[str, object] = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    cache["OPTIONS"] = {"serializer": "llmsynthor_site.caching.Json"}
+else:
+    cache = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": SITE_DIR / "cache"}
+CACHES = {"default": cache | {"KEY_PREFIX": "llmsynthor"}}
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_I18N = True

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error
 
 from audit import keys, witnesses
 from audit.errors import AuditError
+from llmsynthor_site import production
 
 
 def leases(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -40,3 +41,8 @@ def witness_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if any(one.kind == "mail" for one in known) and not settings.EMAIL_HOST:
         rules.append("a witness by e-mail needs EMAIL_HOST")
     return [Error(rule, id="llmsynthor_site.E003") for rule in rules]
+
+
+def fit_for_production(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Nothing of a demonstration, and no key or anchor beside what it is to outlive."""
+    return [Error(rule, id="llmsynthor_site.E004") for rule in production.problems()]

@@ -1,4 +1,3 @@
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from llmsynthor_site import views
@@ -11,8 +10,7 @@ urlpatterns = [
     path("notices/", views.notice_list, name="notices"),
     path("settings/", preferences, name="preferences"),
     path("help/", views.help_page, name="help"),
-    path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("sign-out/", LogoutView.as_view(), name="logout"),
+    path("", include("llmsynthor_site.signin.urls")),
     path("new-password/<uidb64>/<token>/", NewPassword.as_view(), name="new-password"),
     path("people/", include("llmsynthor_site.people.urls")),
     path("requests/<uuid:pk>/evidence/", evidence.of_request, name="request-evidence"),

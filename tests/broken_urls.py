@@ -12,4 +12,4 @@ def fails(http: HttpRequest) -> HttpResponse:
     raise KeyError(len(held))
 
 
-urlpatterns = [path("", fails, name="home"), path("sign-in/", fails, name="login")]
+urlpatterns = [path("", fails, name="home"), path("sign-in/", fails, name="account_login")]

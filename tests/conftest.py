@@ -31,6 +31,25 @@ def _no_pauses_between_tries() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _no_second_factor() -> Iterator[None]:
+    """People of the tests go straight to work; the tests of signing in ask for it themselves."""
+    from django.conf import settings as site
+
+    before, site.SECOND_FACTOR_ROLES = site.SECOND_FACTOR_ROLES, []
+    yield
+    site.SECOND_FACTOR_ROLES = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _counts_in_memory() -> Iterator[None]:
+    """Failed sign-ins of one run of the tests count for no other."""
+    from django.test import override_settings
+
+    with override_settings(CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def _own_field_limit() -> Iterator[None]:
     """Reading a table sets a limit of the whole process, which is a process of its own but in tests."""
     before = csv.field_size_limit()

@@ -54,6 +54,7 @@ def person(username: str, *roles: str) -> User:
     user = User.objects.create(username=username, email=f"{username}@example.org")
     for role in roles:
         people.grant_role(by=None, user=user, role=role)
+    user.refresh_from_db()
     return user
 
 

@@ -1,4 +1,4 @@
-"""What one person proposes about another and a third one decides: a role, or a new password.
+"""What one person proposes about another and a third one decides: a role, a new password or second factor.
 
 Everything is checked twice, when it is proposed and when it is confirmed: roles may have changed in between.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
@@ -30,9 +31,9 @@ Kind, Outcome = PeopleChange.Kind, PeopleChange.Outcome
 
 @transaction.atomic
 def propose(*, by: Any, user: User, kind: str, reason: str, role: str = "") -> PeopleChange:
-    """Ask for a role (``kind`` grant) or a new password (reset) for somebody else; nothing changes yet."""
+    """Ask for a role (``kind`` grant), a new password (reset) or second factor (factor) for somebody else."""
     if not by.has_perm(MANAGE):
-        raise PermissionDenied("Only administrators propose roles and resets of passwords.")
+        raise PermissionDenied("Only administrators propose roles and resets of passwords and second factors.")
     if by.pk == user.pk:
         raise PermissionDenied("Nobody changes their own access: another administrator proposes it.")
     if not reason.strip():
@@ -88,19 +89,45 @@ def confirm(*, by: Any, change: PeopleChange) -> str:
     if change.kind == Kind.GRANT:
         grant_role(by=by, user=change.user, role=change.role, proposed_by=change.proposed_by)
         return ""
+    if change.kind == Kind.FACTOR:
+        reset_factor(change, by)
+        return ""
     return reset(change, by)
+
+
+def suspended(change: PeopleChange) -> User:
+    """The person, every session ended, who decides nothing from now on for a while."""
+    user = User.objects.select_for_update().get(pk=change.user_id)
+    user.suspended_until = timezone.now() + SUSPENDED
+    user.save(update_fields=["suspended_until"])
+    user.end_sessions()
+    return user
+
+
+def facts_of_reset(change: PeopleChange, by: User, user: User) -> dict[str, Any]:
+    until = user.suspended_until
+    return {
+        "user": user.username, "proposal": change.pk, "proposed_by": actor(change.proposed_by),
+        "confirmed_by": actor(by), "suspended_until": until.isoformat(timespec="seconds") if until else "",
+    }  # fmt: skip
+
+
+def reset_factor(change: PeopleChange, by: User) -> None:
+    """Forget the second factor and its recovery codes; whoever signs in next with the password sets up another."""
+    user = suspended(change)
+    Authenticator.objects.filter(user=user).delete()
+    facts = facts_of_reset(change, by, user)
+    events.record(action="site:second_factor:reset", by=actor(by), subject=f"user:{user.pk}", facts=facts)
+    text = "Two people reset your second factor. If you did not ask for it, tell an auditor."
+    notices.tell([user], text, url=reverse("home"), key=f"reset:{change.pk}")
 
 
 def reset(change: PeopleChange, by: User) -> str:
     """End the old password and every session, suspend what the person decides, and make an address for one use."""
-    user = User.objects.select_for_update().get(pk=change.user_id)
+    user = suspended(change)
     user.set_unusable_password()
-    user.suspended_until = timezone.now() + SUSPENDED
-    user.save(update_fields=["password", "suspended_until"])
-    facts = {
-        "user": user.username, "proposal": change.pk, "proposed_by": actor(change.proposed_by),
-        "confirmed_by": actor(by), "suspended_until": user.suspended_until.isoformat(timespec="seconds"),
-    }  # fmt: skip
+    user.save(update_fields=["password"])
+    facts = facts_of_reset(change, by, user)
     events.record(action="site:password:reset", by=actor(by), subject=f"user:{user.pk}", facts=facts)
     text = "Two people reset your password. If you did not ask for it, tell an auditor."
     notices.tell([user], text, url=reverse("home"), key=f"reset:{change.pk}")

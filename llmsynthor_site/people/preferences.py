@@ -40,7 +40,8 @@ def preferences(http: HttpRequest) -> HttpResponse:
     if http.method == "POST" and form.is_valid():
         return kept(http, form.cleaned_data)
     zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
-    return render(http, "people/preferences.html", {"form": form, "zones": zones, "site_zone": settings.TIME_ZONE})
+    context = {"form": form, "zones": zones, "site_zone": settings.TIME_ZONE, "providers": settings.OIDC_PROVIDERS}
+    return render(http, "people/preferences.html", context)
 
 
 def kept(http: HttpRequest, chosen: dict[str, Any]) -> HttpResponse:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.contrib.auth.views import PasswordResetConfirmView
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -22,6 +24,7 @@ from llmsynthor_site.models import PeopleChange, RoleGrant, User
 from llmsynthor_site.people import changes
 from llmsynthor_site.people.forms import PeopleFilter, PersonForm, RoleForm, WhyForm, add_refusal
 from llmsynthor_site.roles import BY_NAME, ROLES, Admin, conflict, roles_of
+from llmsynthor_site.signin import claims
 
 PAGE = 25
 SHOWN = 50
@@ -65,6 +68,9 @@ def person_page(http: HttpRequest, number: int) -> HttpResponse:
         "may_manage": http.user.has_perm(services.MANAGE),
         "self": person.pk == http.user.pk,
         "grantable": grantable(person),
+        "factors": ", ".join(str(one.Type(one.type).label) for one in Authenticator.objects.filter(user=person)),
+        "linked": SocialAccount.objects.filter(user=person),
+        "claimed": claims.of(person),
         "keeps": Admin.name if not services.other_administrators(person) else "",
     }
     return render(http, "people/person.html", context)
@@ -102,7 +108,7 @@ def propose_page(http: HttpRequest, number: int, kind: str) -> HttpResponse:
             return redirect(made)
         except ValidationError as refusal:
             add_refusal(form, refusal)
-    return render(http, "people/propose.html", {"form": form, "person": person, "granting": granting})
+    return render(http, "people/propose.html", {"form": form, "person": person, "kind": kind})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -164,7 +170,7 @@ class NewPassword(PasswordResetConfirmView):
     """Where somebody chooses a password, once, after two people agreed that they may."""
 
     template_name = "registration/new_password.html"
-    success_url = reverse_lazy("login")
+    success_url = reverse_lazy("account_login")
 
     def form_valid(self, form: Any) -> HttpResponse:
         person = form.user

@@ -168,19 +168,35 @@ def test_people_are_for_administrators_and_those_who_confirm(small: request_site
     assert small.rosa.role_grants.get().ended_at is None
 
 
+BEFORE_SIGNING_IN = {
+    "account_login": 200, "account_inactive": 200,
+    "socialaccount_login_cancelled": 200,
+    "openid_connect_login": 405, "openid_connect_callback": 404,
+}  # fmt: skip
+
+
 def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     """Every address of the site but sign-in leads there first."""
     nothing = "00000000-0000-0000-0000-000000000000"
     samples = {"pk": nothing, "dataset": nothing, "entry": 1, "gate": "measure", "action": "submit", "intent": "x"}
     samples |= {"file_name": "data.csv", "token": "t", "index": 0, "run": nothing, "number": 1, "which": "open"}
-    samples |= {"decision": "accept", "proposal": nothing, "kind": "grant", "role": "steward", "uidb64": "MQ"}
+    samples |= {
+        "provider_id": "nobody",
+        "decision": "accept",
+        "proposal": nothing,
+        "kind": "grant",
+        "role": "steward",
+        "uidb64": "MQ",
+    }
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
-        needed = {field: samples[field] for field in possible[0][1]}
+        needed = {field: 1 if name.startswith("mfa_") else samples[field] for field in possible[0][1]}
         answer = client.get(reverse(name, kwargs=needed))
         if name == "new-password":  # for whoever has none; without a token that fits it says so
             assert "has been used" in answer.content.decode()
-        elif name != "login":
+        elif name in BEFORE_SIGNING_IN:
+            assert answer.status_code == BEFORE_SIGNING_IN[name], name
+        else:
             assert answer.status_code == 302, name
             assert answer["Location"].startswith("/sign-in/"), name
         seen += 1

@@ -17,7 +17,10 @@ FOLDER = Path(settings.BASE_DIR, "templates")
 OFFLINE = [FOLDER / name for name in ("evidence/index.html", "package/report.html", "package/catalogue.html")]
 TEMPLATES = sorted(set(FOLDER.rglob("*.html")) - set(OFFLINE))
 STATIC = Path(settings.BASE_DIR, "llmsynthor_site", "static")
-INLINE = re.compile(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|javascript:|hx-on|hx-vals=.js:", re.IGNORECASE)
+INLINE = re.compile(
+    r"<style|\sstyle=|<script(?![^>]*(?:\ssrc=|application/json))|\son[a-z]+=|javascript:|hx-on|hx-vals=.js:",
+    re.IGNORECASE,
+)
 
 
 @pytest.mark.parametrize("text", ['<p style="x">', "<style>", "<script>x</script>", '<a onclick="x">'])

@@ -58,6 +58,13 @@ document.addEventListener("click", (event) => {
   if (choice) keepTheme(choice.dataset.themeChoice);
 });
 
+// A security key that did not answer: said on the page, and the button works again.
+document.addEventListener("allauth.error", (event) => {
+  event.preventDefault();
+  for (const told of document.querySelectorAll("[data-key-error]")) told.hidden = false;
+  rearm();
+});
+
 for (const group of document.querySelectorAll("[data-needs-script]")) group.hidden = false;
 showTheme();
 keepCookie("zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "");  // days that people type begin where they are

@@ -1,0 +1,69 @@
+"""What a production site must not be. Web server, workers and door refuse to start while any of it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+
+DUTIES = frozenset({"owner", "steward", "auditor", "admin"})
+DEMO_DOMAIN = "@example.org"  # reserved: nobody has such an address, but for the people of a demonstration
+DEMO_NAMES = ("olivia", "stella", "stefan", "rosa", "amir", "ada")
+
+
+def problems() -> list[str]:
+    """In words what keeps this site from starting in production, as far as its settings and folders tell."""
+    if not settings.PRODUCTION:
+        return []
+    found = []
+    if settings.DEBUG or settings.DEMO:
+        found.append("DEBUG and DEMO are for one's own machine")
+    if missing := sorted(DUTIES - set(settings.SECOND_FACTOR_ROLES)):
+        found.append(f"SECOND_FACTOR_ROLES lacks {', '.join(missing)}: who holds them needs a second factor")
+    site = Path(settings.SITE_DIR)
+    if together(site / "keys" / "vault.key", site / "vault"):
+        found.append(
+            "the vault's private key lies on the device that holds the vault: mount keys/vault.key, or keys/, from "
+            "another one, in the measuring worker alone"
+        )
+    if any(together(site / "anchors", file) for file in database_files()):
+        found.append("anchors/ lies on the database's device: mount it from another one, to outlive a rollback")
+    return found
+
+
+def database_files() -> list[Path]:
+    """Files of those databases that are files here; of a server's database only the server knows."""
+    configs = settings.DATABASES.values()
+    return [Path(one["NAME"]) for one in configs if one["ENGINE"].endswith("sqlite3")]
+
+
+def together(one: Path, other: Path) -> bool:
+    """Whether both exist, on one device. A link counts as what it leads to."""
+    try:
+        return one.stat().st_dev == other.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def demo_accounts() -> list[str]:
+    """User names of a demonstration that are open here; none while the database cannot be asked."""
+    people: Any = get_user_model().objects
+    addresses = [name + DEMO_DOMAIN for name in DEMO_NAMES]
+    try:
+        found = people.filter(username__in=DEMO_NAMES, email__in=addresses, is_active=True)
+        return list(found.order_by("username").values_list("username", flat=True))
+    except DatabaseError:
+        return []
+
+
+def refuse() -> None:
+    """ImproperlyConfigured, with every reason, where this site may not start in production."""
+    found = problems()
+    if settings.PRODUCTION and (names := demo_accounts()):
+        found.append(f"accounts of a demonstration are open ({', '.join(names)}): begin with a new site")
+    if found:
+        raise ImproperlyConfigured("refused to start in production: " + "; ".join(found))
