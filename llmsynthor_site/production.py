@@ -38,7 +38,7 @@ def problems() -> list[str]:
 def database_files() -> list[Path]:
     """Files of those databases that are files here; of a server's database only the server knows."""
     configs = settings.DATABASES.values()
-    return [Path(one["NAME"]) for one in configs if one["ENGINE"].endswith("sqlite3")]
+    return [Path(str(one["NAME"])) for one in configs if str(one["ENGINE"]).endswith("sqlite3")]
 
 
 def together(one: Path, other: Path) -> bool:

@@ -81,7 +81,7 @@ def test_a_steward_sets_up_an_app_before_anything_else(small: request_site.Site)
     client.post(begun["Location"], {"password": PASSWORD})
     page = client.get("/settings/second-factor/totp/activate/").content.decode()
     assert "<svg" in page
-    secret = re.search(r'<code class="break">(\w+)</code>', page).group(1)  # type: ignore[union-attr]
+    secret = re.search(r'<code class="break">(\w+)</code>', page).group(1)
     wrong = client.post("/settings/second-factor/totp/activate/", {"code": "000000"})
     assert "Incorrect code" in wrong.content.decode()
     done = client.post("/settings/second-factor/totp/activate/", {"code": code_of(secret)}, follow=True)
