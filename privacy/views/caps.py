@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from privacy import caps, policies, selectors
 from privacy.errors import PrivacyError
 from privacy.models import CapRaise
-from privacy.views.datasets import visible_dataset
+from privacy.views.datasets import at_stake, visible_dataset
 
 PAGE = 25
 OWNERS = "Caps are raised by data owners, two of them together."
@@ -45,7 +45,7 @@ def propose_page(http: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect("cap-raise", made.pk)
         except PrivacyError as refusal:
             form.add_error("rho", f"{str(refusal).capitalize()}.")
-    context = {"form": form, "dataset": dataset, "budget": selectors.budget(dataset.population_id)}
+    context = {"form": form, "dataset": dataset, **at_stake(dataset)}
     return render(http, "privacy/cap_propose.html", context)
 
 

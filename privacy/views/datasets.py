@@ -31,6 +31,13 @@ def visible_dataset(http: HttpRequest, pk: UUID) -> Dataset:
     return found
 
 
+def at_stake(dataset: Dataset) -> dict[str, Any]:
+    """What pages that ask an owner for a decision show: the budget, and whose presence it hides, in words."""
+    schema = selectors.schema(dataset)
+    budget = selectors.budget(dataset.population_id)
+    return {"budget": budget, "unit": schema.unit_in_words, "meaning": schema.unit_meaning}
+
+
 @require_safe
 def dataset_list(http: HttpRequest) -> HttpResponse:
     words = http.GET.get("words", "").strip()[:WORDS]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from privacy import policies, selectors, waivers
 from privacy.forms import add_refusal
-from privacy.views.datasets import visible_dataset
+from privacy.views.datasets import at_stake, visible_dataset
 from privacy.waiver_text import WAIVER_TEXT, WAIVER_VERSION, digest
 
 
@@ -49,8 +49,8 @@ def sign_page(http: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect(dataset)
         except ValidationError as refusal:
             add_refusal(form, refusal)
-    context = {"form": form, "dataset": dataset, "text": WAIVER_TEXT, "version": WAIVER_VERSION, "sha256": digest()}
-    return render(http, "privacy/waiver_sign.html", context)
+    words = {"text": WAIVER_TEXT, "version": WAIVER_VERSION, "sha256": digest()}
+    return render(http, "privacy/waiver_sign.html", {"form": form, "dataset": dataset, **words, **at_stake(dataset)})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

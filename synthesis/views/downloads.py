@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from synthesis import delivery, selectors
+from synthesis import delivery, packaging, selectors
 from synthesis.forms import LicenceForm, add_refusal
 from synthesis.licence import LICENCE_TEXT, LICENCE_VERSION
 from synthesis.models import DownloadGrant
@@ -51,6 +51,10 @@ def files_of(grant: DownloadGrant) -> list[dict[str, Any]]:
     return [file | {"about": ABOUT.get(file["name"], "")} for file in listed]
 
 
+def hash_in(files: list[dict[str, Any]], name: str) -> str:
+    return next((file["sha256"] for file in files if file["name"] == name), "")
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def download_page(http: HttpRequest, pk: UUID) -> HttpResponse:
     grant = my_grant(http, pk)
@@ -68,7 +72,9 @@ def download_page(http: HttpRequest, pk: UUID) -> HttpResponse:
         "accepted": bool(grant.licence_accepted_at) and grant.licence_version == LICENCE_VERSION,
         "licence": LICENCE_TEXT,
         "licence_version": LICENCE_VERSION,
-        "files": files_of(grant),
+        "files": (files := files_of(grant)),
+        "sums": hash_in(files, packaging.SUMS),
+        "table_hash": hash_in(files, "data.parquet"),
         "receipts": grant.receipts.all(),
         "link_minutes": delivery.LINK_MINUTES,
         "form": form,

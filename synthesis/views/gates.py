@@ -19,7 +19,7 @@ from synthesis.states import Decision, Gate
 from synthesis.transitions import allowed_actions, check
 from synthesis.views import structure_pages
 from synthesis.views.common import reviewed_request, told_when_too_late
-from synthesis.views.requests import frame, offer
+from synthesis.views.requests import frame, offer, protected
 from synthesis.views.review_steps import review_of, standing_of
 
 
@@ -111,6 +111,7 @@ def gate_decide(http: HttpRequest, pk: UUID, gate: str) -> HttpResponse:
         except ValidationError as refusal:
             add_refusal(form, refusal)
     context = {"request_": request, "gate": at, "form": form, "decision": form["decision"].value()}
+    context |= protected(request)
     return render(http, "synthesis/gate_decide.html", context)
 
 

@@ -144,12 +144,16 @@ def frame(request: SynthesisRequest, user: Any) -> dict[str, Any]:
         "whose_move": selectors.whose_move(request),
         "my_move": selectors.is_my_move(request, user),
         "open_gate": policies.open_gate(request),
-        "unit": privacy.unit_in_words(request.dataset),
-        "meaning": privacy.schema(request.dataset).unit_meaning,
+        **protected(request),
         "counted": request.state not in BEFORE_MEASURING,
         "reviewer": user.has_perm("synthesis.view_request"),
         "note": note_for(request, user),
     }
+
+
+def protected(request: SynthesisRequest) -> dict[str, str]:
+    """Whose presence is hidden: as a rule, and in the owner's words for one of them."""
+    return {"unit": privacy.unit_in_words(request.dataset), "meaning": privacy.schema(request.dataset).unit_meaning}
 
 
 def note_for(request: SynthesisRequest, user: Any) -> str:
@@ -197,4 +201,5 @@ def request_step(http: HttpRequest, pk: UUID, action: str) -> HttpResponse:
     context: dict[str, Any] = {"step": step, "form": form, "request_": request}
     if action == "submit":
         context |= {"advice": linting.findings(request), "waiver": privacy.standing_waiver(request.dataset)}
+        context |= protected(request)
     return render(http, "synthesis/step.html", context)

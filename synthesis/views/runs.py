@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,17 +15,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from audit import selectors as audit
+from privacy import selectors as privacy
 from synthesis import policies, selectors
 from synthesis.models import SynthesisRequest
 from synthesis.states import RequestState as S
+from synthesis.transitions import allowed_actions
 from synthesis.views.common import visible_request
-from synthesis.views.requests import frame
+from synthesis.views.requests import frame, offer
 
 PAGE = 100  # prompts; those about texts may be many
+CONTROLS = ("stop", "resume", "withdraw")
 WORKING = (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING)
 
 
-def progress(request: SynthesisRequest) -> dict[str, Any]:
+def progress(request: SynthesisRequest, user: Any) -> dict[str, Any]:
     """What the live part shows; while statistics are measured, only that they are."""
     run = getattr(request, "run", None)
     return {
@@ -34,13 +38,34 @@ def progress(request: SynthesisRequest) -> dict[str, Any]:
         "run": run,
         "what_if": selectors.told(run, "what_if") if run else None,
         "inference": getattr(run, "inference", None),
+        "bought": bought(request, user),
+        "controls": controls(request, user),
     }
+
+
+def controls(request: SynthesisRequest, user: Any) -> list[dict[str, Any]]:
+    """The steps that end or resume a run, for those who may take them."""
+    return [offer(request, one) for one in allowed_actions(request, user) if one.name in CONTROLS and one.allowed]
+
+
+def bought(request: SynthesisRequest, user: Any) -> list[dict[str, Any]]:
+    """The released tables, the dearest first, as gate B lists them; none while measuring is not complete.
+
+    Who reviews reads every column's name; others read names that the owner made public, and codes for the rest.
+    """
+    if not hasattr(request, "manifest"):
+        return []
+    known = privacy.columns(request.dataset)
+    names = {name: f"c{place:02d}" for place, name in enumerate(known.names, start=1) if not known.is_public(name)}
+    hidden = {} if user.has_perm("synthesis.view_request") else names
+    found = sorted(request.manifest.body["statistics"], key=lambda one: -Decimal(one["rho"]))
+    return [one | {"columns": [hidden.get(name, name) for name in one["columns"]]} for one in found]
 
 
 @require_safe
 def run_page(http: HttpRequest, pk: UUID) -> HttpResponse:
     request = visible_request(http, pk)
-    return render(http, "synthesis/run.html", frame(request, http.user) | progress(request))
+    return render(http, "synthesis/run.html", frame(request, http.user) | progress(request, http.user))
 
 
 @require_safe
@@ -48,7 +73,8 @@ def run_page(http: HttpRequest, pk: UUID) -> HttpResponse:
 def run_progress(http: HttpRequest, pk: UUID) -> HttpResponse:
     """The live part alone, asked for each second; once nothing moves any more it no longer asks again."""
     request = visible_request(http, pk)
-    return render(http, "synthesis/progress.html", frame(request, http.user) | progress(request) | {"htmx": True})
+    context = frame(request, http.user) | progress(request, http.user) | {"htmx": True}
+    return render(http, "synthesis/progress.html", context)
 
 
 def run_with_prompts(http: HttpRequest, pk: UUID) -> SynthesisRequest:
