@@ -240,6 +240,7 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.measure": {"queue": "measure"},
     "llmsynthor_site.tasks.structure": {"queue": "synthesise"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
+    "llmsynthor_site.tasks.simulate": {"queue": "measure"},
     "llmsynthor_site.tasks.probe": {"queue": "synthesise"},
     "llmsynthor_site.tasks.check_log": {"queue": "mail"},
     "llmsynthor_site.tasks.mail_notices": {"queue": "mail"},

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import notices, reminders
+from llmsynthor_site import notices, rehearsing, reminders
 from privacy import retention
-from synthesis import jobs, probing, reconciling, running, structuring
+from synthesis import jobs, probing, reconciling, running, simulating, structuring
 
 RECONCILED = timedelta(days=3)
 
@@ -34,6 +34,11 @@ def structure(request_id: str) -> None:
 def synthesise(request_id: str) -> None:
     events.flush()  # the approval is in the log before anything follows from it
     running.synthesise(request_id)
+
+
+@shared_task(name="llmsynthor_site.tasks.simulate")
+def simulate(simulation_id: str) -> None:
+    rehearsing.carry_out(simulation_id)
 
 
 @shared_task(name="llmsynthor_site.tasks.probe")
@@ -59,6 +64,7 @@ def sweep() -> None:
     retention.destroy_expired()
     jobs.sweep()
     probing.sweep()
+    simulating.sweep()
     for check in checking.waiting():
         checking.kick(check)
     notices.deliver()

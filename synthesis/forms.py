@@ -126,14 +126,18 @@ class RequestForm(PriceForm):
             self.initial["dataset"] = dataset
 
     def clean_targets(self) -> list[str]:
-        lines = (line.strip() for line in self.cleaned_data["targets"].splitlines())
-        return list(dict.fromkeys(line for line in lines if line))
+        return lines_of(self.cleaned_data["targets"])
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         if found.get("proposer") != Proposer.OPENAI:
             found["endpoint"] = None
         return found
+
+
+def lines_of(text: str) -> list[str]:
+    """Each line of a text once, without the empty ones."""
+    return list(dict.fromkeys(line for each in text.splitlines() if (line := each.strip())))
 
 
 def initial_of(request: SynthesisRequest) -> dict[str, Any]:

@@ -147,5 +147,13 @@ def may_see_prompts(request: SynthesisRequest, user: Any) -> bool:
     return may_see(request, user) and (mine or user.has_perm("synthesis.view_prompts"))
 
 
+def may_compare(request: SynthesisRequest, user: Any) -> bool:
+    """The figures of quality.json: reviewers once the table is made, its requester once it is released."""
+    if not hasattr(getattr(request, "run", None), "package"):
+        return False
+    mine = is_requester(request, user) and request.state in (S.RELEASED, S.EXPIRED)
+    return mine or (not is_requester(request, user) and user.has_perm("synthesis.view_request"))
+
+
 def may_download(request: SynthesisRequest, user: Any) -> bool:
     return is_requester(request, user) and user.has_perm("synthesis.download_package") and request.state == S.RELEASED

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from synthesis.views import (
+    comparisons,
     door,
     downloads,
     endpoints,
@@ -11,6 +12,7 @@ from synthesis.views import (
     review_steps,
     rule_pages,
     runs,
+    simulations,
 )
 
 urlpatterns = [
@@ -24,6 +26,9 @@ urlpatterns = [
     path("requests/<uuid:pk>/condition/", review_steps.condition_page, name="request-condition"),
     path("requests/<uuid:pk>/gate/<slug:gate>/", gates.gate_page, name="request-gate"),
     path("requests/<uuid:pk>/gate/<slug:gate>/decide/", gates.gate_decide, name="request-decide"),
+    path("requests/<uuid:pk>/simulation/", simulations.simulation_part, name="request-simulation"),
+    path("requests/<uuid:pk>/compare/", comparisons.compare_page, name="request-compare"),
+    path("requests/<uuid:pk>/compare/<slug:show>/", comparisons.compare_page, name="request-compare-show"),
     path("requests/<uuid:pk>/report/", reports.report_page, name="request-report"),
     path("requests/<uuid:pk>/rules/", rule_pages.rule_list, name="request-rules"),
     path("requests/<uuid:pk>/rules/<int:number>/<slug:decision>/", rule_pages.rule_decide, name="request-rule-decide"),

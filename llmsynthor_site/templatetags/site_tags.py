@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -101,6 +102,12 @@ def field(bound: BoundField, kind: str = "") -> dict[str, Any]:
 def grouped(number: int | None) -> str:
     """12345 as 12,345; nothing as a dash."""
     return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def whole(number: float) -> str:
+    """A figure rounded up to a whole number: 12.1 as 13."""
+    return f"{math.ceil(number):,}"
 
 
 @register.filter

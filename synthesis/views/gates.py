@@ -21,6 +21,7 @@ from synthesis.views import structure_pages
 from synthesis.views.common import reviewed_request, told_when_too_late
 from synthesis.views.requests import frame, offer, protected
 from synthesis.views.review_steps import review_of, standing_of
+from synthesis.views.simulations import simulation_of
 
 
 def gate_named(name: str) -> Gate:
@@ -69,6 +70,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "uses": privacy.schema(request.dataset).uses.in_words(),
         "question": structure_pages.question(request),
         **review_of(request),
+        **simulation_of(request),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.workflow import Action
 from privacy import selectors as privacy
-from synthesis import linting, policies, selectors, services, suggestions
-from synthesis.forms import PriceForm, RequestFilter, RequestForm, add_refusal, initial_of
+from privacy.plans import MeasurementPlan
+from synthesis import expecting, linting, policies, selectors, services, suggestions
+from synthesis.forms import PriceForm, RequestFilter, RequestForm, add_refusal, initial_of, lines_of
 from synthesis.models import SynthesisRequest
 from synthesis.states import RequestState
 from synthesis.transitions import allowed_actions, check
@@ -96,15 +98,27 @@ def request_edit(http: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def request_price(http: HttpRequest) -> HttpResponse:
     """What the epsilon being typed would mean, for the form; nothing is kept."""
-    form = PriceForm(http.GET)
+    form, dataset = PriceForm(http.GET), wished(http).get("dataset")
     context: dict[str, Any] = {}
     if form.is_valid():
         try:
-            asked = services.priced(**form.cleaned_data, dataset=wished(http).get("dataset"))
+            asked = services.priced(**form.cleaned_data, dataset=dataset)
             context = {"rho": asked, **form.cleaned_data}
+            context |= expected(dataset, http.GET.get("targets", ""), asked) if dataset else {}
         except ValidationError as refusal:
             context = {"problem": " ".join(refusal.messages)}
     return render(http, "synthesis/price.html", context)
+
+
+def expected(dataset: Any, targets: str, rho: Decimal) -> dict[str, Any]:
+    """How far off counts would be: from the plan alone, so that a slider may ask as often as it moves."""
+    schema, wanted = privacy.schema(dataset), lines_of(targets)
+    public = {column.name for column in privacy.dictionary(dataset, public_only=True)}
+    known = public.issuperset(wanted)  # a name that is not public is answered like one that nobody declared
+    asked = MeasurementPlan.from_json(privacy.plan(dataset, wanted if known else ()))
+    found = expecting.margins(asked, schema.domain, schema.unit, rho=rho)
+    told = {"margins": found, "rows": expecting.ROWS, "unknown_target": not known}
+    return told | {"unit": schema.unit_in_words, "meaning": schema.unit_meaning}
 
 
 @require_safe
@@ -127,6 +141,7 @@ def detail_context(http: HttpRequest, request: SynthesisRequest) -> dict[str, An
         **standing_of(request, user),
         "may_edit": any(action.name == "submit" and action.allowed for action in actions),
         "may_see_prompts": policies.may_see_prompts(request, user) and hasattr(request, "run"),
+        "may_compare": policies.may_compare(request, user),
         "may_download": policies.may_download(request, user),
     }
 

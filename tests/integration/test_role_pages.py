@@ -18,7 +18,7 @@ from synthesis import delivery, packaging
 from synthesis.licence import LICENCE_VERSION
 from synthesis.models import DownloadGrant
 from synthesis.states import Gate
-from tests import request_site
+from tests import privacy_site, request_site
 from tests.request_site import Site, open_door
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
@@ -109,3 +109,22 @@ def test_every_page_that_asks_for_a_decision_says_what_is_promised_and_what_is_n
         assert "right at most about" in told, address
         assert NOT_PROMISED in told, address
         assert "Protected is" in told, address
+
+
+def test_the_slider_says_how_far_off_counts_would_be(house: Site) -> None:
+    """For the dataset and the columns of interest that stand in the form; a smaller epsilon says more."""
+    public = privacy_site.dataset(house.owner, content=request_site.table(), title="Public", publicLabels=True)
+    asked = f"/requests/price/?dataset={public.pk}&delta=1e-6"
+    told = {epsilon: page(house.rosa, f"{asked}&epsilon={epsilon}&targets=pay") for epsilon in ("0.5", "4")}
+    for one in told.values():
+        assert "each column alone" in one
+        assert "a column of interest with another" in one
+        assert NOT_PROMISED in one
+    first = {epsilon: int(re.findall(r"± ([\d,]+)", one)[0].replace(",", "")) for epsilon, one in told.items()}
+    assert first["0.5"] > 4 * first["4"]
+    hidden, unknown = (
+        page(house.rosa, f"/requests/price/?dataset={house.dataset.pk}&delta=1e-6&epsilon=1&targets={name}")
+        for name in ("pay", "nobody")
+    )
+    assert hidden == unknown  # whether a column exists whose name is not public stays unsaid
+    assert "not all of them are columns with public names" in hidden

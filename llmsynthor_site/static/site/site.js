@@ -65,6 +65,25 @@ document.addEventListener("allauth.error", (event) => {
   rearm();
 });
 
+// A slider that sets a field: it says the field's figure, and moves along when somebody types one.
+for (const slider of document.querySelectorAll("[data-sets]")) {
+  const field = document.getElementById(slider.dataset.sets);
+  const stops = slider.dataset.stops.split(" ");
+  const nearest = (value) =>
+    stops.reduce((best, stop, i) => (Math.abs(Math.log(stop / value)) < Math.abs(Math.log(stops[best] / value)) ? i : best), 0);
+  const follow = () => {
+    if (Number(field.value) > 0) slider.value = nearest(Number(field.value));
+    slider.setAttribute("aria-valuetext", field.value);
+  };
+  slider.addEventListener("input", () => {
+    field.value = stops[slider.value];
+    slider.setAttribute("aria-valuetext", field.value);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  field.addEventListener("input", () => document.activeElement !== slider && follow());
+  follow();
+}
+
 for (const group of document.querySelectorAll("[data-needs-script]")) group.hidden = false;
 showTheme();
 keepCookie("zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "");  // days that people type begin where they are
