@@ -92,6 +92,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:licence:accepted": ("grant", "user", "licence", "licence_sha256"),
     "synthesis:download:served": ("grant", "user", "sha256", "licence"),
     "synthesis:endpoint:added": ("endpoint", "address", "model", "local"),
+    # a rehearsal of the submitted plan on rows invented from the declaration; content_hash is that snapshot's
+    "synthesis:simulation:asked": ("request", "content_hash"),
     # A probe's prompts, between these two, name the probe as their run; they hold fixed wording alone
     "synthesis:endpoint:probing": ("probe", "endpoint", "address", "model"),
     "synthesis:endpoint:probed": ("probe", "endpoint", "calls", "problem", "found"),

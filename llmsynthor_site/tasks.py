@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import notices, rehearsing, reminders
+from llmsynthor_site import notices, reminders
 from privacy import retention
 from synthesis import jobs, probing, reconciling, running, simulating, structuring
 
@@ -38,6 +38,9 @@ def synthesise(request_id: str) -> None:
 
 @shared_task(name="llmsynthor_site.tasks.simulate")
 def simulate(simulation_id: str) -> None:
+    # Imported here, so that a worker which only synthesises never loads OpenDP.
+    from llmsynthor_site import rehearsing
+
     rehearsing.carry_out(simulation_id)
 
 

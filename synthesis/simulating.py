@@ -29,7 +29,7 @@ from synthesis.workflow import REVIEW
 log = logging.getLogger(__name__)
 TASK = "llmsynthor_site.tasks.simulate"
 LONGEST = timedelta(minutes=4)
-"""What one epsilon may take; the process that computes it is ended then."""
+"""What one epsilon may take; it is given up then."""
 FACTORS = (Decimal("0.5"), Decimal(1), Decimal(2))
 SHOWN = 40
 """Tables that are kept of each forecast: the worst."""
