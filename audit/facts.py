@@ -26,6 +26,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:ledger:cap_set": ("population", "rho", "delta"),
     "privacy:cap_raise:proposed": ("population", "proposal", "rho", "delta", "reason"),
     "privacy:ledger:cap_raise": ("population", "rho", "delta", "proposed_by", "confirmed_by"),
+    # organisations: the only ones whose researchers may ask for it; an empty list: every researcher
+    "privacy:audience:set": ("dataset", "organisations"),
     # text_sha256: of the words an owner signed, so that one steward decides on requests submitted from then on
     "privacy:waiver:signed": ("waiver", "dataset", "text_version", "text_sha256", "reason"),
     "privacy:waiver:ended": ("waiver", "dataset", "reason"),
@@ -101,6 +103,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     # granted: by the console alone, or proposed_by one person and confirmed_by another
     "site:role:granted": ("user", "role"),
     "site:role:taken_away": ("user", "role", "reason"),
+    "site:organisation:added": ("organisation", "name"),
+    "site:membership:begun": ("user", "organisation", "proposed_by", "confirmed_by"),
+    "site:membership:ended": ("user", "organisation", "reason"),
     "site:people_change:proposed": ("proposal", "kind", "user", "role", "reason"),
     "site:people_change:declined": ("proposal", "user"),
     "site:password:reset": ("user", "proposal", "proposed_by", "confirmed_by", "suspended_until"),

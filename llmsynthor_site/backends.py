@@ -18,7 +18,8 @@ class RoleBackend(ModelBackend):
         if not user_obj.is_active or user_obj.is_anonymous:
             return set()
         if not hasattr(user_obj, "_role_permissions"):
-            allowed = permissions_of(roles_of(user_obj))
+            user_obj.roles_now = roles_of(user_obj)
+            allowed = permissions_of(user_obj.roles_now)
             user_obj._role_permissions = allowed - DECIDING if user_obj.is_suspended else allowed
         return set(user_obj._role_permissions)
 

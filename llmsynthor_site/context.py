@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from llmsynthor_site import notices
-from llmsynthor_site.roles import roles_of
+from llmsynthor_site.roles import Role
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -16,7 +16,14 @@ def site(request: HttpRequest) -> dict[str, Any]:
     signed_in = user is not None and user.is_authenticated
     return {
         "demo": settings.DEMO,
-        "my_roles": roles_of(user) if signed_in else (),
+        "my_roles": held(user) if signed_in else (),
         "unread": notices.unread(user) if signed_in else 0,
         "theme": request.COOKIES.get("theme", ""),
     }
+
+
+def held(user: Any) -> tuple[type[Role], ...]:
+    """The person's roles, as they were looked up for this page's permissions."""
+    user.has_perm("")
+    found: tuple[type[Role], ...] = getattr(user, "roles_now", ())
+    return found

@@ -24,6 +24,15 @@ COMING_AND_GOING = (
     "too, ends every session, and suspends what the person decides for 24 hours",
 )
 
+ORGANISATIONS = (
+    "people may belong to organisations, which gives nobody a role. An administrator adds an organisation and proposes "
+    "people for it; a second person confirms, as with a role. One administrator ends a membership at once",
+    "a dataset's owner may limit it to researchers of some organisations (`privacy/audiences.py`). Everybody else with "
+    "the role finds it in no list, form or address. Every step asks again: whoever is not inside any more cannot "
+    "submit, ask for more time or download, and the gates say so. Stewards and auditors see every dataset",
+    "belonging to the same organisation opens nobody else's requests: a researcher sees no other project",
+)
+
 
 def pages() -> dict[str, str]:
     """File name in docs/ -> its whole text."""
@@ -72,6 +81,7 @@ def roles() -> str:
         + "\n".join(parts)
         + f"\n## Roles nobody may hold together\n\n{pairs}\n"
         + f"\n## How roles come and go\n\n{points(COMING_AND_GOING)}"
+        + f"\n## Organisations\n\n{points(ORGANISATIONS)}"
     )
 
 

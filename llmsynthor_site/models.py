@@ -12,7 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from llmsynthor_site.organisation_models import Membership, Organisation
 from llmsynthor_site.roles import ROLES, permissions_of, roles_of
+
+__all__ = ["ClaimedRole", "Membership", "Notice", "Organisation", "PeopleChange", "RoleGrant", "User"]
 
 ROLE_CHOICES = [(role.name, role.display_name) for role in ROLES]
 
@@ -87,12 +90,13 @@ class RoleGrant(models.Model):
 
 
 class PeopleChange(models.Model):
-    """A role to be granted, a password or second factor to be reset: one person proposes it, another one decides."""
+    """A role, a new password or second factor, or an organisation: one person proposes it, another one decides."""
 
     class Kind(models.TextChoices):
         GRANT = "grant", "Grant a role"
         RESET = "reset", "Reset the password"
         FACTOR = "factor", "Reset the second factor"
+        JOIN = "join", "Join an organisation"
 
     class Outcome(models.TextChoices):
         WAITING = "", "Waiting for a second person"
@@ -102,6 +106,7 @@ class PeopleChange(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="changes")
     role = models.CharField(max_length=20, choices=ROLE_CHOICES, blank=True)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     reason = models.CharField(max_length=500)
     proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(auto_now_add=True)
@@ -114,8 +119,10 @@ class PeopleChange(models.Model):
         default_permissions = ()
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="grant") & ~Q(role="") | Q(kind__in=["reset", "factor"], role=""),
-                name="a_role_for_a_grant_alone",
+                condition=Q(kind="grant", organisation=None) & ~Q(role="")
+                | Q(kind__in=["reset", "factor"], role="", organisation=None)
+                | Q(kind="join", role="", organisation__isnull=False),
+                name="each_kind_names_what_it_changes",
             ),
             models.CheckConstraint(
                 condition=Q(outcome="", decided_by=None, decided_at=None)
@@ -130,12 +137,18 @@ class PeopleChange(models.Model):
                 name="nobody_changes_their_own_access",
             ),
             models.UniqueConstraint(
-                fields=["user", "kind", "role"], condition=Q(outcome=""), name="proposed_once_at_a_time"
+                fields=["user", "kind", "role"],
+                condition=Q(outcome="") & ~Q(kind="join"),
+                name="proposed_once_at_a_time",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "organisation"], condition=Q(outcome="", kind="join"), name="joins_once_at_a_time"
             ),
         ]
 
     def __str__(self) -> str:
-        what = f"{self.get_kind_display()}: {self.get_role_display()}" if self.role else self.get_kind_display()
+        of = self.get_role_display() if self.role else self.organisation
+        what = f"{self.get_kind_display()}: {of}" if of else self.get_kind_display()
         return f"{what}, {self.user}"
 
     def get_absolute_url(self) -> str:

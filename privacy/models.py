@@ -57,6 +57,10 @@ class Dataset(models.Model):
     declaration = models.TextField()
     declaration_hash = models.CharField(max_length=64, help_text="SHA-256 of the declaration")
     created_at = models.DateTimeField(auto_now_add=True)
+    limited_to = models.ManyToManyField(
+        "llmsynthor_site.Organisation", blank=True, related_name="datasets",
+        help_text="Researchers of these alone may ask for it; none: every researcher",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["title", "created_at"]

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
+from privacy import selectors
 from privacy.models import CapRaise, Dataset, Population
-from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
+from privacy.permissions import LEDGER, REGISTER, VIEW
 
 
 def may_register(user: Any) -> bool:
@@ -20,10 +21,10 @@ def may_upload(user: Any, dataset: Dataset) -> bool:
 
 
 def may_view(user: Any, dataset: Dataset) -> bool:
-    """Owners see their own datasets; those who review or audit see all, researchers what can be asked for."""
+    """Owners see their own datasets; those who review or audit see all, researchers what they may ask for."""
     if may_register(user):
         return bool(dataset.owner_id == user.pk)
-    return bool(user.has_perm(VIEW) or (user.has_perm(BROWSE) and dataset.versions.exists()))
+    return bool(user.has_perm(VIEW) or selectors.visible_dataset(user, dataset.pk))
 
 
 def sees_everything_of(user: Any, dataset: Dataset) -> bool:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from privacy import accounting
 from privacy.cliques import Clique, any_clique
@@ -43,7 +43,14 @@ def datasets_for(user: Any) -> QuerySet[Dataset]:
         return found.filter(owner=user)
     if user.has_perm(VIEW):
         return found
-    return found.filter(versions__isnull=False).distinct() if user.has_perm(BROWSE) else found.none()
+    if not user.has_perm(BROWSE):
+        return found.none()
+    return found.filter(open_to(user), versions__isnull=False).distinct()
+
+
+def open_to(user: Any) -> Q:
+    """Datasets whose owner lets this researcher ask: limited to nobody, or to an organisation they are in."""
+    return Q(limited_to=None) | Q(limited_to__memberships__user=user, limited_to__memberships__ended_at=None)
 
 
 def dataset(dataset_id: UUID | str) -> Dataset:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from privacy.views import caps, datasets, statistics, waivers
+from privacy.views import audiences, caps, datasets, statistics, waivers
 
 urlpatterns = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("datasets/<uuid:pk>/cap/", caps.propose_page, name="cap-propose"),
     path("datasets/<uuid:pk>/one-steward/", waivers.sign_page, name="waiver-sign"),
     path("datasets/<uuid:pk>/one-steward/end/", waivers.end_page, name="waiver-end"),
+    path("datasets/<uuid:pk>/audience/", audiences.audience_page, name="dataset-audience"),
     path("caps/", caps.raise_list, name="cap-raises"),
     path("caps/<uuid:pk>/", caps.raise_page, name="cap-raise"),
     path("statistics/<int:entry>/", statistics.statistic_detail, name="statistic-detail"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from privacy import selectors
 from synthesis.hashing import hash_of
 from synthesis.models import Claim, DownloadGrant, SynthesisRequest, Vote
 from synthesis.states import Gate
@@ -26,6 +27,15 @@ def is_requester(request: SynthesisRequest, user: Any) -> bool:
 
 def is_not_requester(request: SynthesisRequest, user: Any) -> bool:
     return request.requester_id != user.pk
+
+
+def is_open_to(request: SynthesisRequest, user: Any) -> bool:
+    """Whether the dataset's owner lets this person ask for it, as of now."""
+    return selectors.visible_dataset(user, request.dataset_id) is not None
+
+
+def may_ask(request: SynthesisRequest, user: Any) -> bool:
+    return is_requester(request, user) and is_open_to(request, user)
 
 
 def may_vote(request: SynthesisRequest, user: Any, gate: Gate) -> bool:
@@ -80,6 +90,7 @@ GUARDS: dict[str, Guard] = {
     for guard in (
         is_requester,
         is_not_requester,
+        may_ask,
         may_vote_measure,
         may_vote_egress,
         may_vote_output,
@@ -143,7 +154,7 @@ def may_see_votes(request: SynthesisRequest, gate: Gate) -> bool:
 
 def may_see_prompts(request: SynthesisRequest, user: Any) -> bool:
     """Stewards and auditors at once; the requester once the package is out."""
-    mine = is_requester(request, user) and request.state == S.RELEASED
+    mine = is_requester(request, user) and request.state == S.RELEASED and is_open_to(request, user)
     return may_see(request, user) and (mine or user.has_perm("synthesis.view_prompts"))
 
 
@@ -156,4 +167,5 @@ def may_compare(request: SynthesisRequest, user: Any) -> bool:
 
 
 def may_download(request: SynthesisRequest, user: Any) -> bool:
-    return is_requester(request, user) and user.has_perm("synthesis.download_package") and request.state == S.RELEASED
+    mine = request.state == S.RELEASED and may_ask(request, user)
+    return mine and bool(user.has_perm("synthesis.download_package"))

@@ -89,6 +89,8 @@ def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
         raise PermissionDenied("Only researchers ask for synthetic tables.")
     fields = DEFAULTS | fields
     problems_of(dataset=dataset, **fields)
+    if selectors.visible_dataset(by, dataset.pk) is None:
+        raise PermissionDenied("The dataset's owner limits it to organisations that you are not in.")
     rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=dataset)
     check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
     request = SynthesisRequest(dataset=dataset, requester=by, rho=rho, seed=secrets.randbits(48), **fields)

@@ -33,6 +33,7 @@ def step(
 
 
 MINE = "Only the person who made this request can do that."
+OPEN_TO_ME = "Only the person who made this request can do that, while the dataset's owner lets them ask for it."
 LOOKING = "A steward who may vote here says so, while no other one does."
 NOT_MINE = (
     "Stewards decide on requests of other people, about datasets they do not own, once each, on what they were shown, "
@@ -48,7 +49,7 @@ REQUEST = Workflow(
     name="request",
     initial=S.DRAFT,
     transitions=(
-        step("submit", "Submit for review", (S.DRAFT, S.RETURNED), S.SUBMITTED, "submitted", permission=ASK, guard="is_requester", denial=MINE),
+        step("submit", "Submit for review", (S.DRAFT, S.RETURNED), S.SUBMITTED, "submitted", permission=ASK, guard="may_ask", denial=OPEN_TO_ME),
         step("withdraw", "Withdraw", (*BEFORE_MEASURING, S.STRUCTURING), S.WITHDRAWN, "withdrawn", permission=ASK, guard="is_requester", denial=MINE),
         step("return", "Return with comments", (S.SUBMITTED, S.IN_REVIEW), S.RETURNED, "returned", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
         step("vote_measure", "Decide on measuring", (S.SUBMITTED, S.IN_REVIEW), S.IN_REVIEW, "reviewed_for_measuring", permission=REVIEW, guard="may_vote_measure", denial=NOT_MINE),
@@ -75,7 +76,7 @@ REQUEST = Workflow(
         step("recall", "Recall", (S.RELEASED, S.EXPIRED), S.RECALLED, "recalled", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request recalls it."),
         step("acknowledge", "Acknowledge the recall", (S.RECALLED,), S.RECALLED, "recall_acknowledged", permission=DOWNLOAD, guard="may_acknowledge", denial="Whoever was granted the package acknowledges its recall, once."),
         step("expire", "Time is over", (S.RELEASED,), S.EXPIRED, "expired"),
-        step("renew", "Ask for more time", (S.EXPIRED,), S.CHECKING, "renewal_asked", permission=ASK, guard="is_requester", denial=MINE),
+        step("renew", "Ask for more time", (S.EXPIRED,), S.CHECKING, "renewal_asked", permission=ASK, guard="may_ask", denial=OPEN_TO_ME),
         step("lapse", "Nobody decided in time", UNDECIDED, S.LAPSED, "lapsed"),
         step("fail", "Failed", (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED), S.FAILED, "failed"),
     ),

@@ -21,7 +21,8 @@ from django.utils.http import urlsafe_base64_encode
 from audit import events
 from audit.actors import actor
 from llmsynthor_site import notices
-from llmsynthor_site.models import PeopleChange, User
+from llmsynthor_site.models import Organisation, PeopleChange, User
+from llmsynthor_site.people import memberships
 from llmsynthor_site.services import MANAGE, check_grantable, grant_role
 
 CONFIRM = "llmsynthor_site.confirm_people"
@@ -30,18 +31,25 @@ Kind, Outcome = PeopleChange.Kind, PeopleChange.Outcome
 
 
 @transaction.atomic
-def propose(*, by: Any, user: User, kind: str, reason: str, role: str = "") -> PeopleChange:
-    """Ask for a role (``kind`` grant), a new password (reset) or second factor (factor) for somebody else."""
+def propose(
+    *, by: Any, user: User, kind: str, reason: str, role: str = "", organisation: Organisation | None = None
+) -> PeopleChange:
+    """Ask for a role (``kind`` grant), a new password (reset) or second factor (factor), or a membership (join) for
+    somebody else; nothing changes yet."""
     if not by.has_perm(MANAGE):
-        raise PermissionDenied("Only administrators propose roles and resets of passwords and second factors.")
+        raise PermissionDenied("Only administrators propose changes of somebody's access.")
     if by.pk == user.pk:
         raise PermissionDenied("Nobody changes their own access: another administrator proposes it.")
     if not reason.strip():
         raise ValidationError({"reason": "Say why; whoever confirms it and every auditor will read it."})
     if kind == Kind.GRANT:
         check_grantable(user, role)
-    made = entered(PeopleChange(kind=kind, user=user, role=role, reason=reason.strip(), proposed_by=by))
+    if kind == Kind.JOIN:
+        memberships.check_joinable(user, organisation)
+    wished = {"kind": kind, "user": user, "role": role, "organisation": organisation, "reason": reason.strip()}
+    made = entered(PeopleChange(**wished, proposed_by=by))
     facts = {"proposal": made.pk, "kind": str(kind), "user": user.username, "role": role, "reason": made.reason}
+    facts |= {"organisation": organisation.pk} if organisation else {}
     events.record(action="site:people_change:proposed", by=actor(by), subject=f"user:{user.pk}", facts=facts)
     others = notices.holding("admin", "owner").exclude(pk=user.pk)
     notices.tell(
@@ -80,7 +88,11 @@ def confirm(*, by: Any, change: PeopleChange) -> str:
 
     PermissionDenied for whoever may not confirm it; ValidationError where it no longer holds.
     """
-    change = PeopleChange.objects.select_for_update().select_related("user", "proposed_by").get(pk=change.pk)
+    change = (
+        PeopleChange.objects.select_for_update(of=("self",))
+        .select_related("user", "proposed_by", "organisation")
+        .get(pk=change.pk)
+    )
     if denial := why_not_confirm(change, by):
         raise PermissionDenied(denial)
     if not change.proposed_by.has_perm(MANAGE):
@@ -91,6 +103,9 @@ def confirm(*, by: Any, change: PeopleChange) -> str:
         return ""
     if change.kind == Kind.FACTOR:
         reset_factor(change, by)
+        return ""
+    if change.organisation is not None:
+        memberships.join(by=by, user=change.user, organisation=change.organisation, proposed_by=change.proposed_by)
         return ""
     return reset(change, by)
 
@@ -157,11 +172,11 @@ def decided(change: PeopleChange, outcome: str, by: User) -> None:
 
 def waiting_for(user: Any) -> QuerySet[PeopleChange]:
     """Proposals this person may confirm now."""
-    found = PeopleChange.objects.filter(outcome=Outcome.WAITING).select_related("user", "proposed_by")
+    found = PeopleChange.objects.filter(outcome=Outcome.WAITING).select_related("user", "proposed_by", "organisation")
     return found.exclude(Q(proposed_by=user) | Q(user=user)) if user.has_perm(CONFIRM) else found.none()
 
 
 def waiting_for_others(user: Any) -> QuerySet[PeopleChange]:
     """This person's own proposals that nobody has decided on yet."""
     found = PeopleChange.objects.filter(outcome=Outcome.WAITING, proposed_by=user)
-    return found.select_related("user", "proposed_by")
+    return found.select_related("user", "proposed_by", "organisation")

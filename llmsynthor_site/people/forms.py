@@ -7,7 +7,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 
-from llmsynthor_site.models import User
+from llmsynthor_site.models import Membership, Organisation, User
 from llmsynthor_site.roles import BY_NAME
 
 LINES = forms.Textarea({"rows": 3})
@@ -27,6 +27,23 @@ class RoleForm(WhyForm):
         super().__init__(*args, **kwargs)
         found = [(name, BY_NAME[name].display_name) for name in grantable]
         cast("forms.ChoiceField", self.fields["role"]).choices = found
+
+
+class JoinForm(WhyForm):
+    """An organisation this person is not in yet."""
+
+    field_order = ("organisation", "reason")
+    organisation = forms.ModelChoiceField(queryset=Organisation.objects.none(), empty_label="Choose an organisation")
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inside = Membership.objects.filter(user=person, ended_at=None).values("organisation")
+        others = Organisation.objects.exclude(pk__in=inside)
+        cast("forms.ModelChoiceField[Organisation]", self.fields["organisation"]).queryset = others
+
+
+class OrganisationForm(forms.Form):
+    name = forms.CharField(max_length=200, help_text="As people of it call it. It is not changed later.")
 
 
 class PersonForm(forms.ModelForm):

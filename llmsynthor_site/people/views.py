@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.views import PasswordResetConfirmView
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -21,8 +22,8 @@ from audit import events
 from audit.actors import actor
 from llmsynthor_site import services
 from llmsynthor_site.models import PeopleChange, RoleGrant, User
-from llmsynthor_site.people import changes
-from llmsynthor_site.people.forms import PeopleFilter, PersonForm, RoleForm, WhyForm, add_refusal
+from llmsynthor_site.people import changes, memberships
+from llmsynthor_site.people.forms import JoinForm, PeopleFilter, PersonForm, RoleForm, WhyForm, add_refusal
 from llmsynthor_site.roles import BY_NAME, ROLES, Admin, conflict, roles_of
 from llmsynthor_site.signin import claims
 
@@ -47,7 +48,8 @@ def people_list(http: HttpRequest) -> HttpResponse:
     require(http, services.MANAGE, changes.CONFIRM)
     form = PeopleFilter(http.GET)
     page = Paginator(found_people(form), PAGE).get_page(http.GET.get("page"))
-    waiting = PeopleChange.objects.filter(outcome=PeopleChange.Outcome.WAITING).select_related("user", "proposed_by")
+    waiting = PeopleChange.objects.filter(outcome=PeopleChange.Outcome.WAITING)
+    waiting = waiting.select_related("user", "proposed_by", "organisation")
     context = {
         "form": form, "page": page, "filtered": bool(http.GET.get("name")), "waiting": waiting[:SHOWN],
         "may_manage": http.user.has_perm(services.MANAGE),
@@ -63,8 +65,9 @@ def person_page(http: HttpRequest, number: int) -> HttpResponse:
     context = {
         "person": person,
         "held": [one for one in grants if one.ended_at is None],
+        "memberships": memberships.of(person),
         "ended": [one for one in grants if one.ended_at is not None],
-        "changes": person.changes.select_related("proposed_by", "decided_by")[:SHOWN],
+        "changes": person.changes.select_related("proposed_by", "decided_by", "organisation")[:SHOWN],
         "may_manage": http.user.has_perm(services.MANAGE),
         "self": person.pk == http.user.pk,
         "grantable": grantable(person),
@@ -99,8 +102,7 @@ def propose_page(http: HttpRequest, number: int, kind: str) -> HttpResponse:
     person = get_object_or_404(User, pk=number)
     if kind not in PeopleChange.Kind.values:
         raise Http404("There is no such change.")
-    granting = kind == PeopleChange.Kind.GRANT
-    form = RoleForm(http.POST or None, grantable=grantable(person)) if granting else WhyForm(http.POST or None)
+    form = proposal_form(http, person, kind)
     if http.method == "POST" and form.is_valid():
         try:
             made = changes.propose(by=http.user, user=person, kind=kind, **form.cleaned_data)
@@ -109,6 +111,13 @@ def propose_page(http: HttpRequest, number: int, kind: str) -> HttpResponse:
         except ValidationError as refusal:
             add_refusal(form, refusal)
     return render(http, "people/propose.html", {"form": form, "person": person, "kind": kind})
+
+
+def proposal_form(http: HttpRequest, person: User, kind: str) -> forms.Form:
+    given = http.POST or None
+    if kind == PeopleChange.Kind.GRANT:
+        return RoleForm(given, grantable=grantable(person))
+    return JoinForm(given, person=person) if kind == PeopleChange.Kind.JOIN else WhyForm(given)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -132,7 +141,9 @@ def take_away_page(http: HttpRequest, number: int, role: str) -> HttpResponse:
 def change_page(http: HttpRequest, number: int) -> HttpResponse:
     """One proposal: what it would do, and both buttons, or in words why not."""
     require(http, services.MANAGE, changes.CONFIRM)
-    change = get_object_or_404(PeopleChange.objects.select_related("user", "proposed_by", "decided_by"), pk=number)
+    change = get_object_or_404(
+        PeopleChange.objects.select_related("user", "proposed_by", "decided_by", "organisation"), pk=number
+    )
     context: dict[str, Any] = {"change": change, "problems": []}
     if http.method == "POST":
         try:

@@ -124,6 +124,7 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
     """The declaration as far as this person may read it."""
     everything = policies.sees_everything_of(user, dataset)
     columns = selectors.dictionary(dataset, public_only=not everything)
+    versions = list(dataset.versions.select_related("uploaded_by")) if everything else []
     return {
         "dataset": dataset,
         "schema": selectors.schema(dataset),
@@ -131,9 +132,10 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
         "rules": selectors.rules_in_words(dataset, public_only=not everything),
         "hidden_columns": len(selectors.domain(dataset).columns) - len(columns),
         "everything": everything,
-        "ready": selectors.is_ready(dataset),
+        "ready": any(one.destroyed_at is None for one in versions) if everything else selectors.is_ready(dataset),
         "may_upload": policies.may_upload(user, dataset),
-        "versions": dataset.versions.select_related("uploaded_by") if everything else (),
+        "versions": versions,
+        "limited_to": list(dataset.limited_to.all()) if everything else (),
         **waived(user, dataset),
     }
 

@@ -163,6 +163,7 @@ def frame(request: SynthesisRequest, user: Any) -> dict[str, Any]:
         "counted": request.state not in BEFORE_MEASURING,
         "reviewer": user.has_perm("synthesis.view_request"),
         "note": note_for(request, user),
+        "outside": not policies.is_open_to(request, request.requester),
     }
 
 

@@ -60,6 +60,9 @@ EXPECTED = {
     "dataset": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 200},
     "upload": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 404, "rival": 403},
     "waiver": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 404, "rival": 403},
+    "audience": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 404, "rival": 403},
+    "organisations": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 200, "rival": 403},
+    "new organisation": {"owner": 403, "stella": 403, "rosa": 403, "amir": 403, "ada": 200, "rival": 403},
     "register": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 403, "rival": 403},
     "statistic": {"owner": 200, "stella": 200, "rosa": 404, "amir": 200, "ada": 404, "rival": 404},
     "new": {"owner": 403, "stella": 403, "rosa": 200, "amir": 403, "ada": 403, "rival": 200},
@@ -98,6 +101,9 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         "dataset": reverse("dataset-detail", args=[small.dataset.pk]),
         "upload": reverse("dataset-upload", args=[small.dataset.pk]),
         "waiver": reverse("waiver-sign", args=[small.dataset.pk]),
+        "audience": reverse("dataset-audience", args=[small.dataset.pk]),
+        "organisations": reverse("organisations"),
+        "new organisation": reverse("organisation-new"),
         "register": reverse("dataset-register"),
         "statistic": reverse("statistic-detail", args=[table.entry_id]),
         "new": reverse("request-new"),
@@ -187,6 +193,7 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
         "kind": "grant",
         "role": "steward",
         "uidb64": "MQ",
+        "organisation": 1,
     }
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):

@@ -124,8 +124,8 @@ def test_the_same_is_proposed_once_and_can_be_declined(small: request_site.Site)
         ({"outcome": "confirmed", "decided": "user"}, "nobody_changes_their_own_access"),
         ({"outcome": "confirmed"}, "decided_by_whom_and_when"),
         ({"outcome": "", "decided": "other"}, "decided_by_whom_and_when"),
-        ({"kind": "reset"}, "a_role_for_a_grant_alone"),
-        ({"role": ""}, "a_role_for_a_grant_alone"),
+        ({"kind": "reset"}, "each_kind_names_what_it_changes"),
+        ({"role": ""}, "each_kind_names_what_it_changes"),
         ({"proposed": "user"}, "nobody_changes_their_own_access"),
     ],
 )
