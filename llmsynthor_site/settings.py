@@ -178,6 +178,8 @@ LIMITS = {
     "ingest_memory_bytes": env.int("LIMIT_INGEST_MEMORY_BYTES", default=4 * 2**30),
     "synthetic_rows": env.int("LIMIT_SYNTHETIC_ROWS", default=1_000_000),
 }
+# Synthetic tables of more rows than this are drawn in shards of at most so many, each by any worker.
+SHARD_ROWS = env.int("SHARD_ROWS", default=200_000)
 # When a release completes: set from what was declared, many times what the slowest machine would take.
 MEASURING_PACE = {
     "base_seconds": env.float("MEASURING_BASE_SECONDS", default=15.0),
@@ -241,6 +243,7 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.structure": {"queue": "synthesise"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.simulate": {"queue": "measure"},
+    "llmsynthor_site.tasks.shard": {"queue": "synthesise"},
     "llmsynthor_site.tasks.probe": {"queue": "synthesise"},
     "llmsynthor_site.tasks.check_log": {"queue": "mail"},
     "llmsynthor_site.tasks.mail_notices": {"queue": "mail"},

@@ -11,7 +11,7 @@ from audit import checking, events, witnessing
 from audit import log as audit_log
 from llmsynthor_site import notices, reminders
 from privacy import retention
-from synthesis import jobs, probing, reconciling, running, simulating, structuring
+from synthesis import jobs, probing, reconciling, running, sharding, simulating, structuring
 
 RECONCILED = timedelta(days=3)
 
@@ -42,6 +42,12 @@ def simulate(simulation_id: str) -> None:
     from llmsynthor_site import rehearsing
 
     rehearsing.carry_out(simulation_id)
+
+
+@shared_task(name="llmsynthor_site.tasks.shard")
+def shard(batch: str) -> None:
+    """One shard a message, so that a worker that is asked to stop is done soon."""
+    sharding.lend_a_hand(batch)
 
 
 @shared_task(name="llmsynthor_site.tasks.probe")

@@ -187,7 +187,9 @@ def rules_in_words(of: Dataset, *, public_only: bool = False) -> list[dict[str, 
     ]
 
 
-def decoder(of: Dataset, *, seed: int, release: UUID | str | None = None) -> Callable[[IntArray], pd.DataFrame]:
+def decoder(
+    of: Dataset, *, seed: int | Sequence[int], release: UUID | str | None = None
+) -> Callable[[IntArray], pd.DataFrame]:
     """Turns synthetic codes (rows x columns) into the input's own spelling, part after part of one table.
 
     The same seed and parts give the same table.

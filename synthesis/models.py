@@ -19,6 +19,7 @@ from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
 from synthesis.endpoint_models import Endpoint, Probe, Provider
 from synthesis.review_models import Claim, Condition, Submission
+from synthesis.shard_models import Shard
 from synthesis.simulation_models import Simulation
 from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
 from synthesis.structure_models import Inference, SuggestedRule
@@ -26,7 +27,7 @@ from synthesis.structure_models import Inference, SuggestedRule
 __all__ = [
     "CallFinding", "CallReservation", "Claim", "Condition", "DownloadGrant", "DownloadLink", "EgressManifest",
     "Endpoint", "Inference", "Job", "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run",
-    "RunEvent", "Simulation", "Submission", "SuggestedRule", "SynthesisRequest", "Vote",
+    "RunEvent", "Shard", "Simulation", "Submission", "SuggestedRule", "SynthesisRequest", "Vote",
 ]  # fmt: skip
 
 

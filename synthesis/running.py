@@ -5,16 +5,30 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from audit import events, keys
 from privacy import selectors
-from synthesis import envelope, environment, gateway, jobs, packaging, references, ruling, stepping, supposing, tabling
+from synthesis import (
+    envelope,
+    environment,
+    gateway,
+    jobs,
+    packaging,
+    references,
+    ruling,
+    sharding,
+    stepping,
+    supposing,
+    tabling,
+)
 from synthesis import selectors as requests
 from synthesis.hashing import hash_of
 from synthesis.loop import Iteration, Loop, LoopSettings
@@ -85,10 +99,11 @@ def carry_out(job: Job) -> None:
 @transaction.atomic
 def start(request: SynthesisRequest) -> Run:
     """The request's run, its environment in the log. A run whose worker died starts over: its inputs fix its output."""
-    settings = {**asdict(LoopSettings()), "rules": ruling.in_words(request)}
+    loop = replace(LoopSettings(), shard_rows=settings.SHARD_ROWS)
     run, _ = Run.objects.get_or_create(request=request)
     run.events.exclude(kind=STRUCTURE).delete()
-    run.settings, run.environment = run.settings or settings, environment.recorded()
+    run.settings = run.settings or {**asdict(loop), "rules": ruling.in_words(request)}
+    run.environment = environment.recorded()
     run.save(update_fields=["settings", "environment"])
     # Prompts name their run alone: this entry says whose it is, and under which approved manifest.
     told = {"request": str(request.pk), "run": str(run.pk), "content_hash": request.manifest.content_hash}
@@ -153,8 +168,14 @@ def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
 def write_table(job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed | None) -> dict[str, Any]:
     """Write the table, and the one under a what-if beside it, texts included; the report of both."""
     scenario = supposed.scenario if supposed else None
-    ask = askers(job, run).first
-    return tabling.Writer(job.request, loop, scenario, ask=ask, beat=lambda: beat(job)).write(folder)
+    with ExitStack() as made:
+        drawn = None
+        if sharding.in_shards(loop, job.request.rows):
+            shards = sharding.drawn(run, loop, scenario, job.request.rows, beat=lambda: beat(job))
+            drawn = made.enter_context(shards)
+        ask = askers(job, run).first
+        writer = tabling.Writer(job.request, loop, scenario, ask=ask, beat=lambda: beat(job), drawn=drawn)
+        return writer.write(folder)
 
 
 def conclude(job: Job, run: Run, loop: Loop, supposed: Supposed | None) -> None:

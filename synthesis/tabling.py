@@ -26,6 +26,8 @@ from synthesis.stepping import Ask
 from synthesis.texting import TextWriter
 
 Decode = Callable[[IntArray], pd.DataFrame]
+Shards = Iterable[tuple[IntArray, Swap]]
+"""The shards of a table in order, each with what changes in it under the scenario."""
 EVERY_ROW, REPLACED = "data", "data-what-if, replaced rows"
 """What texts are written for: each row of the first table, and those rows of the other that differ from it."""
 OTHER_SEED = 1
@@ -41,12 +43,22 @@ def files_of(scenario: Scenario | None) -> tuple[str, ...]:
 
 
 class Writer:
-    """One request's tables; ``ask`` has texts written, ``beat`` is called after each part."""
+    """One request's tables; ``ask`` has texts written, ``beat`` is called after each part.
+
+    ``drawn``: the shards, where others drew them; they are those of the loop.
+    """
 
     def __init__(
-        self, request: SynthesisRequest, loop: Loop, scenario: Scenario | None, *, ask: Ask, beat: Callable[[], None]
+        self,
+        request: SynthesisRequest,
+        loop: Loop,
+        scenario: Scenario | None,
+        *,
+        ask: Ask,
+        beat: Callable[[], None],
+        drawn: Shards | None = None,
     ) -> None:
-        self.request, self.loop, self.scenario, self.beat = request, loop, scenario, beat
+        self.request, self.loop, self.scenario, self.beat, self.drawn = request, loop, scenario, beat, drawn
         self.texts = TextWriter(request, ask)
         release, rules = selectors.released(request.release_key), ruling.rules(request)
         self.checks = [Check(release, rules) for _ in range(1 if scenario is None else 2)]
@@ -76,8 +88,8 @@ class Writer:
 
     def parts(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
         """The same rows of both tables, as the input spells them."""
-        decode, arrive = (self.decoder(more) for more in (0, OTHER_SEED))
-        for shard, swap in self.shards():
+        for number, (shard, swap) in enumerate(self.shards()):
+            decode, arrive = (self.decoder(more, number) for more in (0, OTHER_SEED))
             self.checks[0].add(shard)
             if self.scenario is not None:
                 self.checks[1].add(swap.applied(shard))
@@ -87,17 +99,21 @@ class Writer:
                 others = self.texts.added(arrive(arriving), arriving, REPLACED)
                 yield plain, _exchanged(plain, leaving, others) if len(arriving) else plain
 
-    def decoder(self, more: int) -> Decode:
+    def decoder(self, more: int, number: int) -> Decode:
+        """Each shard has random numbers of its own, here as well."""
         request = self.request
-        return selectors.decoder(request.dataset, seed=request.seed + more, release=request.release_key)
+        return selectors.decoder(request.dataset, seed=(request.seed + more, number), release=request.release_key)
 
-    def shards(self) -> Iterable[tuple[IntArray, Swap]]:
+    def shards(self) -> Shards:
+        if self.drawn is not None:
+            return self.drawn
         if self.scenario is not None:
             return self.loop.supposed(self.scenario, self.request.rows)
-        return ((shard, _nothing(shard)) for shard in self.loop.shards(self.request.rows))
+        return ((shard, nothing(shard)) for shard in self.loop.shards(self.request.rows))
 
 
-def _nothing(shard: IntArray) -> Swap:
+def nothing(shard: IntArray) -> Swap:
+    """No row leaves."""
     return Swap(np.zeros(len(shard), bool), shard[:0])
 
 

@@ -15,6 +15,7 @@ from privacy.values import Candidate, Clique, Domain, HardRule, IntArray, NoisyM
 from synthesis.llm.base import ProposalPlan
 from synthesis.loop import policy, reports
 from synthesis.loop.beliefs import is_one_way
+from synthesis.loop.finished import SPARE, Finished
 from synthesis.loop.fit import Fit
 from synthesis.loop.reports import Discrepancy, Iteration
 from synthesis.loop.scenario import Reach, Scenario, Swap
@@ -23,8 +24,6 @@ from synthesis.loop.sources import Opinion, Source
 from synthesis.loop.trust import admit
 
 STILL = 0.9  # evidence that pulls at least this much of what it did an iteration ago has come to rest
-TABLE_STREAM = 1  # tables are drawn from a stream of their own, so that asking twice gives the same twice
-SPARE_STREAM, SPARE = 2, 20_000  # and so are the records that a what-if takes from; at least so many of them
 
 
 class Loop:
@@ -173,34 +172,25 @@ class Loop:
         """Exactly ``rows`` records x columns of codes, refined. The same state gives the same table."""
         return np.concatenate(list(self.shards(rows)))
 
-    def shards(self, rows: int) -> Iterator[IntArray]:
-        """The same table as ``records``, shard by shard, so that memory does not grow with rows.
+    def finished(self) -> Finished:
+        """What shards are drawn from; good until the loop is asked for anything but tables."""
+        return Finished(self._settle(), self.seed, self.settings.shard_rows)
 
-        A table of several shards is refined less: its own sampling error is small beside the noise already.
-        The shards are those of the loop's present state; go through them before asking it for anything else.
-        """
-        if rows < 1:
-            raise ValueError("a table needs at least one row")
-        fit = self._settle()
-        rng = np.random.default_rng([self.seed, TABLE_STREAM])
-        count = -(-rows // self.settings.shard_rows)
-        return (fit.draw(rows // count + (number < rows % count), rng, part=count > 1) for number in range(count))
+    def shards(self, rows: int) -> Iterator[IntArray]:
+        """The same table as ``records``, shard by shard, so that memory does not grow with rows."""
+        drawn = self.finished()
+        return (drawn.shard(number, rows) for number in range(len(drawn.sizes(rows))))
 
     def suppose(self, plan: ProposalPlan, reach: Reach) -> Scenario:
         """What a plan supposes of the present state, as far as ``reach`` allows; nothing of the state changes."""
-        spare, _ = self._spare(0, SPARE)
+        spare, _ = self.finished().spare(0, SPARE)
         return Scenario(plan, self.domain, spare, total=self.total, reach=reach)
 
     def supposed(self, scenario: Scenario, rows: int) -> Iterator[tuple[IntArray, Swap]]:
         """The shards of ``shards``, each with what changes in it under the scenario."""
-        for number, shard in enumerate(self.shards(rows), start=1):
-            spare, rng = self._spare(number, max(len(shard), SPARE))
-            yield shard, scenario.swap(shard, spare, rng)
-
-    def _spare(self, number: int, rows: int) -> tuple[IntArray, np.random.Generator]:
-        """Further records of the present state, and the stream they came from."""
-        rng = np.random.default_rng([self.seed, SPARE_STREAM, number])
-        return self._settle().draw(rows, rng, part=True), rng
+        drawn = self.finished()
+        for number, shard in enumerate(self.shards(rows)):
+            yield shard, drawn.change(number, shard, scenario)
 
     def _settle(self) -> Fit:
         fit = self._fit()
