@@ -25,6 +25,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:vault:key_destroyed": ("old_key",),
     "privacy:ledger:cap_set": ("population", "rho", "delta"),
     "privacy:cap_raise:proposed": ("population", "proposal", "rho", "delta", "reason"),
+    "privacy:cap_raise:declined": ("population", "proposal", "reason"),
+    "privacy:cap_raise:withdrawn": ("population", "proposal", "reason"),
     "privacy:ledger:cap_raise": ("population", "rho", "delta", "proposed_by", "confirmed_by"),
     # organisations: the only ones whose researchers may ask for it; an empty list: every researcher
     "privacy:audience:set": ("dataset", "organisations"),

@@ -23,6 +23,8 @@ class Account:
     spent_delta: Decimal = _ZERO
     charges: dict[str, Leaf] = field(default_factory=dict)
     reserved: dict[str, Decimal] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    """Proposals of a higher cap that were declined or withdrawn."""
     set_aside: Decimal = _ZERO
 
     def reserve(self, name: str, rho: Decimal) -> None:
@@ -38,6 +40,9 @@ def check(archive: Archive, findings: Findings) -> None:
         if leaf.action.startswith(_LEDGER):
             account = accounts.setdefault(str(leaf.facts.get("population")), Account())
             _post(leaf, account, findings)
+        elif leaf.action in ("privacy:cap_raise:declined", "privacy:cap_raise:withdrawn"):
+            account = accounts.setdefault(str(leaf.facts["population"]), Account())
+            account.refused.add(str(leaf.facts["proposal"]))
         elif leaf.action == "privacy:release:measured":
             account = accounts.get(str(leaf.facts.get("population")), Account())
             _paid(leaf, account, used, findings)
@@ -76,6 +81,8 @@ def _raised(leaf: Leaf, account: Account, cap: tuple[Decimal, Decimal], findings
         return
     people = {str(leaf.facts.get("proposed_by")), str(leaf.facts.get("confirmed_by"))}
     findings.expect(len(people) == 2, "ledger", place, "one person alone raised a cap")
+    refused = str(leaf.facts.get("proposal")) in account.refused
+    findings.expect(not refused, "ledger", place, "a cap is raised whose proposal was declined or withdrawn")
     higher = account.cap is not None and cap[0] >= account.cap and cap[1] >= account.cap_delta
     findings.expect(higher, "ledger", place, "a raise lowers the cap, or comes before any cap")
 

@@ -66,8 +66,11 @@ def on_raise(*, instance: CapRaise, created: bool, **_: Any) -> None:
     if created:
         text = "A higher cap waits for a second data owner."
         tell(holding("owner"), text, url=url, key=f"{key}:proposed", by=instance.proposed_by)
-    elif instance.entry_id is not None:
+    elif not instance.waits:
         about(key).filter(read_at=None).update(read_at=timezone.now())
+        if instance.ended_at is not None:
+            text = "A higher cap that you proposed was declined."
+            tell([instance.proposed_by], text, url=url, key=f"{key}:declined", by=instance.ended_by)
 
 
 def on_waiver(*, instance: StewardWaiver, **_: Any) -> None:

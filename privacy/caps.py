@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit import events
 from audit.actors import actor
@@ -46,11 +47,53 @@ def confirm_raise(*, by: Any, proposal: CapRaise) -> LedgerEntry:
     policies.require(
         policies.may_confirm_raise(by, held), "A second data owner confirms a higher cap, never whoever proposed it."
     )
+    _check_waits(held)
     entry = ledger.cap_raise(proposal=held, by=by)
     if held.entry_id is None:
         held.confirmed_by, held.entry = by, entry
         held.save(update_fields=["confirmed_by", "entry"])
     return entry
+
+
+@transaction.atomic
+def decline_raise(*, by: Any, proposal: CapRaise, reason: str) -> CapRaise:
+    """End a proposal that waits, as its second data owner; whoever proposed it withdraws it instead."""
+    held = _held(proposal)
+    policies.require(
+        policies.may_confirm_raise(by, held), "A second data owner declines a higher cap, never whoever proposed it."
+    )
+    return _ended(held, by, "privacy:cap_raise:declined", reason)
+
+
+@transaction.atomic
+def withdraw_raise(*, by: Any, proposal: CapRaise, reason: str) -> CapRaise:
+    """Take one's own proposal back while it waits."""
+    held = _held(proposal)
+    policies.require(policies.may_withdraw_raise(by, held), "Whoever proposed a higher cap withdraws it.")
+    return _ended(held, by, "privacy:cap_raise:withdrawn", reason)
+
+
+def _held(proposal: CapRaise) -> CapRaise:
+    return CapRaise.objects.select_for_update().get(pk=proposal.pk)
+
+
+def _check_waits(proposal: CapRaise) -> None:
+    """A repeated confirmation finds its line; what was declined or withdrawn stays so."""
+    if proposal.ended_at is not None:
+        raise PrivacyError("this proposal was declined or withdrawn; a new one can be made")
+
+
+def _ended(held: CapRaise, by: Any, action: str, reason: str) -> CapRaise:
+    _check_waits(held)
+    if held.entry_id is not None:
+        raise PrivacyError("this proposal was confirmed: the higher cap is in force")
+    if not reason.strip():
+        raise PrivacyError("say why: the other data owner and every auditor will read it")
+    held.ended_by, held.ended_at, held.ended_because = by, timezone.now(), reason.strip()[:4000]
+    held.save(update_fields=["ended_by", "ended_at", "ended_because"])
+    facts = {"population": str(held.population_id), "proposal": str(held.pk), "reason": held.ended_because}
+    events.record(action=action, by=actor(by), subject=f"population:{held.population_id}", facts=facts)
+    return held
 
 
 def _checked(rho: Decimal, delta: Decimal) -> tuple[Decimal, Decimal]:

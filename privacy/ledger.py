@@ -70,7 +70,7 @@ def cap_raise(*, proposal: CapRaise, by: Any) -> LedgerEntry:
         or (proposal.rho, proposal.delta) == (now.cap, now.cap_delta)
     ):
         raise PrivacyError("a cap is only ever raised")
-    facts = {"proposed_by": actor(proposal.proposed_by), "confirmed_by": actor(by)}
+    facts = {"proposed_by": actor(proposal.proposed_by), "confirmed_by": actor(by), "proposal": str(proposal.pk)}
     return _write(
         population=proposal.population, kind=Kind.CAP_RAISE, rho=proposal.rho, delta=proposal.delta,
         key=key, by=by, facts=facts,

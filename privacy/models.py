@@ -142,7 +142,10 @@ class LedgerEntry(models.Model):
 
 
 class CapRaise(models.Model):
-    """A higher cap, proposed by one data owner. It counts only once another data owner has confirmed it."""
+    """A higher cap, proposed by one data owner. It counts only once another data owner has confirmed it.
+
+    Whoever proposed it may withdraw it until then, and any other data owner may decline it: it has ended then.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     population = models.ForeignKey(Population, on_delete=models.PROTECT, related_name="raises")
@@ -153,6 +156,9 @@ class CapRaise(models.Model):
     confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
     entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="raised_by", null=True)
     proposed_at = models.DateTimeField(auto_now_add=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_because = models.TextField(max_length=4000, blank=True)
 
     class Meta:
         ordering = ["proposed_at"]
@@ -167,10 +173,24 @@ class CapRaise(models.Model):
                 | Q(confirmed_by__isnull=False, entry__isnull=False),
                 name="a_confirmed_raise_has_its_line",
             ),
+            models.CheckConstraint(
+                condition=Q(ended_by=None, ended_at=None)
+                | Q(ended_by__isnull=False, ended_at__isnull=False, entry=None),
+                name="a_raise_is_confirmed_or_ended",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"cap of {self.population} raised to {self.rho}"
+
+    @property
+    def waits(self) -> bool:
+        return self.entry_id is None and self.ended_at is None
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether whoever proposed it ended it, not a second owner."""
+        return self.ended_by_id is not None and self.ended_by_id == self.proposed_by_id
 
 
 class ReleaseRecord(models.Model):

@@ -52,6 +52,10 @@ def may_waive(user: Any, dataset: Dataset) -> bool:
     return may_upload(user, dataset) and not user.is_suspended
 
 
+def may_withdraw_raise(user: Any, proposal: CapRaise) -> bool:
+    return may_register(user) and proposal.proposed_by_id == user.pk
+
+
 def require(allowed: bool, denial: str) -> None:
     """PermissionDenied with words for the person who was refused."""
     if not allowed:

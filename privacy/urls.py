@@ -13,5 +13,6 @@ urlpatterns = [
     path("datasets/<uuid:pk>/audience/", audiences.audience_page, name="dataset-audience"),
     path("caps/", caps.raise_list, name="cap-raises"),
     path("caps/<uuid:pk>/", caps.raise_page, name="cap-raise"),
+    path("caps/<uuid:pk>/end/", caps.end_page, name="cap-end"),
     path("statistics/<int:entry>/", statistics.statistic_detail, name="statistic-detail"),
 ]

@@ -1,6 +1,7 @@
 """What most often makes reviewers send a request back, told before it is submitted.
 
-It reads the request and what the owner declared, never data. Nothing here stops a submission: the stewards decide.
+It reads the request, what the owner declared and whether the cap has room, never data. Nothing here stops a
+submission: the ledger and the stewards decide.
 """
 
 from __future__ import annotations
@@ -15,8 +16,17 @@ SHORT, STRONG, FEW = 60, Decimal(3), 10
 
 def findings(request: SynthesisRequest) -> list[str]:
     """Advice in words, most telling first; empty where nothing stands out."""
-    found = [*said_too_little(request), *strong(request), *unmeasured(request), *rare(request)]
+    found = [*beyond(request), *said_too_little(request), *strong(request), *unmeasured(request), *rare(request)]
     return [one for one in found if one]
+
+
+def beyond(request: SynthesisRequest) -> list[str]:
+    """More than the cap has left: it tells what submitting would tell by its refusal, and no figure."""
+    if request.rho <= selectors.budget(request.dataset.population_id).left:
+        return []
+    return [
+        "More privacy loss is asked for than the cap has left. It cannot be submitted so: ask for a smaller epsilon."
+    ]
 
 
 def said_too_little(request: SynthesisRequest) -> list[str]:
@@ -32,7 +42,7 @@ def said_too_little(request: SynthesisRequest) -> list[str]:
 
 
 def strong(request: SynthesisRequest) -> list[str]:
-    """A privacy loss that reviewers ask about; judged by epsilon alone, since what a cap has left is not public."""
+    """A privacy loss that reviewers ask about; judged by epsilon alone, since how much a cap has left is not public."""
     if request.epsilon <= STRONG:
         return []
     return [f"Epsilon is above {STRONG}. Say in the purpose why a smaller one would not do: reviewers will ask."]

@@ -16,7 +16,7 @@ from synthesis.hashing import hash_of
 from synthesis.models import Claim, DownloadGrant, SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
-from synthesis.workflow import REVIEW
+from synthesis.workflow import BEFORE_MEASURING, REVIEW
 
 Guard = Callable[[SynthesisRequest, Any], bool]
 
@@ -148,8 +148,17 @@ def may_see(request: SynthesisRequest, user: Any) -> bool:
 
 
 def may_see_votes(request: SynthesisRequest, gate: Gate) -> bool:
-    """Votes are blind: nobody sees one until all that the gate needs are in."""
-    return open_gate(request) != gate
+    """Votes are blind: nobody sees one until all that the gate needs are in; at gate A also not while it is away."""
+    return request.state not in BEFORE_MEASURING if gate == Gate.MEASURE else open_gate(request) != gate
+
+
+def may_see_vote(request: SynthesisRequest, vote: Vote) -> bool:
+    """A vote of an earlier round too: at gates B and C it has decided, or there would be no later round.
+
+    At gate A it has not, and would tell how its voter thinks now.
+    """
+    decided_before = vote.round < request.round and vote.gate != Gate.MEASURE
+    return decided_before or may_see_votes(request, Gate(vote.gate))
 
 
 def may_see_prompts(request: SynthesisRequest, user: Any) -> bool:

@@ -138,9 +138,9 @@ def whose_move(request: SynthesisRequest) -> str:
 
 
 def votes_shown(request: SynthesisRequest) -> list[Vote]:
-    """Votes of gates that are decided; those of an open gate stay blind, for everyone, pages and API alike."""
-    cast = request.votes.filter(round=request.round).select_related("voter")
-    return [vote for vote in cast if policies.may_see_votes(request, Gate(vote.gate))]
+    """Votes of every round at gates that are decided, oldest first; those of an open gate stay blind, for everyone,
+    pages and API alike."""
+    return [vote for vote in request.votes.select_related("voter") if policies.may_see_vote(request, vote)]
 
 
 def my_vote(request: SynthesisRequest, gate: Gate, user: Any) -> Vote | None:

@@ -19,6 +19,7 @@ from privacy.models import CapRaise
 from privacy.views.datasets import at_stake, visible_dataset
 
 PAGE = 25
+SHOWN_WITH = ("population", "proposed_by", "confirmed_by", "ended_by")
 OWNERS = "Caps are raised by data owners, two of them together."
 
 
@@ -30,6 +31,13 @@ class RaiseForm(forms.Form):
     reason = forms.CharField(
         max_length=4000, widget=forms.Textarea({"rows": 4}),
         help_text="The second owner and every auditor read it; it stays in the log.",
+    )  # fmt: skip
+
+
+class EndForm(forms.Form):
+    reason = forms.CharField(
+        max_length=4000, widget=forms.Textarea({"rows": 3}), label="Why",
+        help_text="The other owner and every auditor read it; it stays in the log.",
     )  # fmt: skip
 
 
@@ -52,7 +60,7 @@ def propose_page(http: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def raise_list(http: HttpRequest) -> HttpResponse:
     policies.require(policies.may_register(http.user), OWNERS)
-    found = CapRaise.objects.select_related("population", "proposed_by", "confirmed_by").order_by("-proposed_at")
+    found = CapRaise.objects.select_related(*SHOWN_WITH).order_by("-proposed_at")
     page = Paginator(found, PAGE).get_page(http.GET.get("page"))
     return render(http, "privacy/cap_list.html", {"page": page})
 
@@ -61,8 +69,7 @@ def raise_list(http: HttpRequest) -> HttpResponse:
 def raise_page(http: HttpRequest, pk: UUID) -> HttpResponse:
     """One proposal: what it would change, and the button, or in words why not."""
     policies.require(policies.may_register(http.user), OWNERS)
-    found = CapRaise.objects.select_related("population", "proposed_by", "confirmed_by")
-    proposal = get_object_or_404(found, pk=pk)
+    proposal = get_object_or_404(CapRaise.objects.select_related(*SHOWN_WITH), pk=pk)
     problem = ""
     if http.method == "POST":
         try:
@@ -74,6 +81,27 @@ def raise_page(http: HttpRequest, pk: UUID) -> HttpResponse:
     return render(http, "privacy/cap_raise.html", shown(proposal, http.user) | {"problem": problem})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def end_page(http: HttpRequest, pk: UUID) -> HttpResponse:
+    """Decline a proposal as its second owner, or withdraw one's own."""
+    policies.require(policies.may_register(http.user), OWNERS)
+    proposal = get_object_or_404(CapRaise.objects.select_related(*SHOWN_WITH), pk=pk)
+    mine = policies.may_withdraw_raise(http.user, proposal)
+    policies.require(mine or policies.may_confirm_raise(http.user, proposal), OWNERS)
+    if not proposal.waits:
+        messages.info(http, "It was decided meanwhile.")
+        return redirect("cap-raise", pk)
+    form = EndForm(http.POST or None)
+    if http.method == "POST" and form.is_valid():
+        try:
+            (caps.withdraw_raise if mine else caps.decline_raise)(by=http.user, proposal=proposal, **form.cleaned_data)
+            messages.success(http, "Withdrawn." if mine else "Declined. Whoever proposed it reads why.")
+            return redirect("cap-raise", pk)
+        except PrivacyError as refusal:
+            form.add_error(None, f"{str(refusal).capitalize()}.")
+    return render(http, "privacy/cap_end.html", {"form": form, "proposal": proposal, "mine": mine})
+
+
 def shown(proposal: CapRaise, user: Any) -> dict[str, Any]:
     budget = selectors.budget(proposal.population_id)
     step = max(Decimal(0), proposal.rho - budget.cap)
@@ -83,6 +111,7 @@ def shown(proposal: CapRaise, user: Any) -> dict[str, Any]:
         "step": step,
         "epsilon": {"now": budget.epsilon(budget.cap), "then": budget.epsilon(proposal.rho)},
         "denial": why_not(proposal, user),
+        "mine": policies.may_withdraw_raise(user, proposal),
     }
 
 
@@ -90,6 +119,8 @@ def why_not(proposal: CapRaise, user: Any) -> str:
     """Why this person may not confirm it, or an empty string."""
     if proposal.entry_id is not None:
         return f"{proposal.confirmed_by} confirmed it."
+    if proposal.ended_at is not None:
+        return f"{proposal.ended_by} {'withdrew' if proposal.withdrawn else 'declined'} it."
     if proposal.proposed_by_id == user.pk:
         return "A second data owner confirms it, never whoever proposed it."
     return "" if policies.may_confirm_raise(user, proposal) else "You decide nothing on the day after a reset."

@@ -44,7 +44,7 @@ def decision(http: HttpRequest, request: SynthesisRequest, at: Gate) -> dict[str
     """The foot of a gate page: the vote this person may cast, has cast, or may not cast and why."""
     open_here = policies.open_gate(request) == at
     offers = [offer(request, action) for action in allowed_actions(request, http.user)]
-    votes = [] if open_here else [vote for vote in selectors.votes_shown(request) if vote.gate == at]
+    votes = [vote for vote in selectors.votes_shown(request) if vote.gate == at]
     return {
         "gate": at,
         "open_here": open_here,

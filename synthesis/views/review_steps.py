@@ -52,6 +52,7 @@ def review_of(request: SynthesisRequest) -> dict[str, Any]:
     earlier = submitted[-2] if len(submitted) > 1 else None
     return {
         "earlier": earlier,
+        "rounds": submitted[:-1],
         "changes": rounds.changes(earlier.snapshot, request.snapshot) if earlier else [],
         "releases": released_before(request),
     }

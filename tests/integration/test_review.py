@@ -292,3 +292,45 @@ def test_every_step_on_a_page_of_its_own_is_taken_by_a_post(house: request_site.
     assert Vote.objects.get().voter == house.stella
     assert rosa.post(f"{address}step/take_back/").status_code == 302
     assert selectors.is_my_move(fresh(request), house.rosa)
+
+
+def test_a_renewal_hides_no_vote_of_an_earlier_round(house: request_site.Site, door: Any) -> None:
+    request = house.released()
+    SynthesisRequest.objects.filter(pk=request.pk).update(state=S.EXPIRED)
+    reviewing.ask_renewal(by=house.rosa, request=fresh(request), reason="The course runs once more.")
+    house.vote(request, house.stella, Gate.OUTPUT)
+    shown = selectors.votes_shown(fresh(request))
+    assert [(one.gate, one.round) for one in shown] == [("measure", 1)] * 2 + [("egress", 1)] + [("output", 1)] * 2
+    gate = page(house.stefan, f"/requests/{request.pk}/gate/output/")
+    assert "Earlier rounds" in gate
+    assert "round 1: stella" in gate
+    assert "round 2: stella" not in gate, "her vote of this round is blind"
+    assert "round 1: stella" in page(house.rosa, request.get_absolute_url())
+    house.vote(request, house.stefan, Gate.OUTPUT)
+    assert "round 2: stella" in page(house.stefan, f"/requests/{request.pk}/gate/output/")
+
+
+def test_votes_of_a_round_that_came_back_stay_blind_until_gate_a_has_decided(house: request_site.Site) -> None:
+    request = house.submitted()
+    house.vote(request, house.stella)
+    services.return_with_comments(by=house.stefan, request=fresh(request), comment="Say more.")
+    assert selectors.votes_shown(fresh(request)) == []
+    services.submit(by=house.rosa, request=fresh(request))
+    assert selectors.votes_shown(fresh(request)) == []
+    services.return_with_comments(by=house.stefan, request=fresh(request), comment="And where it is kept.")
+    services.submit(by=house.rosa, request=fresh(request))
+    gate = page(house.stefan, f"/requests/{request.pk}/gate/measure/")
+    assert "Every earlier round" in gate
+    assert "It came back with: Say more." in gate
+    for steward in (house.stella, house.stefan):
+        house.vote(request, steward)
+    assert [one.round for one in selectors.votes_shown(fresh(request))] == [1, 3, 3]
+
+
+def test_advice_says_that_the_cap_has_too_little_left_and_no_figure(house: request_site.Site) -> None:
+    draft = house.request()
+    assert not any("than the cap has left" in one for one in linting.findings(draft))
+    SynthesisRequest.objects.filter(pk=draft.pk).update(rho=Decimal("2.5"))
+    [told] = [one for one in linting.findings(fresh(draft)) if "than the cap has left" in one]
+    assert not any(sign.isdigit() for sign in told)
+    assert "than the cap has left" in page(house.rosa, f"/requests/{draft.pk}/step/submit/")

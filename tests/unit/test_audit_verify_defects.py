@@ -79,6 +79,18 @@ def with_labels(text, release="r1"):
     return change
 
 
+def raised_after(step):
+    """Two people raise the cap by a proposal that was declined, or withdrawn, before."""
+
+    def plant(story):
+        of = {"population": "p1", "proposal": "c1"}
+        people = {"proposed_by": "user:olga", "confirmed_by": "user:odo"}
+        story.entries.append((f"privacy:cap_raise:{step}", "user:odo", {**of, "reason": "No."}))
+        story.entries.append(("privacy:ledger:cap_raise", "user:odo", {**of, "rho": "1", "delta": "0", **people}))
+
+    return plant
+
+
 def of_another_request(story):
     """The numbers are right, but it was somebody else's request that had them measured."""
     story.facts(MEASURED)["request"] = "q0"
@@ -224,6 +236,8 @@ DEFECTS = {
     "reserved above the cap": (added(RESERVE, money("r2", "0.01")), "exceeds the population's cap"),
     "forfeit over": (added(FORFEIT, money("f", "0.1")), "exceeds the population's cap"),
     "no cap": (dropped(CAP), "before any cap was set"),
+    "raised after it was declined": (raised_after("declined"), "whose proposal was declined or withdrawn"),
+    "raised after it was withdrawn": (raised_after("withdrawn"), "whose proposal was declined or withdrawn"),
     "negative rho": (told(COMMIT, rho="-0.2"), "not below zero"),
     "float rho": (told(COMMIT, rho=0), "must be decimal strings"),
     "NaN rho": (told(COMMIT, rho="NaN"), "not below zero"),
