@@ -80,11 +80,14 @@ def declaration_hash(of: Dataset) -> str:
     return of.declaration_hash
 
 
-def plan(of: Dataset, targets: Sequence[str] = ()) -> dict[str, Any]:
+def plan(of: Dataset, targets: Sequence[str] = (), *, release: UUID | str | None = None) -> dict[str, Any]:
     """What will be asked of the data and how the privacy loss is split: public, and what gate A approves.
 
-    ``targets``: columns of interest, whose tables are measured for certain before any are chosen.
+    ``targets``: columns of interest, whose tables are measured for certain before any are chosen. With a finished
+    release, the plan that it was measured by.
     """
+    if release is not None:
+        return dict(ReleaseRecord.objects.get(pk=release, version__dataset=of).plan)
     columns = domain(of)
     asked = for_purpose(columns, Purpose(tuple(targets))) if targets else adaptive_default(columns)
     return searching(asked, schema(of).searches).to_json()

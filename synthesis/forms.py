@@ -13,8 +13,8 @@ from privacy import selectors as privacy
 from privacy.choosing import BoundedChoiceField
 from synthesis import probe_words, what_if
 from synthesis.models import Endpoint, Probe, SynthesisRequest
-from synthesis.services import EDITABLE
 from synthesis.states import Decision, Proposer, RequestState
+from synthesis.wishes import EDITABLE
 
 LINES = forms.Textarea({"rows": 4})
 
@@ -114,8 +114,12 @@ class RequestForm(PriceForm):
         help_text="Optional: what the table is about. It leaves as it stands here, after stewards approved it.",
     )  # fmt: skip
 
+    reused_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in PriceForm.base_fields if self["reused_id"].value() else ():
+            self.fields[name].required = False  # what was paid for the statistics stands
         offer(
             self,
             dataset=privacy.datasets_for(user).defer("declaration"),

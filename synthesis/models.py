@@ -101,6 +101,10 @@ class SynthesisRequest(models.Model):
     release = models.ForeignKey(
         "privacy.ReleaseRecord", on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )
+    reused = models.ForeignKey(
+        "privacy.ReleaseRecord", on_delete=models.PROTECT, null=True, blank=True, related_name="reusing",
+        help_text="Statistics that were let out before, to be used again at no charge",
+    )  # fmt: skip
     waiver = models.ForeignKey(
         "privacy.StewardWaiver", on_delete=models.PROTECT, null=True, blank=True, related_name="requests",
         help_text="The owner's waiver of the second steward, if it stood when this was submitted",

@@ -6,80 +6,23 @@ import secrets
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from audit import events
 from audit.actors import actor
-from privacy import accounting, discoveries, selectors
-from synthesis import jobs, policies, probing, references, structure_envelope, what_if
+from privacy import selectors
+from synthesis import jobs, policies, probing, references, reusing, structure_envelope, what_if
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, Probe, Submission, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
-from synthesis.states import Decision, Gate, JobKind, Proposer
+from synthesis.states import Decision, Gate, JobKind
 from synthesis.transitions import SYSTEM, check, move
+from synthesis.wishes import DEFAULTS, EDITABLE, check_wish, terms_of
 from synthesis.workflow import ASK
 
-EDITABLE = (
-    "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover",
-    "what_if", "structuring", "about",
-)  # fmt: skip
-DEFAULTS: dict[str, Any] = {"targets": [], "takeover": True, "what_if": "", "structuring": False, "about": ""}
 MANAGE = "synthesis.manage_endpoints"
-SMALLEST_DELTA = Decimal("1e-12")
-
-
-def priced(*, epsilon: Decimal, delta: Decimal, dataset: Any = None) -> Decimal:
-    """The largest rho that keeps the promise (epsilon, delta), rounded down.
-
-    What key discovery of the dataset spends of delta is left out of the conversion.
-    """
-    if not delta.is_finite() or not SMALLEST_DELTA <= delta < 1:
-        rule = "delta must lie between 0 and 1, and be at least 1e-12"
-        raise ValidationError({"delta": f"{rule}; a common choice is 1 divided by ten times the population."})
-    if not epsilon.is_finite() or not 0 < epsilon <= 100:
-        raise ValidationError({"epsilon": "epsilon must be greater than 0 and at most 100."})
-    searching = discoveries.delta_of(dataset) if dataset else Decimal(0)
-    if delta <= searching:
-        rule = f"delta must be above {searching.normalize():g}, which finding unknown categories spends"
-        raise ValidationError({"delta": f"{rule} in each release of this dataset."})
-    return accounting.rho_for(epsilon=epsilon, delta=delta - searching)
-
-
-def check_affordable(*, dataset: Any, rho: Decimal, delta: Decimal) -> None:
-    """Refuse now what the ledger would refuse later; the ledger's own check is the one that binds."""
-    budget = selectors.budget(dataset.population_id)
-    if rho > budget.left:
-        for_rho = delta - discoveries.delta_of(dataset)
-        left = accounting.epsilon_for(rho=budget.left, delta=for_rho).quantize(Decimal("0.01"), "ROUND_DOWN")
-        rule = "epsilon is above what the population's cap has left"
-        raise ValidationError({"epsilon": f"{rule}: about {left} at this delta."})
-    if discoveries.delta_of(dataset) > budget.left_delta:
-        rule = "the population's cap has too little delta left to find unknown categories once more"
-        raise ValidationError({"dataset": f"{rule}."})
-
-
-def problems_of(*, dataset: Any, **fields: Any) -> None:
-    if fields["proposer"] == Proposer.OPENAI and not fields.get("endpoint"):
-        raise ValidationError({"endpoint": "Choose the endpoint the language model answers at."})
-    if fields["proposer"] == Proposer.PUBLIC and references.chosen(dataset=dataset, proposer=Proposer.PUBLIC) is None:
-        raise ValidationError({"proposer": "The owner attached no public reference table to this dataset."})
-    if fields["structuring"] and fields["proposer"] != Proposer.OPENAI:
-        raise ValidationError({"structuring": "Only a language model can be asked about the columns."})
-    if fields["about"] and not fields["structuring"]:
-        raise ValidationError({"about": "It is told when the model is asked about the columns, and only then."})
-    if fields["rows"] > settings.LIMITS["synthetic_rows"]:
-        raise ValidationError({"rows": f"At most {settings.LIMITS['synthetic_rows']} rows can be asked for."})
-    if not selectors.is_ready(dataset):
-        raise ValidationError({"dataset": "This dataset has no accepted data yet."})
-    public = {column.name for column in selectors.dictionary(dataset, public_only=True)}
-    targets = fields["targets"]
-    if problem := what_if.problem_of(fields["what_if"], proposer=fields["proposer"], told=bool(public)):
-        raise ValidationError({"what_if": problem})
-    if not set(targets) <= public or len(set(targets)) != len(targets):
-        raise ValidationError({"targets": "Columns of interest are columns with public names, each named once."})
 
 
 @transaction.atomic
@@ -88,12 +31,11 @@ def create_request(*, by: Any, dataset: Any, **fields: Any) -> SynthesisRequest:
     if not by.has_perm(ASK):
         raise PermissionDenied("Only researchers ask for synthetic tables.")
     fields = DEFAULTS | fields
-    problems_of(dataset=dataset, **fields)
+    check_wish(dataset=dataset, **fields)
     if selectors.visible_dataset(by, dataset.pk) is None:
         raise PermissionDenied("The dataset's owner limits it to organisations that you are not in.")
-    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=dataset)
-    check_affordable(dataset=dataset, rho=rho, delta=fields["delta"])
-    request = SynthesisRequest(dataset=dataset, requester=by, rho=rho, seed=secrets.randbits(48), **fields)
+    fields |= terms_of(dataset=dataset, **fields)
+    request = SynthesisRequest(dataset=dataset, requester=by, seed=secrets.randbits(48), **fields)
     request.public_reference = references.chosen(dataset=dataset, proposer=request.proposer)
     request.full_clean()
     request.save(force_insert=True)
@@ -108,16 +50,14 @@ def edit_request(*, by: Any, request: SynthesisRequest, **fields: Any) -> Synthe
     request = locked(request)
     check(request, "submit", by)
     fields = DEFAULTS | fields
-    problems_of(dataset=request.dataset, **fields)
-    rho = priced(epsilon=fields["epsilon"], delta=fields["delta"], dataset=request.dataset)
-    check_affordable(dataset=request.dataset, rho=rho, delta=fields["delta"])
-    for name in EDITABLE:
+    check_wish(dataset=request.dataset, **fields)
+    fields |= terms_of(dataset=request.dataset, **fields)
+    for name in (*EDITABLE, "rho"):
         setattr(request, name, fields.get(name))
-    request.rho = rho
     request.public_reference = references.chosen(dataset=request.dataset, proposer=request.proposer)
     request.full_clean()
     request.save(update_fields=[*EDITABLE, "rho", "public_reference", "changed_at"])
-    facts = {"request": str(request.pk), "rho": str(rho)}
+    facts = {"request": str(request.pk), "rho": str(request.rho)}
     events.record(action="synthesis:request:edited", by=actor(by), subject=f"request:{request.pk}", facts=facts)
     return request
 
@@ -146,7 +86,8 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "what_if": request.what_if,
         "structure": structure_envelope.describe(request),
         "reference": references.facts_of(request),
-        "plan": selectors.plan(request.dataset, request.targets),
+        "plan": selectors.plan(request.dataset, request.targets, release=request.reused_id),
+        "reused": reusing.facts_of(request),
         "rules": selectors.rules_in_words(request.dataset),
         "seed": str(request.seed),
         "waiver": request.waiver.as_json() if request.waiver else None,
@@ -158,7 +99,7 @@ def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
     """Freeze what was asked; stewards vote on this snapshot's hash."""
     request = locked(request)
     check(request, "submit", by)
-    check_affordable(dataset=request.dataset, rho=request.rho, delta=request.delta)
+    terms_of(dataset=request.dataset, **{name: getattr(request, name) for name in EDITABLE})
     request.round += 1
     request.waiver = selectors.standing_waiver(request.dataset, held=True)
     request.snapshot = snapshot_of(request) | {"round": request.round}

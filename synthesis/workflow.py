@@ -63,6 +63,7 @@ REQUEST = Workflow(
         step("reserve", "Privacy loss reserved", (S.APPROVED, S.STRUCTURING), S.RESERVED, "reserved"),
         step("measure", "Measuring begins", (S.RESERVED,), S.MEASURING, "measuring"),
         step("measured", "Statistics released", (S.MEASURING,), S.MEASURED, "measured"),
+        step("reuse", "Released statistics used again", (S.APPROVED,), S.MEASURED, "statistics_reused"),
         step("vote_egress", "Decide on egress", (S.MEASURED,), S.MEASURED, "reviewed_for_egress", permission=REVIEW, guard="may_vote_egress", denial=NOT_MINE),
         step("decide_rule", "Decide on suggested rules", (S.MEASURED,), S.MEASURED, "rule_decided", permission=REVIEW, guard="may_decide_rules", denial=RULES_CLOSED),
         step("synthesise", "Egress approved", (S.MEASURED,), S.SYNTHESISING, "synthesising"),

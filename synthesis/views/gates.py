@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from privacy import selectors as privacy
-from synthesis import envelope, policies, selectors, services
+from synthesis import envelope, policies, reusing, selectors, services
 from synthesis.forms import VoteForm, add_refusal
 from synthesis.models import SynthesisRequest
 from synthesis.states import Decision, Gate
@@ -69,6 +69,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "rules": request.snapshot.get("rules", []),
         "uses": privacy.schema(request.dataset).uses.in_words(),
         "question": structure_pages.question(request),
+        "paid": reusing.on_offer(request.dataset).filter(release=request.reused_id).first(),
         **review_of(request),
         **simulation_of(request),
     }

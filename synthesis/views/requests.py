@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.workflow import Action
 from privacy import selectors as privacy
 from privacy.plans import MeasurementPlan
-from synthesis import expecting, linting, policies, selectors, services, suggestions
+from synthesis import expecting, linting, policies, reusing, selectors, services, suggestions, wishes
 from synthesis.forms import PriceForm, RequestFilter, RequestForm, add_refusal, initial_of, lines_of
 from synthesis.models import SynthesisRequest
 from synthesis.states import RequestState
@@ -52,31 +52,58 @@ def request_list(http: HttpRequest) -> HttpResponse:
 def requests_of_dataset(http: HttpRequest, dataset: UUID) -> HttpResponse:
     """The part of a dataset's page that is about requests; asked for by that page, which is in another room."""
     found = selectors.visible_to(http.user).filter(dataset=dataset)
-    context = {"dataset": dataset, "found": found[:5], "count": found.count()}
+    context = {"dataset": dataset, "found": found[:5], "count": found.count(), "released": released_of(http, dataset)}
     return render(http, "synthesis/requests_of_dataset.html", context)
+
+
+def released_of(http: HttpRequest, dataset: UUID) -> list[SynthesisRequest]:
+    """What a researcher may ask for a table of without any further loss: when it was released and what it cost.
+
+    Who asked for it, and what for, is another project's business.
+    """
+    shown = privacy.visible_dataset(http.user, dataset) if http.user.has_perm(ASK) else None
+    return list(reusing.on_offer(shown)[: reusing.SHOWN]) if shown else []
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def request_new(http: HttpRequest) -> HttpResponse:
     if not http.user.has_perm(ASK):
         raise PermissionDenied("Only researchers ask for synthetic tables.")
-    form = RequestForm(http.POST or None, user=http.user, initial=wished(http))
+    started = wished(http)
+    held = started["dataset"] if "reused_id" in started else None
+    form = RequestForm(http.POST or None, user=http.user, dataset=held, initial=started)
     if http.method == "POST" and form.is_valid():
         try:
             made = services.create_request(by=http.user, **form.cleaned_data)
             return redirect("request-detail", made.pk)
         except ValidationError as refusal:
             add_refusal(form, refusal)
-    return render(http, "synthesis/request_form.html", {"form": form})
+    return render(http, "synthesis/request_form.html", {"form": form, "paid": paid_for(form)})
+
+
+def paid_for(form: RequestForm) -> SynthesisRequest | None:
+    """The request that paid for the statistics to be used again, where the form names any that can be."""
+    try:
+        release, dataset = UUID(str(form["reused_id"].value())), form.initial.get("dataset")
+        return reusing.payer(dataset, release) if dataset else None
+    except (ValueError, ValidationError):
+        return None
 
 
 def wished(http: HttpRequest) -> dict[str, Any]:
-    """What a new request starts from: the dataset one came from, and the delta its owner declared."""
+    """What a new request starts from: the dataset one came from, the delta its owner declared, statistics to use."""
     try:
         dataset = privacy.visible_dataset(http.user, UUID(http.GET.get("dataset", "")))
     except ValueError:
         return {}
-    return {"dataset": dataset, "delta": f"{privacy.schema(dataset).delta:g}"} if dataset else {}
+    if dataset is None:
+        return {}
+    found = {"dataset": dataset, "delta": f"{privacy.schema(dataset).delta:g}"}
+    try:
+        release = UUID(http.GET.get("release", ""))
+        return found | {"reused_id": release} | reusing.terms(dataset, release)
+    except (ValueError, ValidationError):
+        return found
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -92,7 +119,7 @@ def request_edit(http: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect("request-detail", pk)
         except ValidationError as refusal:
             add_refusal(form, refusal)
-    return render(http, "synthesis/request_form.html", {"form": form, "request_": request})
+    return render(http, "synthesis/request_form.html", {"form": form, "request_": request, "paid": paid_for(form)})
 
 
 @require_safe
@@ -102,7 +129,7 @@ def request_price(http: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {}
     if form.is_valid():
         try:
-            asked = services.priced(**form.cleaned_data, dataset=dataset)
+            asked = wishes.priced(**form.cleaned_data, dataset=dataset)
             context = {"rho": asked, **form.cleaned_data}
             context |= expected(dataset, http.GET.get("targets", ""), asked) if dataset else {}
         except ValidationError as refusal:
