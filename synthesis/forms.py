@@ -118,8 +118,8 @@ class RequestForm(PriceForm):
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in PriceForm.base_fields if self["reused_id"].value() else ():
-            self.fields[name].required = False  # what was paid for the statistics stands
+        if self["reused_id"].value():
+            self.measured_already()
         offer(
             self,
             dataset=privacy.datasets_for(user).defer("declaration"),
@@ -128,6 +128,12 @@ class RequestForm(PriceForm):
         if dataset is not None:
             self.fields["dataset"].disabled = True
             self.initial["dataset"] = dataset
+
+    def measured_already(self) -> None:
+        """Statistics are used again: what was paid for them stands, and columns of interest change nothing in them."""
+        for name in PriceForm.base_fields:
+            self.fields[name].required = False
+        self.fields["targets"].help_text = "One column a line: the report tells how well the statistics know each."
 
     def clean_targets(self) -> list[str]:
         return lines_of(self.cleaned_data["targets"])
