@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('privacy', '0004_waiver'),
-        ('synthesis', '0012_waiver'),
+        ('synthesis', '0014_shards'),
     ]
 
     operations = [
