@@ -14,12 +14,13 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from privacy.draft_models import DeclarationDraft
 from privacy.permissions import LABELS
 from privacy.waiver_models import StewardWaiver
 
 __all__ = [
-    "CapRaise", "Dataset", "DatasetVersion", "LedgerEntry", "MeasurementRecord", "Population", "ReleaseRecord",
-    "StewardWaiver",
+    "CapRaise", "Dataset", "DatasetVersion", "DeclarationDraft", "LedgerEntry", "MeasurementRecord", "Population",
+    "ReleaseRecord", "StewardWaiver",
 ]  # fmt: skip
 
 RHO: dict[str, Any] = {"max_digits": 15, "decimal_places": 12}  # 15 digits survive SQLite's binary numbers

@@ -1,10 +1,17 @@
 from django.urls import path
 
-from privacy.views import audiences, caps, datasets, statistics, waivers
+from privacy.views import audiences, caps, datasets, drafts, statistics, waivers
 
 urlpatterns = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
     path("datasets/new/", datasets.dataset_register, name="dataset-register"),
+    path("datasets/drafts/", drafts.draft_new, name="draft-new"),
+    path("datasets/drafts/<uuid:pk>/unit/", drafts.draft_step, {"step": "unit"}, name="draft-unit"),
+    path("datasets/drafts/<uuid:pk>/columns/", drafts.draft_columns, name="draft-columns"),
+    path("datasets/drafts/<uuid:pk>/columns/<int:place>/", drafts.draft_column, name="draft-column"),
+    path("datasets/drafts/<uuid:pk>/people/", drafts.draft_step, {"step": "people"}, name="draft-people"),
+    path("datasets/drafts/<uuid:pk>/check/", drafts.draft_check, name="draft-check"),
+    path("datasets/drafts/<uuid:pk>/delete/", drafts.draft_discard, name="draft-discard"),
     path("datasets/<uuid:pk>/", datasets.dataset_detail, name="dataset-detail"),
     path("datasets/<uuid:pk>/upload/", datasets.dataset_upload, name="dataset-upload"),
     path("datasets/<uuid:pk>/cap/", caps.propose_page, name="cap-propose"),
