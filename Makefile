@@ -11,7 +11,7 @@ MINUTES ?=
 export RUST_BACKTRACE = 0
 export PYTHONUNBUFFERED = 1
 
-.PHONY: demo setup setup-dev test test-long check lock format docs clean
+.PHONY: demo setup setup-dev test test-long check lock format docs screenshots clean
 
 ifdef UV
 INSTALL = $(UV) pip install --quiet --python $(PY) --require-hashes -r
@@ -55,6 +55,12 @@ check: setup-dev ## style, types, contracts, migrations, generated docs, templat
 	PRODUCTION=1 SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
 		DATABASE_URL=postgres://site@db/state LOG_DATABASE_URL=postgres://site@db/log \
 		$(PY) manage.py check --deploy --fail-level WARNING
+
+SHOTS = gate-measure=gate-measure run=run prompt=prompt exposure=desk-exposure compare=compare-columns-60
+
+screenshots: setup-dev ## take the pictures of docs/screenshots again, by the browser tests that look at every page
+	SCREENSHOTS=test-results $(PY) -m pytest -q tests/functional/test_pages.py tests/functional/test_role_pages.py tests/functional/test_auditor.py -k "every_page or these_pages"
+	$(foreach one,$(SHOTS),cp test-results/$(lastword $(subst =, ,$(one)))-light-1280.png docs/screenshots/$(firstword $(subst =, ,$(one))).png;)
 
 docs: setup-dev ## write the generated pages again
 	$(PY) manage.py build_docs

@@ -48,12 +48,19 @@ class SourceForm(forms.Form):
 
 
 class StepForm(forms.Form):
-    """``edition``: the draft's, as the page was opened."""
+    """``edition``: the draft's, as the page was opened. ``NEEDED`` is asked of a declaration, but not of a draft."""
 
+    NEEDED: tuple[str, ...] = ()
     edition = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.NEEDED:
+            self.fields[name].needed = True  # type: ignore[attr-defined]  # read by the template of a field
 
 
 class UnitForm(StepForm):
+    NEEDED = ("means",)
     kind = forms.ChoiceField(
         label="What is one line of the file?", widget=forms.RadioSelect,
         choices=[("row", "Everything about one of the people who are protected"),
@@ -103,6 +110,7 @@ def bare(fields: object, identifier: str) -> list[Any]:
 
 
 class PeopleForm(StepForm):
+    NEEDED = ("title", "population", "epsilon", "delta", "purposes")
     title = forms.CharField(max_length=200, required=False, help_text="What should people find the dataset by?")
     description = forms.CharField(max_length=2000, required=False, widget=forms.Textarea({"rows": 3}))
     population = forms.CharField(
@@ -153,10 +161,11 @@ class PeopleForm(StepForm):
 
 
 class ColumnForm(StepForm):
+    NEEDED = ("exact",)
     words = forms.CharField(
         max_length=4000, required=False, label="What is in it, in a few words", widget=forms.Textarea({"rows": 3}),
-        help_text="For example: whole number 0 to 110; number 0 to 5000, 2 decimals; one of: north, south; yes/no; "
-        "date 2020-01-01 to 2024-12-31; free text. Left empty, what stands below is kept.",
+        help_text="For example: whole number 0 to 110; number 0 to 5000 with 2 decimals; one of: north, south; "
+        "yes or no; date 2020-01-01 to 2024-12-31; free text. Left empty, what stands below is kept.",
     )  # fmt: skip
     exact = forms.CharField(
         max_length=200_000, required=False, label="Exactly", widget=forms.Textarea({"rows": 10, "class": "code"}),
