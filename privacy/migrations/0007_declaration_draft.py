@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('privacy', '0005_audience'),
+        ('privacy', '0006_cap_raise_ends'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
