@@ -62,8 +62,15 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:opened": ("release", "request"),
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
+    # a synthetic table compared with the rows behind a release; table: SHA-256 of its distinct records, exact: without
+    # noise, for stewards and auditors alone. measurements: the commits that paid. Attachment "compared" (of a charged
+    # one): canonical JSON [{"question", "count" (noised), "measurement"}]
+    "privacy:check:opened": ("check", "release", "population", "request", "table", "radius", "exact"),
+    "privacy:check:measured": ("check", "release", "population", "request", "measurements", "exact"),
+    "privacy:check:failed": ("check", "release", "population", "request"),
     # with a what-if sentence also what_if_sha256, of the sentence as a JSON string, as it stands in prompts; with words
-    # on the table, for the question about its columns, also about_sha256
+    # on the table, for the question about its columns, also about_sha256; with a check of the finished table against
+    # the rows also disclosure: charged, or stewards
     "synthesis:request:submitted": ("request", "content_hash"),
     # one rule that a model suggested: its number, the hash of its text, and whether it was accepted
     "synthesis:request:rule_decided": ("request", "rule", "rule_sha256", "decision"),
@@ -88,7 +95,8 @@ FACTS: dict[str, tuple[str, ...]] = {
         "rules_sha256",
         "problem",
     ),
-    # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name
+    # sha256: of the package's manifest.json, which gate C approves; files: the SHA-256 of every other file by name;
+    # disclosure: how its table was compared with the rows (none, charged, stewards); end_to_end: what it claims
     "synthesis:package:built": ("request", "package", "sha256", "files"),
     "synthesis:grant:issued": ("grant", "request", "user"),
     "synthesis:grant:renewed": ("grant", "request", "user", "expires", "renewal"),
@@ -155,6 +163,9 @@ ATTACHMENTS: dict[str, dict[str, str]] = {
     "privacy:release:measured": {
         "tables": "every released table with its noise, by the charge that paid for it",
         "keys": "the categories that key discovery let out, and the labels of their column since",
+    },
+    "privacy:check:measured": {
+        "compared": "the noised counts of a charged check, each with the charge that paid for it",
     },
     "audit:prompt:intent": {
         "prompt": "the exact bytes that may be sent",

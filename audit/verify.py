@@ -23,6 +23,7 @@ from audit import (
     facts,
     notes,
     rotations,
+    verify_checks,
     verify_decisions,
     verify_downloads,
     verify_erasures,
@@ -54,6 +55,7 @@ CHECKS = (
     verify_decisions.check,
     verify_gates.check,
     verify_downloads.check,
+    verify_checks.check,
     verify_erasures.check,
 )
 NOT_COVERED = (

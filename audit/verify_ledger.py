@@ -43,7 +43,7 @@ def check(archive: Archive, findings: Findings) -> None:
         elif leaf.action in ("privacy:cap_raise:declined", "privacy:cap_raise:withdrawn"):
             account = accounts.setdefault(str(leaf.facts["population"]), Account())
             account.refused.add(str(leaf.facts["proposal"]))
-        elif leaf.action == "privacy:release:measured":
+        elif leaf.action in ("privacy:release:measured", "privacy:check:measured"):
             account = accounts.get(str(leaf.facts.get("population")), Account())
             _paid(leaf, account, used, findings)
     findings.counts["populations"] = len(accounts)

@@ -46,10 +46,12 @@ def _square_of_noise(facts: Mapping[str, Any]) -> Fraction | None:
 
 
 def _least_square(facts: Mapping[str, Any]) -> int:
-    """The square of the least honest sensitivity: of a choice's scores, of a table, or of a tied table in its parts."""
+    """The square of the least honest sensitivity: of scores, a check, a table, or a tied table in its parts."""
     k, exchanged = int(facts["unit"]["k"]), facts["unit"]["neighbours"] == "change-one"
     if facts["kind"] == "selection":
         return int((k * (2 if exchanged else 1)) ** 2)
+    if facts["kind"] == "check":
+        return k**2  # one row decides about itself, or about the one distinct record that equals it
     one_row = max(_square_of_row(clique, int(facts.get("parts", 1))) for clique in facts["cliques"])
     return k**2 * one_row * (2 if exchanged else 1)
 

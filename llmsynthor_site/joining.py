@@ -7,16 +7,17 @@ introduced, and only released noisy tables pass between them.
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import OperationalError, transaction
 
 from audit import events
-from privacy import ledger, measuring, reuse, selectors, services
+from privacy import disclosing, ledger, measuring, reuse, selectors, services
 from privacy.errors import AlreadyMeasuring, NotReady, TryAgain
 from privacy.models import LedgerEntry
 from privacy.values import Domain
-from synthesis import envelope, jobs, references, structuring
+from synthesis import disclosures, envelope, jobs, references, structuring
 from synthesis.loop import Loop, LoopSettings
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
@@ -66,7 +67,8 @@ def give_up(job: Job, reason: str) -> None:
 
 
 def return_untouched(request_id: object) -> None:
-    """Give a reservation back that no step was ever charged to: no row was touched on its account."""
+    """Give reservations back that no step was ever charged to: no row was touched on their account."""
+    disclosing.give_back(str(request_id))
     if measuring.abandon(str(request_id)):
         return
     reservation = LedgerEntry.objects.filter(key=f"reserve:{request_id}").first()
@@ -116,10 +118,18 @@ def reserve(request: SynthesisRequest) -> None:
     if spent_as > request.epsilon:
         raise Ended("the price of this request does not keep the epsilon it promises")
     try:
-        ledger.reserve(dataset=request.dataset, rho=request.rho, delta=searching, key=str(request.pk), by=SYSTEM)
+        rho = release_rho(request)
+        ledger.reserve(dataset=request.dataset, rho=rho, delta=searching, key=str(request.pk), by=SYSTEM)
+        if checked := disclosures.rho_of(request):
+            disclosing.reserve(dataset=request.dataset, rho=checked, key=str(request.pk))
     except ledger.CapExceeded:
         raise Ended("the population's cap has less privacy loss left than this request asks for") from None
     move(request, "reserve", by=SYSTEM, facts={"rho": str(request.rho.normalize()), **structuring.facts_of(request)})
+
+
+def release_rho(request: SynthesisRequest) -> Decimal:
+    """What of the request's loss its release may spend: all but the part of a charged check."""
+    return request.rho - disclosures.rho_of(request)
 
 
 def release_statistics(job: Job, request: SynthesisRequest) -> None:
@@ -127,7 +137,7 @@ def release_statistics(job: Job, request: SynthesisRequest) -> None:
     dataset = selectors.dataset(request.dataset_id)
     plan, rules = structuring.plan_of(request), selectors.rules(dataset)
     supposed = references.supposed(request)
-    record = services.open_release(dataset=dataset, rho=request.rho, plan=plan, key=str(request.pk))
+    record = services.open_release(dataset=dataset, rho=release_rho(request), plan=plan, key=str(request.pk))
 
     def loop(domain: Domain) -> Loop:
         """The domain is known once categories are found, so the loop begins there."""

@@ -244,6 +244,8 @@ CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.simulate": {"queue": "measure"},
     "llmsynthor_site.tasks.shard": {"queue": "synthesise"},
+    "llmsynthor_site.tasks.compare": {"queue": "measure"},
+    "llmsynthor_site.tasks.pack": {"queue": "synthesise"},
     "llmsynthor_site.tasks.probe": {"queue": "synthesise"},
     "llmsynthor_site.tasks.check_log": {"queue": "mail"},
     "llmsynthor_site.tasks.mail_notices": {"queue": "mail"},

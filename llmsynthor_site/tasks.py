@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import notices, reminders
+from llmsynthor_site import notices, reminders, returning
 from privacy import retention
-from synthesis import jobs, probing, reconciling, running, sharding, simulating, structuring
+from synthesis import jobs, packing, probing, reconciling, running, sharding, simulating, structuring
 
 RECONCILED = timedelta(days=3)
 
@@ -22,6 +22,18 @@ def measure(request_id: str) -> None:
     from llmsynthor_site import joining
 
     joining.measure(request_id)
+
+
+@shared_task(name="llmsynthor_site.tasks.compare")
+def compare(request_id: str) -> None:
+    from llmsynthor_site import disclosing  # imported here for the same reason
+
+    disclosing.compare(request_id)
+
+
+@shared_task(name="llmsynthor_site.tasks.pack")
+def pack(request_id: str) -> None:
+    packing.finish(request_id)
 
 
 @shared_task(name="llmsynthor_site.tasks.structure")
@@ -72,6 +84,7 @@ def sweep() -> None:
     audit_log.checkpoint()
     retention.destroy_expired()
     jobs.sweep()
+    returning.give_back()
     probing.sweep()
     simulating.sweep()
     for check in checking.waiting():

@@ -77,9 +77,10 @@ def cap_raise(*, proposal: CapRaise, by: Any) -> LedgerEntry:
     )  # fmt: skip
 
 
-def reserve(*, dataset: Dataset, rho: Decimal, delta: Decimal, key: str, by: Any) -> LedgerEntry:
+def reserve(*, dataset: Dataset, rho: Decimal, delta: Decimal, key: str, by: Any, purpose: str = "") -> LedgerEntry:
     """Set privacy loss aside for the request called ``key``; a repeated call finds the first one's entry.
 
+    ``purpose``: what it is for, where a request sets more aside than the loss of its release.
     CapExceeded when the population's cap has less left, of rho or of delta.
     """
     if not (rho.is_finite() and delta.is_finite() and 0 <= delta < 1 and rho <= LARGEST):
@@ -89,7 +90,7 @@ def reserve(*, dataset: Dataset, rho: Decimal, delta: Decimal, key: str, by: Any
         raise CapExceeded("the privacy loss to reserve must be above 0")
 
     def write(population: Population) -> LedgerEntry:
-        made = LedgerEntry.objects.filter(key=f"reserve:{key}").first()
+        made = LedgerEntry.objects.filter(key=LedgerEntry.reservation_key(key, purpose)).first()
         if made is not None:
             return _same(made, population, amount, delta)
         budget = selectors.budget(population.pk)
@@ -97,7 +98,8 @@ def reserve(*, dataset: Dataset, rho: Decimal, delta: Decimal, key: str, by: Any
             raise CapExceeded("the population's cap has less privacy loss left than was asked for")
         return _write(
             population=population, dataset=dataset, kind=Kind.RESERVE, rho=amount, delta=delta,
-            key=f"reserve:{key}", request=key, by=by, at=timezone.now(),
+            key=LedgerEntry.reservation_key(key, purpose), request=key, by=by, at=timezone.now(),
+            facts={"purpose": purpose} if purpose else {},
         )  # fmt: skip
 
     return _locked(dataset.population_id, write)
@@ -234,6 +236,7 @@ def facts_of(measurement: Measurement) -> dict[str, Any]:
         "library": measurement.library,
         **({"parts": measurement.parts} if measurement.parts != 1 else {}),
         **({} if measurement.threshold is None else {"threshold": measurement.threshold}),
+        **({} if measurement.about is None else {"check": dict(measurement.about)}),
     }
 
 

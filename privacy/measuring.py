@@ -8,35 +8,31 @@ tell: a release, measured or failed, shows itself when its tick comes (privacy/p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import cast
 
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from audit import canonical, events
 from audit.actors import SYSTEM
-from privacy import attachments, ledger, pacing, selectors, texts, vault
+from privacy import attachments, holding, ledger, pacing, selectors, texts, vault
 from privacy.accounting import EPSILON_STEP
 from privacy.dp import discovery, execution, opendp_door
 from privacy.dp.counting import BatchCounter
-from privacy.errors import AlreadyMeasuring, MeasuringFailed, NotReady, TryAgain
+from privacy.errors import MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
 from privacy.schema import Schema
-from privacy.values import Domain, Measurement, Model, NoisyTable, Release
+from privacy.values import Domain, Model, NoisyTable, Release
 
 State = ReleaseRecord.State
-Beat = Callable[[], None]
 Modelling = Model | Callable[[Domain], Model]
 """A model, or what makes one once the domain is known: key discovery settles it while a release is measured."""
 NO_DELTA = Decimal(0)
-PATIENCE = (1.0, 4.0, 15.0, 40.0)
-"""Seconds between asking a database that is away whether anything was charged: together far below a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,9 @@ def curve_of(*, rho: Decimal, delta: Decimal = NO_DELTA) -> list[dict[str, str]]
     ]
 
 
-def run(plan: MeasurementPlan, model: Modelling, *, release: ReleaseRecord, beat: Beat | None = None) -> Release:
+def run(
+    plan: MeasurementPlan, model: Modelling, *, release: ReleaseRecord, beat: holding.Beat | None = None
+) -> Release:
     """The release's noisy tables: measured now, or as they were stored.
 
     ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
@@ -100,38 +98,14 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
 
 def _claim(release: ReleaseRecord) -> str:
     """MEASURING when it is ours to measure now; otherwise how it ended. A dead worker's release is failed."""
-    with transaction.atomic(durable=True):
-        held = ReleaseRecord.objects.select_for_update().get(pk=release.pk)
-        if held.state == State.RESERVED:
-            _changed(held, state=State.MEASURING, beat_at=timezone.now())
-            return State.MEASURING
-        if held.state != State.MEASURING:
-            return held.state
-        silent = timezone.now() - (held.beat_at or held.created_at)
-    if silent < timedelta(seconds=settings.JOB_LEASE_SECONDS):
-        raise AlreadyMeasuring("another worker is measuring this release")
-    _fail(release)
-    return State.FAILED
+    return holding.claim(release, fail=_fail)
 
 
-def _carried_out(plan: MeasurementPlan, model: Modelling, release: ReleaseRecord, beat: Beat) -> bool:
+def _carried_out(plan: MeasurementPlan, model: Modelling, release: ReleaseRecord, beat: holding.Beat) -> bool:
     """Whether the release was measured in time and stored. Whatever went wrong ends here and is not told."""
     clock = pacing.Tick(tick_seconds(plan, release))
     measured = _tried(plan, _unhurried(model, clock), release, beat)
-    in_time = not clock.overrun
-
-    def alive() -> None:
-        _changed(release, beat_at=timezone.now())
-        beat()
-
-    clock.wait(alive)
-    if measured is None or not in_time:
-        return False
-    try:
-        _finish(release, measured)
-    except Exception:
-        return False
-    return True
+    return holding.shown(release, clock, measured, lambda found: _finish(release, found), beat)
 
 
 def _unhurried(model: Modelling, clock: pacing.Tick) -> Callable[[Domain], Model]:
@@ -146,7 +120,7 @@ def _unhurried(model: Modelling, clock: pacing.Tick) -> Callable[[Domain], Model
 
 
 def _tried(
-    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: Beat
+    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: holding.Beat
 ) -> Measured | None:
     """What was measured, or None: the reason is dropped here, with whatever it might quote."""
     try:
@@ -155,33 +129,16 @@ def _tried(
         pass  # of the database, never of the data: what matters is whether anything was charged before
     except Exception:
         return None
-    if _handed_back(release):
+    if holding.handed_back(release):
         raise TryAgain("the database could not be reached before anything was charged")
     return None
 
 
-def _handed_back(release: ReleaseRecord) -> bool:
-    """Leave an untouched release to the next worker; False where a step was charged, or the database stays away."""
-    for patience in PATIENCE:
-        try:
-            close_old_connections()
-            with transaction.atomic(durable=True):
-                ledger.wait_for_charges(release.reservation)  # one may still be committing when its answer was lost
-                held = ReleaseRecord.objects.select_for_update().get(pk=release.pk)
-                untouched = held.state == State.MEASURING and not release.reservation.charges.exists()
-                if untouched:
-                    _changed(held, state=State.RESERVED, beat_at=None)
-                return untouched
-        except OperationalError:
-            pacing.sleep(patience)
-    return False
-
-
 def _measured(
-    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: Beat
+    plan: MeasurementPlan, modelled: Callable[[Domain], Model], release: ReleaseRecord, beat: holding.Beat
 ) -> Measured:
     """Keys first, where there are categories to find; then tables over the domain that they settle."""
-    schema, charge = selectors.schema(release.version.dataset), _Charge(release, beat)
+    schema, charge = selectors.schema(release.version.dataset), holding.Charge(release, release.reservation, beat)
     numbered, passes = _Numbered(release), vault.passes(release.version)
     found, spent = discovery.discover(
         plan, counter=BatchCounter(passes, schema.stored), texts=numbered, charge=charge, unit=schema.unit,
@@ -208,23 +165,6 @@ class _Numbered:
         return self.by_column.get(column, {})  # no counted row may hold a text there
 
 
-class _Charge:
-    """Pays out of the release's reservation, and gives a sign of life each time."""
-
-    def __init__(self, release: ReleaseRecord, beat: Beat) -> None:
-        self._release, self._beat = release, beat
-
-    def __call__(self, measurement: Measurement) -> str:
-        return self.many([measurement])[0]
-
-    def many(self, measurements: Sequence[Measurement]) -> list[str]:
-        reservation = self._release.reservation
-        entries = ledger.commit_all(reservation=reservation, measurements=measurements, by=SYSTEM)
-        _changed(self._release, beat_at=timezone.now())
-        self._beat()
-        return [str(entry.pk) for entry in entries]
-
-
 def _finish(release: ReleaseRecord, measured: Measured) -> None:
     """Log what was released, store it, and close the reservation: the rest of it is forfeited, not given back."""
     tables, found = measured.tables, measured.found
@@ -246,7 +186,7 @@ def _finish(release: ReleaseRecord, measured: Measured) -> None:
     domain = measured.settled.domain
     with transaction.atomic():
         MeasurementRecord.objects.bulk_create([_record(release, place, table) for place, table in enumerate(tables)])
-        _changed(
+        holding.changed(
             release, state=State.MEASURED, finished_at=timezone.now(), beat_at=None,
             curve=curve_of(rho=selectors.charged(release), delta=release.delta),
             discovered={each.column: list(each.keys) for each in found},
@@ -268,12 +208,9 @@ def abandon(key: str) -> bool:
 
 def _fail(release: ReleaseRecord) -> None:
     """Close a release without a result. Its reservation returns only if no step was ever charged to it."""
-    if release.reservation.charges.exists():
-        ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="measuring stopped")
-    else:
-        ledger.release_reserve(reservation=release.reservation, by=SYSTEM)
+    holding.close(release.reservation, reason="measuring stopped")
     with transaction.atomic():
-        _changed(release, state=State.FAILED, finished_at=timezone.now(), beat_at=None)
+        holding.changed(release, state=State.FAILED, finished_at=timezone.now(), beat_at=None)
         events.record(
             action="privacy:release:failed", by=SYSTEM, subject=f"release:{release.pk}", facts=_facts(release)
         )
@@ -293,7 +230,3 @@ def _record(release: ReleaseRecord, place: int, table: NoisyTable) -> Measuremen
         counts=table.counts.ravel().tolist(),
         sigma=table.sigma,
     )
-
-
-def _changed(release: ReleaseRecord, **values: object) -> None:
-    ReleaseRecord.objects.filter(pk=release.pk).update(**values)

@@ -141,6 +141,11 @@ class LedgerEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.rho}"
 
+    @staticmethod
+    def reservation_key(request: str, purpose: str = "") -> str:
+        """The key of a request's reservation: of its release, or of what else it sets privacy loss aside for."""
+        return f"reserve:{request}:{purpose}" if purpose else f"reserve:{request}"
+
 
 class CapRaise(models.Model):
     """A higher cap, proposed by one data owner. It counts only once another data owner has confirmed it.
@@ -234,6 +239,46 @@ class ReleaseRecord(models.Model):
         return f"release {self.pk} ({self.state})"
 
 
+class CheckRecord(models.Model):
+    """One comparison of a synthetic table with the rows behind its release: carried out once, or failed for good.
+
+    It is charged to a reservation of its own, or not charged: then its counts are exact, and stay in the enclave.
+    """
+
+    State = ReleaseRecord.State
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    release = models.ForeignKey(ReleaseRecord, on_delete=models.PROTECT, related_name="checks")
+    reservation = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="check_of", null=True)
+    key = models.CharField(max_length=100, unique=True)
+    table = models.CharField(max_length=64, help_text="SHA-256 of the synthetic records that were handed over")
+    radius = models.PositiveSmallIntegerField(help_text="In how many columns a neighbour may differ")
+    results = models.JSONField(default=list, help_text="Each question with its count, noise and charge")
+    state = models.CharField(max_length=20, choices=State.choices, default=State.RESERVED)
+    beat_at = models.DateTimeField(null=True, help_text="When the worker that compares last showed that it lives")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["RESERVED", "MEASURING"], finished_at__isnull=True)
+                | Q(state__in=["MEASURED", "FAILED"], finished_at__isnull=False),
+                name="checks_end_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"check {self.pk} ({self.state})"
+
+    @property
+    def exact(self) -> bool:
+        """Whether its counts carry no noise, so that nobody but stewards and auditors may see them."""
+        return self.reservation_id is None
+
+
 class MeasurementRecord(models.Model):
     """One released table: raw noisy integers as they came out of the mechanism."""
 
@@ -243,6 +288,7 @@ class MeasurementRecord(models.Model):
     clique = models.JSONField()
     counts = models.JSONField(help_text="Noisy whole numbers in row-major order")
     sigma = models.FloatField()
+    held = models.BooleanField(default=False, help_text="Kept from the loop and from prompts, to judge the fit by")
 
     class Meta:
         ordering = ["release", "place"]

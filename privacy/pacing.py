@@ -47,6 +47,15 @@ def tick(domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[
     return pace.base_seconds + counted + cells * pace.microseconds_per_cell * 1e-6
 
 
+LOOKUP_AS_ROWS = 100
+"""How many counted rows take as long as looking one record up among others."""
+
+
+def lookups(*, rows: int, times: int, pace: Pace) -> float:
+    """Seconds until a check completes that looks at most ``rows`` records up so many ``times``."""
+    return pace.base_seconds + rows * times * LOOKUP_AS_ROWS * pace.nanoseconds_per_row * 1e-9
+
+
 class Tick:
     """Runs from the moment it is made."""
 

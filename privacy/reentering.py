@@ -67,7 +67,7 @@ def _dataset(leaf: Leaf, reservation: LedgerEntry | None) -> Dataset | None:
 def _key(kind: str, leaf: Leaf, reservation: LedgerEntry | None) -> str:
     """The same key as before where a repeated call must find the line; a raise's proposal is in its own event."""
     if kind == Kind.RESERVE:
-        return f"reserve:{leaf.facts['request']}"
+        return LedgerEntry.reservation_key(leaf.facts["request"], str(leaf.facts.get("purpose", "")))
     if reservation is None:
         return f"{kind.lower()}:{leaf.event}"
     return (

@@ -48,17 +48,23 @@ FORM = re.compile(r"DUO:\d{7}")
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """``codes`` in the owner's order; ``catalogue``: packages made from the data may be named in public."""
+    """``codes`` in the owner's order; ``catalogue``: packages made from the data may be named in public;
+    ``exact_checks``: stewards may see counts without noise of how a synthetic table meets the rows.
+    """
 
     codes: tuple[str, ...] = ()
     catalogue: bool = False
+    exact_checks: bool = False
 
     def in_words(self) -> list[dict[str, str]]:
         return [{"code": code, "name": KNOWN[code][0], "words": KNOWN[code][1]} for code in self.codes]
 
 
 def read_uses(top: Reader) -> Uses:
-    """``dataUse`` and ``catalogue``, both optional; a problem is noted for codes that are unknown or permit nothing."""
+    """``dataUse``, ``catalogue`` and ``exactChecks``, all optional.
+
+    A problem is noted for codes that are unknown or permit nothing.
+    """
     codes = top.texts("dataUse") if top.get("dataUse") is not None else ()
     for code in codes:
         if code not in KNOWN:
@@ -66,4 +72,4 @@ def read_uses(top: Reader) -> Uses:
             top.problem(f"'dataUse': code {1 + codes.index(code)} {said}; docs/schema.md lists them")
     if codes and not set(codes) & set(PERMISSIONS):
         top.problem("'dataUse' must hold a code that permits a use, beside those that limit it")
-    return Uses(codes, top.flag("catalogue", default=False))
+    return Uses(codes, top.flag("catalogue", default=False), top.flag("exactChecks", default=False))

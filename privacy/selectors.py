@@ -286,10 +286,15 @@ def released(release_id: UUID | str) -> Release:
     record = ReleaseRecord.objects.get(pk=release_id)
     if record.state != ReleaseRecord.State.MEASURED:
         raise NotReady("this release has no result")
-    shapes = Domain.from_mapping(dict(record.domain))
-    tables = [_noisy(table, shapes) for table in record.measurements.select_related("entry")]
+    domain = shapes(record)
+    tables = [_noisy(table, domain) for table in record.measurements.select_related("entry")]
     unit = PrivacyUnit(**record.unit)
-    return Release.of(str(record.pk), shapes, tables, unit, charged(record), record.delta)
+    return Release.of(str(record.pk), domain, tables, unit, charged(record), record.delta)
+
+
+def shapes(record: ReleaseRecord) -> Domain:
+    """The columns as the release knows them, its found categories included."""
+    return Domain.from_mapping(dict(record.domain))
 
 
 def _noisy(table: MeasurementRecord, shapes: Domain) -> NoisyTable:
@@ -311,10 +316,10 @@ def charged(record: ReleaseRecord) -> Decimal:
     return _sum(lines, Kind.COMMIT, Kind.FORFEIT)
 
 
-def epsilon_of(release_id: UUID | str, *, delta: Decimal) -> Decimal:
-    """Epsilon at ``delta`` of what this release spent, rounded up; key discovery's part of delta is within it."""
+def epsilon_of(release_id: UUID | str, *, delta: Decimal, beside: Decimal = Decimal(0)) -> Decimal:
+    """Epsilon at ``delta`` of what this release and ``beside`` spent; key discovery's part of delta is within it."""
     record = ReleaseRecord.objects.get(pk=release_id)
-    return accounting.epsilon_for(rho=charged(record), delta=delta - record.delta)
+    return accounting.epsilon_for(rho=charged(record) + beside, delta=delta - record.delta)
 
 
 def visible_dataset(user: Any, dataset_id: UUID | str) -> Dataset | None:

@@ -6,7 +6,7 @@ reach a raw row. Every type is immutable; arrays inside them are made read-only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -92,9 +92,10 @@ class Measurement:
     ``sensitivity`` is the bound it is calibrated to (L2 for tables and keys, L-infinity for scores). Both are in
     ``parts`` of one row or vote.
     ``threshold``: of key discovery, the least noised count with which a key is let out.
+    ``about``: of a check of a synthetic table against the rows, which question, table and radius.
     """
 
-    kind: Literal["table", "selection", "discovery"]
+    kind: Literal["table", "selection", "discovery", "check"]
     mechanism: str
     cliques: tuple[AnyClique, ...]
     sensitivity: float
@@ -105,6 +106,7 @@ class Measurement:
     library: str
     parts: int = 1
     threshold: int | None = None
+    about: Mapping[str, str | int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

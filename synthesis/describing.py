@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthesis.report.disclosure import NOT_END_TO_END, is_end_to_end
+
 Facts = dict[str, Any]
 
 # Whether a column is of a kind, its type as Table Schema names it, and as Croissant does.
@@ -64,12 +66,15 @@ def kinds(column: pa.Field) -> tuple[str, str]:
 def about(facts: Facts) -> str:
     privacy = facts["privacy"]
     second = supposition(facts)
-    return (
+    told = (
         f"A synthetic table of {facts['rows']} rows, made from differentially private statistics of "
         f"{facts['dataset']}: "
         f"epsilon = {privacy['epsilon']} at delta = {privacy['delta']}, protecting {privacy['unit']} "
         f"({privacy['neighbours']} neighbours). No row describes a person."
-    ) + (f" A second table of as many rows supposes: {second}" if second else "")
+    )
+    if not is_end_to_end(facts):
+        told += f" {NOT_END_TO_END}"
+    return told + (f" A second table of as many rows supposes: {second}" if second else "")
 
 
 def datapackage(names: list[str], columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:

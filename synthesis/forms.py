@@ -13,7 +13,7 @@ from privacy import selectors as privacy
 from privacy.choosing import BoundedChoiceField
 from synthesis import probe_words, what_if
 from synthesis.models import Endpoint, Probe, SynthesisRequest
-from synthesis.states import Decision, Proposer, RequestState
+from synthesis.states import Decision, Disclosure, Proposer, RequestState
 from synthesis.wishes import EDITABLE
 
 LINES = forms.Textarea({"rows": 4})
@@ -58,7 +58,7 @@ class RequestForm(PriceForm):
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
-        "takeover", "what_if", "structuring", "about",
+        "takeover", "what_if", "structuring", "about", "disclosure",
     )  # fmt: skip
     dataset = BoundedChoiceField(
         queryset=None, empty_label="Choose a dataset",
@@ -114,6 +114,12 @@ class RequestForm(PriceForm):
         help_text="Optional: what the table is about. It leaves as it stands here, after stewards approved it.",
     )  # fmt: skip
 
+    disclosure = forms.ChoiceField(
+        choices=Disclosure.choices, initial=Disclosure.NONE, widget=forms.RadioSelect, label="Disclosure check",
+        help_text="How many distinct synthetic records also occur in the data, and how many rows of the data have a "
+        "synthetic neighbour. Charged takes a twentieth of the privacy loss above. For stewards' eyes only costs "
+        "nothing, but then the package claims no differential privacy from end to end, and the owner must allow it.",
+    )  # fmt: skip
     reused_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: Any, dataset: Any = None, **kwargs: Any) -> None:

@@ -21,6 +21,8 @@ TASKS = {
     JobKind.STRUCTURE: "llmsynthor_site.tasks.structure",
     JobKind.MEASURE: "llmsynthor_site.tasks.measure",
     JobKind.SYNTHESISE: "llmsynthor_site.tasks.synthesise",
+    JobKind.COMPARE: "llmsynthor_site.tasks.compare",
+    JobKind.PACK: "llmsynthor_site.tasks.pack",
 }
 
 MOST_CLAIMS = 5

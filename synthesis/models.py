@@ -15,19 +15,20 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from synthesis.disclosure_models import HandedOver
 from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
 from synthesis.endpoint_models import Endpoint, Probe, Provider
 from synthesis.review_models import Claim, Condition, Submission
 from synthesis.shard_models import Shard
 from synthesis.simulation_models import Simulation
-from synthesis.states import EMBEDDED, Decision, Gate, JobKind, Proposer, RequestState
+from synthesis.states import EMBEDDED, Decision, Disclosure, Gate, JobKind, Proposer, RequestState
 from synthesis.structure_models import Inference, SuggestedRule
 
 __all__ = [
     "CallFinding", "CallReservation", "Claim", "Condition", "DownloadGrant", "DownloadLink", "EgressManifest",
-    "Endpoint", "Inference", "Job", "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference", "Run",
-    "RunEvent", "Shard", "Simulation", "Submission", "SuggestedRule", "SynthesisRequest", "Vote",
+    "Endpoint", "HandedOver", "Inference", "Job", "KillSwitch", "Package", "Probe", "Provider", "Receipt", "Reference",
+    "Run", "RunEvent", "Shard", "Simulation", "Submission", "SuggestedRule", "SynthesisRequest", "Vote",
 ]  # fmt: skip
 
 
@@ -92,6 +93,10 @@ class SynthesisRequest(models.Model):
     public_reference = models.ForeignKey(
         Reference, on_delete=models.PROTECT, null=True, blank=True, related_name="requests"
     )
+    disclosure = models.CharField(
+        max_length=10, choices=Disclosure.choices, default=Disclosure.NONE,
+        help_text="How the table is compared with the rows it came from, before gate C",
+    )  # fmt: skip
     seed = models.PositiveBigIntegerField(help_text="Seed of the synthesis, fixed before anything is measured")
     state = models.CharField(max_length=20, choices=RequestState.choices, default=RequestState.DRAFT)
     snapshot = models.JSONField(default=dict, blank=True, help_text="What was submitted, frozen")

@@ -19,7 +19,7 @@ from audit import statements
 from audit.notes import PrivateKey
 from audit.verify_package import ATTESTATION, MANIFEST
 from synthesis import describing, guarding, workbook
-from synthesis.report import page
+from synthesis.report import disclosure, page
 
 PART_ROWS = 50_000  # rows written at a time, which bounds memory
 MEDIA_TYPES = {
@@ -81,13 +81,14 @@ def write_package(
 ) -> dict[str, Any]:
     """Write the files that go with the table's own (``TableFiles``) and the manifest of all; returns the manifest.
 
-    ``facts`` are what the package says of itself (``synthesis.running.facts``); ``key`` signs; ``papers`` are texts by
+    ``facts`` are what the package says of itself (``synthesis.packing.facts``); ``key`` signs; ``papers`` are texts by
     file name (``synthesis.register``).
     """
     no_workbook = workbook.write(folder / "data.parquet", folder / "data.xlsx")
     write_json(folder / "quality.json", report)
     (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
-    words = {"facts": facts, "report": report, "key": key.public, "no_workbook": no_workbook}
+    words = {"facts": facts, "report": report, "key": key.public, "no_workbook": no_workbook,
+             "checked": disclosure.sentences(facts.get("disclosure"))}  # fmt: skip
     texts = {name: render_to_string(template, words) for name, template in TEXTS.items()}
     for name, text in (texts | dict(papers)).items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -147,6 +147,13 @@ def may_see(request: SynthesisRequest, user: Any) -> bool:
     return bool(reads) and request.state != S.DRAFT
 
 
+def may_see_exact(request: SynthesisRequest, user: Any) -> bool:
+    """Counts without noise: stewards who may decide on it, and auditors, from the output gate on."""
+    packed = hasattr(request, "run") and hasattr(request.run, "package")
+    own = is_requester(request, user) or request.dataset.owner_id == user.pk
+    return packed and not own and (user.has_perm(REVIEW) or user.has_perm("audit.view_log"))
+
+
 def may_see_votes(request: SynthesisRequest, gate: Gate) -> bool:
     """Votes are blind: nobody sees one until all that the gate needs are in; at gate A also not while it is away."""
     return request.state not in BEFORE_MEASURING if gate == Gate.MEASURE else open_gate(request) != gate

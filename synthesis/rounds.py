@@ -12,8 +12,8 @@ LABELS = {
     "title": "Title", "purpose": "Purpose", "context": "Context", "targets": "Columns of interest",
     "rows": "Synthetic rows", "epsilon": "Epsilon", "delta": "Delta", "rho": "ρ", "proposer": "Proposer",
     "endpoint": "Endpoint", "takeover": "The embedded proposer takes over", "reference": "Public reference table",
-    "declaration": "Declaration of the dataset", "plan": "Measurement plan", "rules": "Rules",
-    "waiver": "Waiver of the second steward",
+    "declaration": "Declaration of the dataset", "plan": "Measurement plan", "disclosure": "Disclosure check",
+    "rules": "Rules", "waiver": "Waiver of the second steward",
 }  # fmt: skip
 SAME, GONE, NEW = "same", "gone", "new"
 

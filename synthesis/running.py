@@ -12,16 +12,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
-from audit import events, keys
+from audit import events
 from privacy import selectors
 from synthesis import (
     envelope,
     environment,
     gateway,
+    handing,
     jobs,
     packaging,
+    packing,
     references,
     ruling,
     sharding,
@@ -30,19 +31,15 @@ from synthesis import (
     tabling,
 )
 from synthesis import selectors as requests
-from synthesis.hashing import hash_of
+from synthesis.handing import Handover
 from synthesis.loop import Iteration, Loop, LoopSettings
 from synthesis.models import Job, Package, Run, SynthesisRequest
-from synthesis.register import papers
-from synthesis.states import STRUCTURE, JobKind
+from synthesis.states import STRUCTURE, Disclosure, JobKind
 from synthesis.states import RequestState as S
 from synthesis.supposing import Supposed
 from synthesis.transitions import SYSTEM, move
 
 log = logging.getLogger(__name__)
-
-UNPROTECTED = ("that this package was made", "when it was made")
-"""What a package shows that no noise protects. No check against the true rows is among it: none is made."""
 
 
 def synthesise(request_id: str) -> None:
@@ -165,7 +162,9 @@ def tell(run: Run, kind: str, data: dict[str, Any]) -> None:
     run.tell(kind, data)
 
 
-def write_table(job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed | None) -> dict[str, Any]:
+def write_table(
+    job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed | None, handover: Handover | None
+) -> dict[str, Any]:
     """Write the table, and the one under a what-if beside it, texts included; the report of both."""
     scenario = supposed.scenario if supposed else None
     with ExitStack() as made:
@@ -174,69 +173,26 @@ def write_table(job: Job, run: Run, loop: Loop, folder: Path, supposed: Supposed
             shards = sharding.drawn(run, loop, scenario, job.request.rows, beat=lambda: beat(job))
             drawn = made.enter_context(shards)
         ask = askers(job, run).first
-        writer = tabling.Writer(job.request, loop, scenario, ask=ask, beat=lambda: beat(job), drawn=drawn)
+        writer = tabling.Writer(
+            job.request, loop, scenario, ask=ask, beat=lambda: beat(job), drawn=drawn, handover=handover
+        )
         return writer.write(folder)
 
 
 def conclude(job: Job, run: Run, loop: Loop, supposed: Supposed | None) -> None:
-    """Write the table, checked against the noised statistics, and its package, and stop before gate C."""
+    """Write the table, compared with the noised statistics; then its package, or first the check it waits for."""
     request = run.request
     package = Package(run=run, manifest={}, content_hash="")
     folder = packaging.package_folder(str(package.pk))
+    handover = handing.Handover(loop.domain) if request.disclosure != Disclosure.NONE else None
     try:
-        report = write_table(job, run, loop, folder, supposed) | {"iterations": requests.iterations(run)}
-        told, key = facts(request, package) | supposing.facts(request, supposed), keys.signing()
-        written = papers.papers(request, told, report)
-        package.manifest = packaging.write_package(folder, report=report, facts=told, key=key, papers=written)
+        run.report = write_table(job, run, loop, folder, supposed, handover)
+        run.report |= {"iterations": requests.iterations(run)}
+        told = supposing.facts(request, supposed)
+        if handover is None:
+            packing.pack(job, run, package, told)
+        else:
+            packing.hand_over(job, run, package, told, handover)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # half a package, or one that breaks a rule, is none
         raise
-    package.content_hash = packaging.sha256_of(folder / "manifest.json")
-    with transaction.atomic():
-        jobs.finish(job, outcome="done")
-        Run.objects.filter(pk=run.pk).update(report=report, finished_at=timezone.now())
-        package.save(force_insert=True)
-        events.record(action="synthesis:package:built", by=SYSTEM, subject=f"run:{run.pk}", facts=built(package))
-        tell(run, "packaged", {"files": len(package.manifest["files"])})
-        move(request, "check", by=SYSTEM, facts={"package": str(package.pk), "content_hash": package.content_hash})
-
-
-def built(package: Package) -> dict[str, Any]:
-    """What the log says of a package: the hash gate C approves, and those of the files it may hand over."""
-    return {
-        "request": str(package.run.request_id),
-        "package": str(package.pk),
-        "sha256": package.content_hash,
-        "files": {file["name"]: file["sha256"] for file in package.manifest["files"]},
-        "one_steward": package.manifest["one_steward"],
-    }
-
-
-def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
-    """What the package says of itself: declared or released facts only."""
-    release = selectors.released(request.release_key)
-    return {
-        "package": str(package.pk),
-        "request": str(request.pk),
-        "title": request.title,
-        "dataset": selectors.title(request.dataset),
-        "rows": request.rows,
-        "privacy": {
-            "unit": selectors.unit_in_words(request.dataset),
-            "neighbours": release.unit.neighbours,
-            "rho": str(release.rho.normalize()),
-            "epsilon": f"{selectors.epsilon_of(request.release_key, delta=request.delta).normalize():f}",
-            "delta": f"{request.delta.normalize():f}",
-            "found": sorted(selectors.columns(request.dataset, release=request.release_key).found),
-        },
-        "unprotected_quantities": list(UNPROTECTED),
-        "proposer": request.proposer,
-        "reference": references.facts_of(request),
-        "one_steward": request.waiver.as_json() if request.waiver else None,
-        "release": release.id,
-        "manifest_of_egress": request.manifest.content_hash,
-        "settings": hash_of(request.run.settings),
-        "rules": [rule["rule"] for rule in request.run.settings["rules"]],
-        "seed": str(request.seed),
-        "made_at": timezone.now().isoformat(timespec="seconds"),
-    }

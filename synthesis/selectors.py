@@ -22,7 +22,7 @@ STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Gate A: measure", (S.SUBMITTED, S.IN_REVIEW)),
     ("Measuring", (S.APPROVED, S.RESERVED, S.MEASURING)),
     ("Gate B: egress", (S.MEASURED,)),
-    ("Synthesis", (S.SYNTHESISING, S.PAUSED)),
+    ("Synthesis", (S.SYNTHESISING, S.PAUSED, S.COMPARING)),
     ("Gate C: output", (S.CHECKING,)),
     ("Released", (S.RELEASED, S.EXPIRED, S.REVOKED, S.RECALLED)),
 )

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import selectors
-from synthesis import jobs, policies, probing, references, reusing, structure_envelope, what_if
+from synthesis import disclosures, jobs, policies, probing, references, reusing, structure_envelope, what_if
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, Probe, Submission, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
@@ -88,6 +88,7 @@ def snapshot_of(request: SynthesisRequest) -> dict[str, Any]:
         "reference": references.facts_of(request),
         "plan": selectors.plan(request.dataset, request.targets, release=request.reused_id),
         "reused": reusing.facts_of(request),
+        "disclosure": disclosures.frozen(request),
         "rules": selectors.rules_in_words(request.dataset),
         "seed": str(request.seed),
         "waiver": request.waiver.as_json() if request.waiver else None,
@@ -109,7 +110,8 @@ def submit(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:
     frozen = {"snapshot": request.snapshot, "content_hash": request.content_hash}
     Submission.objects.create(request=request, round=request.round, **frozen)
     facts = {"content_hash": request.content_hash, "round": request.round, "requester": actor(by)}
-    facts |= what_if.facts_of_submission(request) | ({"waiver": str(request.waiver.pk)} if request.waiver else {})
+    facts |= what_if.facts_of_submission(request) | disclosures.facts_of_submission(request)
+    facts |= {"waiver": str(request.waiver.pk)} if request.waiver else {}
     return move(request, "submit", by=by, facts=facts)
 
 

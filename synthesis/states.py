@@ -24,6 +24,7 @@ class RequestState(TextChoices):
     MEASURED = "measured", "Measured, waiting for the egress gate"
     SYNTHESISING = "synthesising", "Synthesising"
     PAUSED = "paused", "Paused"
+    COMPARING = "comparing", "Disclosure check"
     CHECKING = "checking", "Checked, waiting for the output gate"
     RELEASED = "released", "Released"
     REVOKED = "revoked", "Revoked"
@@ -56,3 +57,13 @@ class JobKind(TextChoices):
     STRUCTURE = "structure", "Ask about the columns"
     MEASURE = "measure", "Measure"
     SYNTHESISE = "synthesise", "Synthesise"
+    COMPARE = "compare", "Compare with the rows"
+    PACK = "pack", "Write the package"
+
+
+class Disclosure(TextChoices):
+    """How a table is compared with the rows it came from, before gate C."""
+
+    NONE = "none", "None"
+    CHARGED = "charged", "Charged: two counts with noise, in the package"
+    STEWARDS = "stewards", "For stewards' eyes only: two counts without noise"

@@ -19,6 +19,7 @@ from privacy import selectors
 from privacy.values import IntArray
 from synthesis import ruling
 from synthesis.checks import Check
+from synthesis.handing import Handover
 from synthesis.loop import Loop, Scenario, Swap
 from synthesis.models import SynthesisRequest
 from synthesis.packaging import SUPPOSED, TABLE, TableFiles, parts
@@ -45,7 +46,7 @@ def files_of(scenario: Scenario | None) -> tuple[str, ...]:
 class Writer:
     """One request's tables; ``ask`` has texts written, ``beat`` is called after each part.
 
-    ``drawn``: the shards, where others drew them; they are those of the loop.
+    ``drawn``: the shards, where others drew them; they are those of the loop. ``handover`` is given every record.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Writer:
         ask: Ask,
         beat: Callable[[], None],
         drawn: Shards | None = None,
+        handover: Handover | None = None,
     ) -> None:
         self.request, self.loop, self.scenario, self.beat, self.drawn = request, loop, scenario, beat, drawn
+        self.handover = handover
         self.texts = TextWriter(request, ask)
         release, rules = selectors.released(request.release_key), ruling.rules(request)
         self.checks = [Check(release, rules) for _ in range(1 if scenario is None else 2)]
@@ -91,6 +94,8 @@ class Writer:
         for number, (shard, swap) in enumerate(self.shards()):
             decode, arrive = (self.decoder(more, number) for more in (0, OTHER_SEED))
             self.checks[0].add(shard)
+            if self.handover is not None:
+                self.handover.add(np.concatenate([shard, swap.arriving]))
             if self.scenario is not None:
                 self.checks[1].add(swap.applied(shard))
                 self.replaced += len(swap.arriving)

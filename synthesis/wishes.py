@@ -9,15 +9,16 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from privacy import accounting, discoveries, selectors
-from synthesis import references, reusing, what_if
-from synthesis.states import Proposer
+from synthesis import disclosures, references, reusing, what_if
+from synthesis.states import Disclosure, Proposer
 
 EDITABLE = (
     "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover",
-    "what_if", "structuring", "about", "reused_id",
+    "what_if", "structuring", "about", "disclosure", "reused_id",
 )  # fmt: skip
 DEFAULTS: dict[str, Any] = {
-    "targets": [], "takeover": True, "what_if": "", "structuring": False, "about": "", "reused_id": None,
+    "targets": [], "takeover": True, "what_if": "", "structuring": False, "about": "",
+    "disclosure": Disclosure.NONE, "reused_id": None,
 }  # fmt: skip
 SMALLEST_DELTA = Decimal("1e-12")
 
@@ -86,5 +87,6 @@ def check_wish(*, dataset: Any, **fields: Any) -> None:
     targets = fields["targets"]
     if problem := what_if.problem_of(fields["what_if"], proposer=fields["proposer"], told=bool(public)):
         raise ValidationError({"what_if": problem})
+    disclosures.check_allowed(dataset, fields["disclosure"], reused=bool(fields["reused_id"]))
     if not set(targets) <= public or len(set(targets)) != len(targets):
         raise ValidationError({"targets": "Columns of interest are columns with public names, each named once."})

@@ -69,8 +69,9 @@ REQUEST = Workflow(
         step("synthesise", "Egress approved", (S.MEASURED,), S.SYNTHESISING, "synthesising"),
         step("pause", "Something stands in the way", (S.SYNTHESISING,), S.PAUSED, "paused"),
         step("resume", "Resume", (S.PAUSED,), S.SYNTHESISING, "resumed", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request resumes it."),
-        step("stop", "Stop for good", (S.SYNTHESISING, S.PAUSED), S.FAILED, "stopped", permission="synthesis.stop_run", guard="is_not_requester", denial="A steward who did not make the request stops it."),
-        step("check", "Table made and checked", (S.SYNTHESISING,), S.CHECKING, "checked"),
+        step("stop", "Stop for good", (S.SYNTHESISING, S.PAUSED, S.COMPARING), S.FAILED, "stopped", permission="synthesis.stop_run", guard="is_not_requester", denial="A steward who did not make the request stops it."),
+        step("compare", "Table made, disclosure to be checked", (S.SYNTHESISING,), S.COMPARING, "comparing"),
+        step("check", "Table made and checked", (S.SYNTHESISING, S.COMPARING), S.CHECKING, "checked"),
         step("vote_output", "Decide on release", (S.CHECKING,), S.CHECKING, "reviewed_for_output", permission=REVIEW, guard="may_vote_output", denial=NOT_MINE),
         step("release", "Released", (S.CHECKING,), S.RELEASED, "released"),
         step("revoke", "Revoke", (S.RELEASED,), S.REVOKED, "revoked", permission=REVIEW, guard="is_not_requester", denial="A steward who did not make the request revokes it."),
@@ -79,7 +80,7 @@ REQUEST = Workflow(
         step("expire", "Time is over", (S.RELEASED,), S.EXPIRED, "expired"),
         step("renew", "Ask for more time", (S.EXPIRED,), S.CHECKING, "renewal_asked", permission=ASK, guard="may_ask", denial=OPEN_TO_ME),
         step("lapse", "Nobody decided in time", UNDECIDED, S.LAPSED, "lapsed"),
-        step("fail", "Failed", (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED), S.FAILED, "failed"),
+        step("fail", "Failed", (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.PAUSED, S.COMPARING), S.FAILED, "failed"),
     ),
 )  # fmt: skip
 
@@ -87,5 +88,5 @@ REQUEST = Workflow(
 WAITING_FOR: dict[str, str] = {
     S.DRAFT: "requester", S.RETURNED: "requester", S.SUBMITTED: "steward", S.IN_REVIEW: "steward",
     S.APPROVED: "system", S.STRUCTURING: "system", S.RESERVED: "system", S.MEASURING: "system", S.MEASURED: "steward",
-    S.SYNTHESISING: "system", S.PAUSED: "steward", S.CHECKING: "steward", S.RELEASED: "requester",
+    S.SYNTHESISING: "system", S.COMPARING: "system", S.PAUSED: "steward", S.CHECKING: "steward", S.RELEASED: "requester",
 }  # fmt: skip

@@ -168,7 +168,7 @@ TONES = {
     "released": "good",
     **dict.fromkeys(("rejected", "failed", "revoked", "recalled"), "bad"),
     **dict.fromkeys(("returned", "submitted", "in_review", "measured", "checking", "paused"), "warn"),
-    **dict.fromkeys(("approved", "reserved", "measuring", "synthesising"), "info"),
+    **dict.fromkeys(("approved", "reserved", "measuring", "synthesising", "comparing"), "info"),
 }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from synthesis.report.disclosure import NOT_END_TO_END, is_end_to_end
+
 Facts = dict[str, Any]
 
 MECHANISMS = (
@@ -36,7 +38,7 @@ def body(facts: Facts, entry: Facts) -> Facts:
         "deployment": {
             "basic": basic(facts, entry),
             "dp_variant": variant(facts, entry),
-            "privacy_loss": loss(facts["privacy"]),
+            "privacy_loss": loss(facts["privacy"], end_to_end=is_end_to_end(facts)),
             "deployment_model": model(facts, entry),
             "implementation": implementation(facts),
             "administrative": {"status": "Draft", "registry_authors": [entry["controller"]["name"]], "tier": 3},
@@ -67,13 +69,14 @@ def variant(facts: Facts, entry: Facts) -> Facts:
     }
 
 
-def loss(privacy: Facts) -> Facts:
+def loss(privacy: Facts, *, end_to_end: bool) -> Facts:
     return {
         "privacy_unit": privacy["unit"],
         "privacy_unit_details": f"Neighbouring tables differ in one unit ({privacy['neighbours']}).",
         "number_of_privacy_units": 1,
         "privacy_parameters": {name: float(privacy[name]) for name in ("epsilon", "delta", "rho")},
-        "privacy_parameters_details": "rho is what was spent; epsilon is what it amounts to at delta.",
+        "privacy_parameters_details": "rho is what was spent; epsilon is what it amounts to at delta."
+        + ("" if end_to_end else f" {NOT_END_TO_END}"),
     }
 
 

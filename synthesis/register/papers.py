@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from synthesis.models import SynthesisRequest
 from synthesis.register import deployments, processing
 from synthesis.register.entry import TO_STATE, entry
+from synthesis.report import disclosure
 
 Facts = dict[str, Any]
 
@@ -23,6 +24,7 @@ def papers(request: SynthesisRequest, facts: Facts, report: Facts) -> dict[str, 
 
 def written(facts: Facts, report: Facts, told: Facts) -> dict[str, str]:
     words = {"facts": facts, "report": report, "entry": told, "open": TO_STATE}
+    words |= {"checked": disclosure.sentences(facts.get("disclosure"))}
     return {
         **{name: render_to_string(template, words) for name, template in TEMPLATES.items()},
         "deployment.yaml": deployments.deployment(facts, told),

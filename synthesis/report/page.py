@@ -6,14 +6,10 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from synthesis.report import drawing, purpose
+from synthesis.report import disclosure, drawing, purpose
 
 Facts = dict[str, Any]
 
-NO_CHECK = (
-    "No check against the true rows was made, charged or uncharged, so nothing in this package is outside the "
-    "guarantee but what the next line names."
-)
 LISTED = 60
 """Released tables that the page lists, the worst first; quality.json holds all."""
 
@@ -27,7 +23,7 @@ def page(report: Facts, facts: Facts) -> str:
             "report": report, "facts": facts, "fit": purpose.fitness(report), "strip": drawing.strip(report["tables"]),
             "heat": drawing.heat(names, report["tables"]), "columns": [drawing.bars(one) for one in report["columns"]],
             "tables": report["tables"][:LISTED], "more_tables": max(0, len(report["tables"]) - LISTED),
-            "within": round(100 * report["within_noise"]), "disclosure": NO_CHECK,
+            "within": round(100 * report["within_noise"]), "checked": disclosure.sentences(facts.get("disclosure")),
             "violations": sum(rule["violations"] for rule in report["rules"]),
             "rare": sum(one["rare_values"] for one in report["columns"]),
         },

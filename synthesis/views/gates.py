@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from privacy import selectors as privacy
-from synthesis import envelope, policies, reusing, selectors, services
+from synthesis import disclosures, envelope, policies, reusing, selectors, services
 from synthesis.forms import VoteForm, add_refusal
 from synthesis.models import SynthesisRequest
 from synthesis.states import Decision, Gate
@@ -37,6 +37,8 @@ def gate_page(http: HttpRequest, pk: UUID, gate: str) -> HttpResponse:
     shown = SHOWN[at](request)
     if shown is None:
         raise Http404("The request has not come to this gate.")
+    if at == Gate.OUTPUT and policies.may_see_exact(request, http.user):
+        shown["exact"] = disclosures.exact(request)
     return render(http, f"synthesis/gate_{at}.html", frame(request, http.user) | decision(http, request, at) | shown)
 
 
@@ -92,7 +94,12 @@ def shown_output(request: SynthesisRequest) -> dict[str, Any] | None:
     run = getattr(request, "run", None)
     if run is None or not hasattr(run, "package"):
         return None
-    return {"report": run.report, "package": run.package, "iterations": selectors.iterations(run)}
+    return {
+        "report": run.report,
+        "package": run.package,
+        "iterations": selectors.iterations(run),
+        "distinct": run.handed_over.distinct if hasattr(run, "handed_over") else None,
+    }
 
 
 SHOWN = {Gate.MEASURE: shown_measure, Gate.EGRESS: shown_egress, Gate.OUTPUT: shown_output}

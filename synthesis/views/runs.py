@@ -25,7 +25,7 @@ from synthesis.views.requests import frame, offer
 
 PAGE = 100  # prompts; those about texts may be many
 CONTROLS = ("stop", "resume", "withdraw")
-WORKING = (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING)
+WORKING = (S.APPROVED, S.STRUCTURING, S.RESERVED, S.MEASURING, S.SYNTHESISING, S.COMPARING)
 
 
 def progress(request: SynthesisRequest, user: Any) -> dict[str, Any]:

@@ -30,6 +30,8 @@ MUTATIONS = [
     ("synthesis/gateway.py", "import synthesis.llm.openai_provider", "Providers are used by the door alone"),
     ("privacy/services.py", "import privacy.vault", "The vault is opened by the measuring code alone"),
     ("llmsynthor_site/tasks.py", "import privacy.measuring", "Measuring is joined to the loop in one place"),
+    ("synthesis/handing.py", "import privacy.disclosing", "Web code and synthesis never reach"),
+    ("llmsynthor_site/returning.py", "import privacy.disclosing", "Measuring is joined to the loop in one place"),
     ("privacy/models.py", "import privacy.selectors", "Inside the privacy room"),
     ("synthesis/states.py", "import synthesis.models", "Inside the synthesis room"),
     ("audit/merkle.py", "import audit.log", "Inside the audit room"),

@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError
 
 from llmsynthor_site import joining
-from privacy import ledger, measuring, pacing, selectors, vault
+from privacy import holding, ledger, measuring, pacing, selectors, vault
 from privacy.dp.counting import BatchCounter
 from privacy.errors import TryAgain
 from privacy.models import LedgerEntry, ReleaseRecord
@@ -154,8 +154,8 @@ def test_a_database_that_stays_away_too_long_to_ask_fails_the_release_at_no_cost
     away(monkeypatch, ledger, "commit_all", times=100)
     naps: list[float] = []
     monkeypatch.setattr(pacing, "sleep", naps.append)
-    monkeypatch.setattr(measuring, "close_old_connections", lambda: (_ for _ in ()).throw(OperationalError("away")))
+    monkeypatch.setattr(holding, "close_old_connections", lambda: (_ for _ in ()).throw(OperationalError("away")))
     request = house.measured()
-    assert naps == list(measuring.PATIENCE)
+    assert naps == list(holding.PATIENCE)
     assert request.state == S.FAILED
     assert selectors.budget(house.dataset.population_id).spent == 0

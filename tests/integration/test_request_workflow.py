@@ -31,7 +31,7 @@ ALLOWED = {
     **{(name, "decide_rule"): {S.MEASURED} for name in ("stella", "stefan")},
     **{(name, "resume"): {S.PAUSED} for name in ("stella", "stefan")},
     **{(name, "vote_output"): {S.CHECKING} for name in ("stella", "stefan")},
-    **{(name, "stop"): {S.SYNTHESISING, S.PAUSED} for name in ("stella", "stefan")},
+    **{(name, "stop"): {S.SYNTHESISING, S.PAUSED, S.COMPARING} for name in ("stella", "stefan")},
     **{(name, "revoke"): {S.RELEASED} for name in ("stella", "stefan")},
     **{(name, "recall"): {S.RELEASED, S.EXPIRED} for name in ("stella", "stefan")},
     **{(name, "condition"): {S.SUBMITTED, S.IN_REVIEW} for name in ("stella", "stefan")},
