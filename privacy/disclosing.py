@@ -47,7 +47,10 @@ def open_check(*, release: ReleaseRecord, key: str, table: str, radius: int, cha
     with transaction.atomic():
         check, made = CheckRecord.objects.get_or_create(key=key, defaults=values)
         if made:
-            _tell(check, "opened", table=table, radius=radius, exact=check.exact)
+            events.record(
+                action="privacy:check:opened", by=SYSTEM, subject=f"release:{check.release_id}",
+                facts=_facts(check) | {"table": table, "radius": radius, "exact": check.exact},
+            )  # fmt: skip
     if (check.table, check.radius, check.exact) != (table, radius, not charged):
         raise NotReady("another check was opened for this request before")
     return check
@@ -156,12 +159,9 @@ def _fail(check: CheckRecord) -> None:
         holding.close(check.reservation, reason="the check stopped")
     with transaction.atomic():
         holding.changed(check, state=State.FAILED, finished_at=timezone.now(), beat_at=None)
-        _tell(check, "failed")
-
-
-def _tell(check: CheckRecord, what: str, **more: object) -> None:
-    subject, facts = f"release:{check.release_id}", _facts(check) | more
-    events.record(action=f"privacy:check:{what}", by=SYSTEM, subject=subject, facts=facts)
+        events.record(
+            action="privacy:check:failed", by=SYSTEM, subject=f"release:{check.release_id}", facts=_facts(check)
+        )
 
 
 def _facts(check: CheckRecord) -> dict[str, object]:

@@ -150,10 +150,12 @@ def test_the_attachments_are_those_of_the_table() -> None:
     }
     attached = set(re.findall(r'attached(?:\[| = \{)"(\w+)"', SOURCES["privacy/measuring.py"]))
     assert attached == set(ATTACHMENTS["privacy:release:measured"])
+    compared = set(re.findall(r'attached = \{"(\w+)"', SOURCES["privacy/disclosing.py"]))
+    assert compared == set(ATTACHMENTS["privacy:check:measured"])
     assert kinds == {name for action, parts in ATTACHMENTS.items() if action.startswith("audit:") for name in parts}
     calling = {
         told_as(keyword(call, "action")) for source in SOURCES.values() for call in calls(source, "append")
         if keyword(call, "attachments") is not None
     }  # fmt: skip
-    assert calling == {"privacy:release:measured"}
+    assert calling == {"privacy:release:measured", "privacy:check:measured"}
     assert set(ATTACHMENTS) <= set(FACTS)
