@@ -33,9 +33,7 @@ NINETEEN_IN_TWENTY = 1.959964
 def check_allowed(dataset: Any, mode: str, *, reused: bool) -> None:
     """ValidationError where the dataset's owner does not allow the mode, or nothing is there to charge it to."""
     if mode == Disclosure.CHARGED and reused:
-        raise ValidationError(
-            {"disclosure": "Statistics used again cost nothing, so no check can be charged with them."}
-        )
+        raise ValidationError({"disclosure": "Statistics used again cost nothing, so no check is charged with them."})
     if mode == Disclosure.STEWARDS and not selectors.schema(dataset).uses.exact_checks:
         raise ValidationError({"disclosure": "The owner does not allow counts of this dataset without noise."})
 
