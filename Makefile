@@ -37,10 +37,14 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(PY)
 	$(INSTALL) requirements-dev.lock
 	@touch $(VENV)/.installed $@
 
+$(VENV)/.installed-spark: requirements-spark.lock | $(VENV)/.installed-dev
+	$(INSTALL) requirements-spark.lock
+	@touch $@
+
 test: setup-dev ## every quick test; browser tests too when Chromium is there
 	$(PY) -m pytest -n 2 --dist loadfile
 
-test-long: setup-dev ## the privacy claim's tests at full size; writes docs/reliability.md (hours; MINUTES=5 caps each test)
+test-long: setup-dev $(VENV)/.installed-spark ## the privacy claim's tests at full size; writes docs/reliability.md (hours; MINUTES=5 caps each test)
 	$(PY) -m pytest -m long_sizes --sizes long $(if $(MINUTES),--minutes $(MINUTES))
 
 check: setup-dev ## style, types, contracts, migrations, generated docs, templates, deployment settings
@@ -74,6 +78,8 @@ lock: ## resolve the requirements again (needs uv)
 		--extra demo --extra production --extra client --extra dev -o requirements-dev.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
 		--extra demo --extra production -c requirements-dev.lock -o requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
+		--extra spark -c requirements-dev.lock -o requirements-spark.lock
 
 clean:
 	rm -rf $(VENV) var

@@ -17,7 +17,9 @@ ACTION = re.compile(r"[a-z]+:[a-z_]+:[a-z_]+")
 
 FACTS: dict[str, tuple[str, ...]] = {
     "privacy:dataset:registered": ("dataset", "population", "declaration_hash"),
+    # source (of a table that stays in its engine): names of engine and table, and the SHA-256 of its columns' types
     "privacy:upload:accepted": ("dataset", "version"),
+    "privacy:source:asked": ("dataset",),
     "privacy:upload:refused": ("dataset",),
     "privacy:version:retention_set": ("dataset", "version", "day"),
     "privacy:version:destroyed": ("dataset", "version", "reason"),

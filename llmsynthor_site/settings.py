@@ -186,6 +186,14 @@ MEASURING_PACE = {
     "nanoseconds_per_row": env.float("MEASURING_NANOSECONDS_PER_ROW", default=20.0),
     "microseconds_per_cell": env.float("MEASURING_MICROSECONDS_PER_CELL", default=100.0),
 }
+# Owners' engines: names that declarations may use, and the file of how the measuring worker reaches them.
+DATA_ENGINES = env.list("DATA_ENGINES", default=[])
+ENGINES_FILE = Path(env("ENGINES_FILE", default=str(SITE_DIR / "keys" / "engines.json")))
+ENGINE_PACE = {
+    "base_seconds": env.float("ENGINE_BASE_SECONDS", default=60.0),
+    "nanoseconds_per_row": env.float("ENGINE_NANOSECONDS_PER_ROW", default=200.0),
+    "microseconds_per_cell": env.float("ENGINE_MICROSECONDS_PER_CELL", default=100.0),
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 FILE_UPLOAD_TEMP_DIR = SITE_DIR / "inbox"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
@@ -240,6 +248,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "mail"
 CELERY_TASK_ROUTES = {
     "llmsynthor_site.tasks.measure": {"queue": "measure"},
+    "llmsynthor_site.tasks.attach": {"queue": "measure"},
     "llmsynthor_site.tasks.structure": {"queue": "synthesise"},
     "llmsynthor_site.tasks.synthesise": {"queue": "synthesise"},
     "llmsynthor_site.tasks.simulate": {"queue": "measure"},

@@ -11,6 +11,7 @@ from audit import checking, events, witnessing
 from audit import log as audit_log
 from llmsynthor_site import notices, reminders, returning
 from privacy import retention
+from privacy import services as registering
 from synthesis import jobs, packing, probing, reconciling, running, sharding, simulating, structuring
 
 RECONCILED = timedelta(days=3)
@@ -34,6 +35,13 @@ def compare(request_id: str) -> None:
 @shared_task(name="llmsynthor_site.tasks.pack")
 def pack(request_id: str) -> None:
     packing.finish(request_id)
+
+
+@shared_task(name="llmsynthor_site.tasks.attach")
+def attach(dataset_id: str) -> None:
+    from privacy import attaching  # for the same reason: it reaches owners' engines
+
+    attaching.attach(dataset_id)
 
 
 @shared_task(name="llmsynthor_site.tasks.structure")
@@ -86,6 +94,7 @@ def sweep() -> None:
     jobs.sweep()
     returning.give_back()
     probing.sweep()
+    registering.sweep()
     simulating.sweep()
     for check in checking.waiting():
         checking.kick(check)

@@ -37,3 +37,11 @@ class MeasuringFailed(PrivacyError):
 
 class TryAgain(PrivacyError):
     """The database was not there before anything was charged; the release waits as if nobody had come."""
+
+
+class EngineTrouble(PrivacyError):
+    """An owner's engine could not be asked; the message is one of a few fixed ones and quotes nothing."""
+
+
+class EngineAway(EngineTrouble):
+    """An owner's engine did not answer, before any of its rows was looked at."""

@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from audit import canonical, events
 from audit.actors import SYSTEM
-from privacy import attachments, holding, ledger, pacing, selectors, texts, vault
+from privacy import attachments, connecting, holding, ledger, pacing, selectors, texts, vault
 from privacy.accounting import EPSILON_STEP
 from privacy.dp import discovery, execution, opendp_door
 from privacy.dp.counting import BatchCounter
-from privacy.errors import MeasuringFailed, NotReady, TryAgain
+from privacy.errors import EngineAway, MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
 from privacy.schema import Schema
@@ -90,7 +90,7 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     """How long a release takes to show itself, from the declaration and the settings alone."""
     schema = selectors.schema(release.version.dataset)
     rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
-    pace = pacing.Pace(**settings.MEASURING_PACE)
+    pace = pacing.Pace(**(settings.MEASURING_PACE if schema.source is None else settings.ENGINE_PACE))
     tied = [counted.cells(schema.domain) for each in plan.tied for counted in each.counted]
     keys = sum(schema.stored.size(search.column) for search in plan.searches)
     return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, tied=tied, keys=keys)
@@ -125,8 +125,8 @@ def _tried(
     """What was measured, or None: the reason is dropped here, with whatever it might quote."""
     try:
         return _measured(plan, modelled, release, beat)
-    except OperationalError:
-        pass  # of the database, never of the data: what matters is whether anything was charged before
+    except (OperationalError, EngineAway):
+        pass  # of what holds the data, never of the data: what matters is whether anything was charged before
     except Exception:
         return None
     if holding.handed_back(release):
@@ -139,6 +139,12 @@ def _measured(
 ) -> Measured:
     """Keys first, where there are categories to find; then tables over the domain that they settle."""
     schema, charge = selectors.schema(release.version.dataset), holding.Charge(release, release.reservation, beat)
+    if schema.source is not None:
+        with connecting.counter(release.version, schema) as there:  # charges, choices and noise stay here
+            counted = execution.execute(
+                plan, counter=there, charge=charge, model=modelled(schema.domain), unit=schema.unit, rho=release.rho
+            )
+        return Measured((), schema, counted)
     numbered, passes = _Numbered(release), vault.passes(release.version)
     found, spent = discovery.discover(
         plan, counter=BatchCounter(passes, schema.stored), texts=numbered, charge=charge, unit=schema.unit,

@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from privacy.draft_models import DeclarationDraft
 from privacy.permissions import LABELS
+from privacy.source_models import SourceCheck
 from privacy.waiver_models import StewardWaiver
 
 __all__ = [
     "CapRaise", "Dataset", "DatasetVersion", "DeclarationDraft", "LedgerEntry", "MeasurementRecord", "Population",
-    "ReleaseRecord", "StewardWaiver",
+    "ReleaseRecord", "SourceCheck", "StewardWaiver",
 ]  # fmt: skip
 
 RHO: dict[str, Any] = {"max_digits": 15, "decimal_places": 12}  # 15 digits survive SQLite's binary numbers
@@ -88,6 +89,9 @@ class DatasetVersion(models.Model):
     fingerprint = models.CharField(max_length=64, db_index=True, help_text="Keyed, so that it tells nobody the content")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(auto_now_add=True)
+    source = models.JSONField(
+        default=dict, help_text="Of data that stay in an engine: its name and kind, the table, a hash of its form"
+    )
     keep_until = models.DateField(null=True, help_text="The last day on which it may be measured")
     destroyed_at = models.DateTimeField(null=True, help_text="When its key was destroyed; nothing opens it since")
 

@@ -31,6 +31,7 @@ from privacy.schema_parts import (
 )
 from privacy.schema_reading import Reader, as_text, load
 from privacy.schema_rules import read_rules
+from privacy.schema_source import Source, check_source, read_source
 from privacy.schema_texts import Written
 from privacy.schema_uses import Uses, read_uses
 from privacy.values import Domain, HardRule, IntArray, PrivacyUnit
@@ -66,6 +67,8 @@ class Schema:
     written: tuple[Written, ...]
     header: tuple[str, ...]
     rules: tuple[HardRule, ...]
+    source: Source | None = None
+    """Where the data stay, if no file of them is handed in."""
 
     @classmethod
     def parse(cls, text: str | bytes) -> Schema:
@@ -207,11 +210,14 @@ def _read(top: Reader, text: str) -> Schema | None:
     purposes, uses = top.texts("purposes"), read_uses(top)
     public = top.flag("publicLabels", default=False)
     missing = frozenset(read_missing(top))
-    delimiter = read_delimiter(top)
+    delimiter, source = read_delimiter(top), read_source(top)
     roles = read_fields(top, public=public, missing=missing, identifiers=unit.columns)
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
     rules = _rules(top, columns)
     _check_searches(top, columns, cap_delta)
+    if source is not None:
+        nested, bounded = unit.nesting is not None, most != MOST_ROWS
+        check_source(top, source, columns, unit=unit.unit, nested=nested, bounded=bounded)
     written = tuple(role for role in roles.values() if isinstance(role, Written))
     if written and not any(column.public for column in columns):
         rule = "'freeText' that is written needs another column with 'publicLabels' to be written from"
@@ -242,4 +248,5 @@ def _read(top: Reader, text: str) -> Schema | None:
         written=written,
         header=tuple(roles),
         rules=rules,
+        source=source,
     )

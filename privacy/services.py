@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from decimal import Decimal
 from typing import IO, Any, Protocol
 
+from celery import current_app
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from audit import events
 from audit.actors import SYSTEM, actor
 from privacy import inbox, ledger, policies, selectors
 from privacy.accounting import rho_down
 from privacy.errors import DeclarationRefused, NotReady
-from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord
+from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord, SourceCheck
 from privacy.plans import Search
 from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
 from privacy.values import Domain
+
+log = logging.getLogger(__name__)
+ATTACH = "llmsynthor_site.tasks.attach"
 
 
 class Plan(Protocol):
@@ -43,6 +51,8 @@ def register_dataset(*, by: Any, declaration: str | bytes, title: str = "") -> D
     """
     policies.require(policies.may_register(by), "Only data owners register datasets.")
     schema = Schema.parse(declaration)
+    if schema.source is not None and schema.source.engine not in settings.DATA_ENGINES:
+        raise DeclarationRefused("source: this site knows no engine of that name")
     digest = hashlib.sha256(schema.text.encode()).hexdigest()
     with transaction.atomic():
         dataset = Dataset.objects.create(
@@ -55,7 +65,36 @@ def register_dataset(*, by: Any, declaration: str | bytes, title: str = "") -> D
             "declaration_hash": digest,
         }
         events.record(action="privacy:dataset:registered", by=actor(by), subject=f"dataset:{dataset.pk}", facts=facts)
+        if schema.source is not None:
+            SourceCheck.objects.create(dataset=dataset)
+            transaction.on_commit(lambda: kick(dataset.pk))
     return dataset
+
+
+def look_again(*, by: Any, dataset: Dataset) -> None:
+    """Have the measuring worker look at the dataset's table, in its engine, once more. It becomes a new version."""
+    policies.require(policies.may_upload(by, dataset), "Only the dataset's owner registers its data.")
+    asked = {"state": SourceCheck.State.WAITING, "problems": [], "asked_at": timezone.now(), "finished_at": None}
+    with transaction.atomic():
+        if not SourceCheck.objects.filter(dataset=dataset).update(**asked):
+            raise NotReady("this dataset's data come in files")
+        facts = {"dataset": str(dataset.pk)}
+        events.record(action="privacy:source:asked", by=actor(by), subject=f"dataset:{dataset.pk}", facts=facts)
+        transaction.on_commit(lambda: kick(dataset.pk))
+
+
+def kick(dataset: object) -> None:
+    """Tell the measuring workers. A message that is lost costs only time: the sweeper kicks again."""
+    try:
+        current_app.send_task(ATTACH, args=[str(dataset)], retry=False)
+    except (OSError, OperationalError) as problem:
+        log.warning("no message could be sent: %s", type(problem).__name__)
+
+
+def sweep() -> None:
+    """Kick for every table that nobody has looked at yet."""
+    for dataset in SourceCheck.objects.filter(state=SourceCheck.State.WAITING).values_list("dataset_id", flat=True):
+        kick(dataset)
 
 
 def _population(schema: Schema, by: Any) -> Population:
@@ -84,6 +123,7 @@ def register_with_file(
     """
     policies.require(policies.may_register(by), "Only data owners register datasets.")
     schema, version = Schema.parse(declaration), uuid.uuid4()
+    _takes_files(schema)
     try:
         received = inbox.receive(stream=stream, schema=schema, version=version)
         with transaction.atomic():
@@ -103,6 +143,7 @@ def receive_upload(*, by: Any, dataset: Dataset, stream: IO[bytes], filename: st
     A file that is already the dataset's newest version is not taken in twice.
     """
     policies.require(policies.may_upload(by, dataset), "Only the dataset's owner uploads its data.")
+    _takes_files(selectors.schema(dataset))
     version = uuid.uuid4()
     try:
         received = inbox.receive(stream=stream, schema=selectors.schema(dataset), version=version)
@@ -112,6 +153,11 @@ def receive_upload(*, by: Any, dataset: Dataset, stream: IO[bytes], filename: st
         if isinstance(problem, UploadRefused):
             _tell_refusal(by, dataset)
         raise
+
+
+def _takes_files(schema: Schema) -> None:
+    if schema.source is not None:
+        raise UploadRefused([Problem("", "the declaration says that these data stay in their engine")])
 
 
 def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Received, filename: str) -> DatasetVersion:
@@ -126,7 +172,7 @@ def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Receive
             inbox.discard(version)
             return newest
         kept = DatasetVersion.objects.create(
-            id=version, dataset=dataset, number=_next_number(dataset), file_name=filename[:200],
+            id=version, dataset=dataset, number=next_number(dataset), file_name=filename[:200],
             size_bytes=received.size_bytes, rows_read=received.rows_read, rows_kept=received.rows_kept,
             fingerprint=received.fingerprint, uploaded_by=by,
         )  # fmt: skip
@@ -135,7 +181,7 @@ def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Receive
     return kept
 
 
-def _next_number(dataset: Dataset) -> int:
+def next_number(dataset: Dataset) -> int:
     highest: int | None = dataset.versions.aggregate(highest=Max("number"))["highest"]
     return (highest or 0) + 1
 

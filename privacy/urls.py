@@ -14,6 +14,7 @@ urlpatterns = [
     path("datasets/drafts/<uuid:pk>/delete/", drafts.draft_discard, name="draft-discard"),
     path("datasets/<uuid:pk>/", datasets.dataset_detail, name="dataset-detail"),
     path("datasets/<uuid:pk>/upload/", datasets.dataset_upload, name="dataset-upload"),
+    path("datasets/<uuid:pk>/look-again/", datasets.look_again, name="dataset-look-again"),
     path("datasets/<uuid:pk>/cap/", caps.propose_page, name="cap-propose"),
     path("datasets/<uuid:pk>/one-steward/", waivers.sign_page, name="waiver-sign"),
     path("datasets/<uuid:pk>/one-steward/end/", waivers.end_page, name="waiver-end"),

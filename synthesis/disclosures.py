@@ -32,6 +32,8 @@ NINETEEN_IN_TWENTY = 1.959964
 
 def check_allowed(dataset: Any, mode: str, *, reused: bool) -> None:
     """ValidationError where the dataset's owner does not allow the mode, or nothing is there to charge it to."""
+    if mode != Disclosure.NONE and selectors.schema(dataset).source is not None:
+        raise ValidationError({"disclosure": "These data stay in their engine, where no table is compared with them."})
     if mode == Disclosure.CHARGED and reused:
         raise ValidationError({"disclosure": "Statistics used again cost nothing, so no check is charged with them."})
     if mode == Disclosure.STEWARDS and not selectors.schema(dataset).uses.exact_checks:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from privacy.dp.blocks import cover
 from privacy.values import Axis, Clique, Domain, IntArray
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ class EngineCounter:
         return table
 
     def tables(self, cliques: Sequence[Clique]) -> tuple[IntArray, ...]:
-        return tuple(self.counts(clique) for clique in cliques)
+        """As few queries as blocks: many tables are read off one."""
+        read: dict[int, IntArray] = {}
+        for block in cover(cliques, self.domain):
+            counts = self.counts(Clique(block.axes)).ravel()
+            read |= {place: block.read(counts, cliques[place], self.domain) for place in block.places}
+        return tuple(read[place] for place in range(len(cliques)))
 
 
 def over_parquet(paths: Sequence[Path], domain: Domain, *, memory: str = "512MB") -> EngineCounter:
@@ -67,13 +73,18 @@ def private_connection(*, memory: str) -> duckdb.DuckDBPyConnection:
 
 def over_ibis(table: Any, domain: Domain) -> EngineCounter:
     """Counts an Ibis table whose columns hold codes, in the engine that holds it: the same expression everywhere."""
+    return EngineCounter(ibis_groups(table, domain), domain)
+
+
+def ibis_groups(table: Any, domain: Domain) -> Groups:
+    """How the engine behind an Ibis table of codes groups them."""
 
     def groups(clique: Clique) -> list[Any]:
         named = {f"a{place}": _expression(table[axis.column], axis, domain) for place, axis in enumerate(clique.axes)}
         found = table.select(**named).group_by(list(named)).agg(rows=lambda each: each.count()).to_pyarrow()
         return [found[name].to_numpy() for name in (*named, "rows")]
 
-    return EngineCounter(groups, domain)
+    return groups
 
 
 def _duckdb_groups(connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, domain: Domain) -> Groups:

@@ -11,12 +11,12 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from privacy import policies, selectors, services
 from privacy.errors import DeclarationRefused
 from privacy.forms import DataForm, RegisterForm
-from privacy.models import Dataset
+from privacy.models import Dataset, SourceCheck
 from privacy.problems import Problem, ProblemsFound, UploadRefused
 
 PAGE = 25
@@ -136,8 +136,22 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
         "may_upload": policies.may_upload(user, dataset),
         "versions": versions,
         "limited_to": list(dataset.limited_to.all()) if everything else (),
+        "look": dataset_look(dataset) if everything else None,
         **waived(user, dataset),
     }
+
+
+def dataset_look(dataset: Dataset) -> SourceCheck | None:
+    """How far a table that stays in its engine has come."""
+    return SourceCheck.objects.filter(dataset=dataset).first()
+
+
+@require_POST
+def look_again(http: HttpRequest, pk: UUID) -> HttpResponse:
+    dataset = visible_dataset(http, pk)
+    services.look_again(by=http.user, dataset=dataset)
+    messages.success(http, "The measuring worker will look at the table.")
+    return redirect("dataset-detail", dataset.pk)
 
 
 def waived(user: Any, dataset: Dataset) -> dict[str, Any]:

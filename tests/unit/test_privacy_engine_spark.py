@@ -1,0 +1,68 @@
+"""The same suite on a real local Spark, in ``make test-long`` alone: it brings pyspark and needs Java 17."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from privacy import connecting
+from privacy.schema import Schema
+from privacy.schema_source import Source
+from tests import engine_tables
+from tests.unit.test_privacy_engine_tables import Conformance, Counting, counted
+
+pytestmark = [pytest.mark.long_sizes, pytest.mark.long_only]
+
+
+@pytest.fixture
+def spark(tmp_path: Path) -> Iterator[Any]:
+    """Spark's session; without Java or pyspark the test fails, because only make test-long runs it."""
+    assert shutil.which("java"), "Spark needs Java 17"
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    settings = {
+        "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(tmp_path / "warehouse"), "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    }  # fmt: skip
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+def stored(session: Any, table: pd.DataFrame, folder: Path) -> None:
+    """The rows as the view ``visits`` over a Parquet file."""
+    import pyarrow.parquet as pq
+
+    path = folder / "visits.parquet"
+    pq.write_table(engine_tables.as_arrow(table), path)
+    session.read.parquet(str(path)).createOrReplaceTempView("visits")
+
+
+class TestSpark(Conformance):
+    @pytest.fixture
+    def count(self, spark: Any, tmp_path: Path, settings: Any) -> Iterator[Counting]:
+        """Through the product's own connection, from a file of engines."""
+        settings.ENGINES_FILE = tmp_path / "engines.json"
+        settings.ENGINES_FILE.write_text(json.dumps({"held": {"kind": "spark", "master": "local[2]"}}))
+        settings.ENGINES_FILE.chmod(0o600)
+
+        def counting(table: pd.DataFrame, schema: Schema) -> Any:
+            stored(spark, table, tmp_path)
+            held = open_ones.enter_context(connecting.opened(schema.source or Source("held", "visits")))
+            return counted(held.table, schema, "spark")
+
+        with ExitStack() as open_ones:
+            yield counting
