@@ -8,10 +8,11 @@ DATA ?=
 SCHEMA ?=
 PORT ?= 8000
 MINUTES ?=
+SERVER ?=
 export RUST_BACKTRACE = 0
 export PYTHONUNBUFFERED = 1
 
-.PHONY: demo setup setup-dev test test-long check lock format docs screenshots clean
+.PHONY: demo up setup setup-dev test test-long check lock format docs screenshots clean
 
 ifdef UV
 INSTALL = $(UV) pip install --quiet --python $(PY) --require-hashes -r
@@ -21,6 +22,9 @@ endif
 
 demo: setup ## run the main job on a real table, then serve the site (ONCE=1 stops after the download)
 	@exec $(PY) manage.py demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)") $(if $(SCHEMA),--schema "$(SCHEMA)") --port $(PORT)
+
+up: setup ## every process of docker/compose.yaml here, on PostgreSQL (SERVER=url) and Redis, on loopback, until Ctrl-C
+	@exec $(PY) manage.py up $(if $(SERVER),--server "$(SERVER)") $(if $(ONCE),--once) $(if $(MINUTES),--minutes $(MINUTES)) --port $(PORT)
 
 setup: $(VENV)/.installed ## create .venv from the hash-locked requirements
 
@@ -47,11 +51,15 @@ test: setup-dev ## every quick test; browser tests too when Chromium is there
 test-long: setup-dev $(VENV)/.installed-spark ## the privacy claim's tests at full size; writes docs/reliability.md (hours; MINUTES=5 caps each test)
 	$(PY) -m pytest -m long_sizes --sizes long $(if $(MINUTES),--minutes $(MINUTES))
 
-check: setup-dev ## style, types, contracts, migrations, generated docs, templates, deployment settings
+check: setup-dev ## style, types, contracts, security lint, images, migrations, generated docs, templates, settings
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml llmsynthor_site synthesis privacy audit docker manage.py
+	$(VENV)/bin/hadolint docker/Dockerfile
+	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	$(VENV)/bin/shellcheck docker/*.sh
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py build_docs --check
 	$(PY) -m benchmarks.report --check

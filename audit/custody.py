@@ -121,7 +121,7 @@ def _check(line: str) -> str:
 
 def _scheme() -> Any:
     try:
-        from Crypto.Protocol.SecretSharing import Shamir
+        from Crypto.Protocol.SecretSharing import Shamir  # nosec B413  # pycryptodome, which is kept up
     except ImportError as error:
         raise AuditError("splitting keys needs the package pycryptodome") from error
     return Shamir

@@ -154,7 +154,7 @@ def newest_by(people: list[str]) -> dict[str, int]:
         return {}
     named = ", ".join(["(%s)"] * len(people))
     query = f"""SELECT column1, (SELECT max("index") FROM audit_logentry WHERE "by" = column1)
-        FROM (VALUES {named}) AS people"""  # noqa: S608  (placeholders, not values)
+        FROM (VALUES {named}) AS people"""  # noqa: S608  # nosec B608  # placeholders, not values
     with connections[log.ALIAS].cursor() as cursor:
         cursor.execute(query, people)
         return {by: index for by, index in cursor.fetchall() if index is not None}

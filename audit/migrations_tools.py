@@ -117,7 +117,7 @@ def _install(connection: Any, table: str, unique: list[str], erasable: bool) -> 
     refuse = f"SELECT RAISE(ABORT, 'append-only: rows of {table} are never changed or deleted')"
     # INSERT OR REPLACE deletes the old row without asking a delete trigger, so it is refused on its own.
     taken = " OR ".join(f"{quote(column)} = NEW.{quote(column)}" for column in unique)
-    found = f"EXISTS (SELECT 1 FROM {quote(table)} WHERE {taken})"  # noqa: S608  (names, not values)
+    found = f"EXISTS (SELECT 1 FROM {quote(table)} WHERE {taken})"  # noqa: S608  # nosec B608  # names, not values
     unless = f"WHEN NOT ({_ERASURE.format(no='NOT')})" if erasable else ""
     return [
         f"CREATE TRIGGER {update} BEFORE UPDATE ON {quote(table)} {unless} BEGIN {refuse}; END",

@@ -25,7 +25,7 @@ from audit.models import PromptRecord
 from audit.segments import Prompt
 
 State = PromptRecord.State
-_NEVER_SENT: dict[str, Any] = {"token": "", "sent": False, "answer": None, "error": "lapsed", "usage": {}}
+_NEVER_SENT: dict[str, Any] = {"token": "", "sent": False, "answer": None, "error": "lapsed", "usage": {}}  # nosec B105  # no token
 ONE = "SELECT * FROM audit_promptrecord WHERE intent_id = %s"
 INTENT_LIFETIME = timedelta(minutes=10)
 """How long an intent may wait to be sent; after that it lapses, so that none stays open for ever."""
@@ -204,7 +204,7 @@ def _unclaim(intent_id: str, token: str) -> None:
     if log.find(f"{intent_id}:sending") is not None:
         return  # logged as being sent, so it stays claimed and will be in doubt
     claimed = PromptRecord.objects.filter(intent_id=intent_id, token=token, state=State.SENDING)
-    claimed.update(state=State.INTENT, token="", deadline=timezone.now() + INTENT_LIFETIME)
+    claimed.update(state=State.INTENT, token="", deadline=timezone.now() + INTENT_LIFETIME)  # nosec B106  # no token
 
 
 def _close(row: PromptRecord, tag: str, facts: dict[str, Any], state: str, kept: list[Any]) -> None:

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "audit",
 ]
 MIDDLEWARE = [
+    "llmsynthor_site.operations.probes.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -269,6 +270,7 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "llmsynthor_site.tasks.reconcile", "schedule": 600.0},
     "submit_checkpoints": {"task": "llmsynthor_site.tasks.submit_checkpoints", "schedule": 30.0},
 }
+(SITE_DIR / "broker").mkdir(exist_ok=True)
 CELERY_BEAT_SCHEDULE_FILENAME = str(SITE_DIR / "broker" / "beat")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=300)  # longer than a call through the door
 
@@ -279,11 +281,20 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
 }
 
+METRICS_TOKEN = env("METRICS_TOKEN", default="")  # whoever reads /metrics shows it; without one there is no such page
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "llmsynthor_site.operations.json_logs.Json"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env("LOG_FORMAT", default="json" if PRODUCTION else "line"),
+        }
+    },
     # A refused request is not worth a line, and its path may hold the token of a download link.
     "loggers": {"django.request": {"level": "ERROR"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="WARNING")},

@@ -101,7 +101,7 @@ def pause(tries: int, reply: Reply, beat: Beat) -> None:
     """Wait a random while, longer after each try, and as long as the endpoint asks for, within reason."""
     longest = settings.CALL_RETRY_SECONDS * 2 ** (tries - 1)
     wished = float(reply.get("wait", 0)) if longest else 0.0
-    time.sleep(min(LONGEST_PAUSE, max(random.uniform(0, longest), wished)))  # noqa: S311  # spreads tries, no secret
+    time.sleep(min(LONGEST_PAUSE, max(random.uniform(0, longest), wished)))  # noqa: S311  # nosec B311  # no secret
     beat()
 
 

@@ -47,11 +47,14 @@ class Processes:
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start ``python arguments...``; its output goes to a file in the site's folder."""
+        return self.program(name, sys.executable, *arguments)
+
+    def program(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         folder = Path(settings.SITE_DIR) / "logs"
         folder.mkdir(exist_ok=True)
         log = (folder / f"{name}.log").open("ab")
-        child = subprocess.Popen(
-            [sys.executable, *arguments],
+        child = subprocess.Popen(  # nosec B603  # commands of this code, no shell
+            command,
             stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             start_new_session=True, cwd=settings.BASE_DIR,
         )  # fmt: skip

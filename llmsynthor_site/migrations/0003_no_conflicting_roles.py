@@ -15,7 +15,7 @@ BOTH_WAYS = ", ".join(f"('{one}', '{other}'), ('{other}', '{one}')" for one, oth
 CLASH = f"""
     EXISTS (SELECT 1 FROM {TABLE} held WHERE held.user_id = NEW.user_id AND held.id <> NEW.id
     AND held.ended_at IS NULL AND NEW.ended_at IS NULL AND (held.role, NEW.role) IN ({{pairs}}))
-"""  # noqa: S608  (names, not values)
+"""  # noqa: S608  # nosec B608  # names, not values
 REFUSAL = "roles in conflict: one person may not hold both"
 POSTGRES = f"""
 CREATE FUNCTION refuse_conflicting_roles() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -92,7 +92,7 @@ def _duckdb_groups(connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckD
 
     def groups(clique: Clique) -> list[Any]:
         named = [f"{_sql(axis, domain)} AS a{place}" for place, axis in enumerate(clique.axes)]
-        query = f"SELECT {', '.join(named)}, count(*) AS n FROM codes GROUP BY ALL"  # noqa: S608 - quoted names, numbers
+        query = f"SELECT {', '.join(named)}, count(*) AS n FROM codes GROUP BY ALL"  # noqa: S608  # nosec B608  # quoted
         return list(connection.execute(query).fetchnumpy().values())
 
     return groups

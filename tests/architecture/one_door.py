@@ -26,7 +26,7 @@ MAY: dict[str, frozenset[str]] = {
     "privacy/codebook/sheets.py": frozenset({"subprocess"}),
     "llmsynthor_site/guard.py": frozenset({"socket"}),
     "llmsynthor_site/demo/processes.py": frozenset({"socket", "subprocess"}),
-    "llmsynthor_site/management/commands/demo.py": frozenset({"os.execve"}),
+    "llmsynthor_site/demo/site.py": frozenset({"os.execve"}),
 }
 
 

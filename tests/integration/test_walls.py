@@ -1,9 +1,8 @@
-"""The walls around the synthesis worker: a network of its own with Unix sockets alone, and the compose file's."""
+"""The wall around the synthesis worker: a network of its own with Unix sockets alone."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import os
 import signal
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.fakes.openai_server import OpenAIServer
 from tests.sizes import Note
@@ -114,79 +112,3 @@ def ended(site: Path, request: str) -> str:
         key = request.replace("-", "")
         (state,) = database.execute("SELECT state FROM synthesis_synthesisrequest WHERE id = ?", [key]).fetchone()
     return "" if state == "synthesising" else str(state)
-
-
-# --- the same walls as containers
-
-
-def services_with(compose: dict[str, Any], key: str, wanted: Callable[[str], bool]) -> set[str]:
-    """The services of which one entry under ``key`` (a network, a volume, a secret) is wanted."""
-    return {
-        name for name, service in compose["services"].items()
-        if any(wanted(one if isinstance(one, str) else one["source"]) for one in service.get(key, []))
-    }  # fmt: skip
-
-
-def leaks(compose: dict[str, Any]) -> list[str]:
-    """Every way in which the compose file's walls are not those of docs/door.md."""
-    networks = compose["networks"]
-    out = {name for name, network in networks.items() if not closed(network or {})}
-    found = {
-        "a route out": services_with(compose, "networks", out.__contains__) ^ {"door", "submit"},
-        "the provider keys": services_with(compose, "secrets", "provider_keys".__eq__) ^ {"door"},
-        "the vault's key": services_with(compose, "secrets", "vault_key".__eq__) ^ {"measure"},
-        "the door's count": services_with(compose, "volumes", "door:/site/door".__eq__) ^ {"door"},
-    }
-    open_ = {
-        name for name, service in compose["services"].items() if "networks" not in service or "network_mode" in service
-    }
-    return [f"{who}: {what}" for what, services in found.items() for who in sorted(services)] + sorted(open_)
-
-
-def closed(network: dict[str, Any]) -> bool:
-    """Whether nothing that is sent from this network comes back from outside."""
-    options = network.get("driver_opts", {})
-    return bool(network.get("internal")) or options.get("com.docker.network.bridge.enable_ip_masquerade") == "false"
-
-
-def compose_file() -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text()))
-
-
-def test_in_containers_only_the_door_and_what_goes_to_witnesses_have_a_route_out() -> None:
-    assert leaks(compose_file()) == []
-
-
-def to_out(compose: dict[str, Any]) -> None:
-    compose["services"]["synthesise"]["networks"].append("out")
-
-
-def masquerade(compose: dict[str, Any]) -> None:
-    compose["networks"]["front"] = {}
-
-
-def not_internal(compose: dict[str, Any]) -> None:
-    del compose["networks"]["state"]["internal"]
-
-
-def host(compose: dict[str, Any]) -> None:
-    compose["services"]["measure"]["network_mode"] = "host"
-
-
-def default_network(compose: dict[str, Any]) -> None:
-    del compose["services"]["schedule"]["networks"]
-
-
-def keys(compose: dict[str, Any]) -> None:
-    compose["services"]["web"]["secrets"] = ["provider_keys"]
-
-
-def count(compose: dict[str, Any]) -> None:
-    compose["services"]["schedule"]["volumes"] = ["site:/site", "door:/site/door"]
-
-
-@pytest.mark.parametrize("hole", [to_out, masquerade, not_internal, host, default_network, keys, count])
-def test_a_hole_in_the_compose_file_is_seen(hole: Callable[[dict[str, Any]], None]) -> None:
-    compose = copy.deepcopy(compose_file())
-    hole(compose)
-    assert leaks(compose) != []

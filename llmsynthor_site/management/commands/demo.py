@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import secrets
-import sys
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,13 +12,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from llmsynthor_site.demo.people import PEOPLE, People, invite
+from llmsynthor_site.demo.people import PEOPLE, People
 from llmsynthor_site.demo.processes import Processes, Stopped, free_port
+from llmsynthor_site.demo.site import begin_anew, chosen, prepare
 from llmsynthor_site.demo.story import Story, Stuck
-from llmsynthor_site.demo.table import SCHEMA, write_table
 from llmsynthor_site.roles import BY_NAME
 from privacy.errors import PrivacyError
 
@@ -56,7 +53,7 @@ class Command(BaseCommand):
         self.say(f"new site      {settings.SITE_DIR}")
         people = prepare()
         story = Story(people, self.say, processes.check)
-        dataset = story.register(**chosen(options))
+        dataset = story.register(**chosen(options["data"], options["schema"]))
         processes.door()
         processes.worker()
         line = story.tell(dataset)
@@ -83,29 +80,5 @@ class Command(BaseCommand):
 
 
 def begin_again_in_a_new_site() -> None:
-    """Settings are read once per process, so a new site needs a new process in place of this one."""
     name = time.strftime("%Y%m%d-%H%M%S") + "-" + secrets.token_hex(2)
-    folder = settings.BASE_DIR / "var" / "demo" / name
-    folder.mkdir(parents=True)
-    changes = {"SITE_DIR": str(folder), "DEMO": "1", "PRODUCTION": "0", MARK: "1"}
-    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **changes})  # noqa: S606
-
-
-def prepare() -> People:
-    """Databases, keys and people of the new site."""
-    for alias in settings.DATABASES:
-        call_command("migrate", database=alias, verbosity=0)
-    for command in ("make_keys", "make_vault_keys"):
-        call_command(command, stdout=io.StringIO())
-    return invite()
-
-
-def chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """The table and schema to use: the user's own, or the demonstration's."""
-    if options["data"]:
-        for path in (options["data"], options["schema"]):
-            if not path.is_file():
-                raise CommandError(f"There is no file {path}.")
-        return {"table": options["data"], "schema": options["schema"].read_bytes(), "title": ""}
-    table = write_table(Path(settings.SITE_DIR) / "401ksubs.csv")
-    return {"table": table, "schema": SCHEMA.read_bytes(), "title": "401(k) participation of families"}
+    begin_anew(settings.BASE_DIR / "var" / "demo" / name, **{MARK: "1"})

@@ -1,0 +1,45 @@
+"""A new site: its databases and keys, its people, and the table it begins with."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from llmsynthor_site.demo.people import People, invite
+from llmsynthor_site.demo.table import SCHEMA, write_table
+
+
+def prepare() -> People:
+    """Databases, keys and people of the new site."""
+    for alias in settings.DATABASES:
+        call_command("migrate", database=alias, verbosity=0)
+    for command in ("make_keys", "make_vault_keys"):
+        call_command(command, stdout=io.StringIO())
+    return invite()
+
+
+def chosen(data: str | Path | None, schema: str | Path | None) -> dict[str, Any]:
+    """The table and schema to use: the user's own, or the demonstration's. CommandError names what is missing."""
+    if bool(data) != bool(schema):
+        raise CommandError("DATA and SCHEMA go together: a table needs its declared schema (docs/schema.md).")
+    if data and schema:
+        for path in (Path(data), Path(schema)):
+            if not path.is_file():
+                raise CommandError(f"There is no file {path}.")
+        return {"table": Path(data), "schema": Path(schema).read_bytes(), "title": ""}
+    table = write_table(Path(settings.SITE_DIR) / "401ksubs.csv")
+    return {"table": table, "schema": SCHEMA.read_bytes(), "title": "401(k) participation of families"}
+
+
+def begin_anew(folder: Path, **changes: str) -> None:
+    """The same command again, on a site in ``folder``: settings are read once per process, so this one is replaced."""
+    folder.mkdir(parents=True)
+    changes |= {"SITE_DIR": str(folder), "DEMO": "1", "PRODUCTION": "0"}
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **changes})  # noqa: S606  # nosec B606

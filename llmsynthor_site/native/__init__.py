@@ -1,0 +1,1 @@
+"""The processes of docker/compose.yaml, started on this machine without containers."""
