@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Self
 
 from django.conf import settings
 
@@ -31,7 +31,7 @@ class Processes:
         self.logs: list[IO[bytes]] = []
         self.stopping = False
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self.on_signal)
         return self

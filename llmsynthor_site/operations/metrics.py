@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count, Min, Q
@@ -80,7 +81,7 @@ def of_jobs() -> Iterable[Metric]:
     now, open_ = timezone.now(), Q(done_at=None)
     held = open_ & Q(leased_until__gte=now)
     waiting = open_ & ~Q(leased_until__gte=now)
-    rows = {
+    rows: dict[str, Any] = {
         row["kind"]: row
         for row in Job.objects.filter(open_).values("kind").annotate(
             waiting=Count("pk", waiting), held=Count("pk", held), oldest=Min("created_at", filter=waiting)
@@ -97,7 +98,7 @@ def of_jobs() -> Iterable[Metric]:
 
 def of_requests() -> Metric:
     """How many requests are in each state."""
-    rows = dict(SynthesisRequest.objects.order_by().values_list("state").annotate(Count("pk")))
+    rows: dict[str, int] = dict(SynthesisRequest.objects.order_by().values_list("state").annotate(Count("pk")))
     samples = tuple(("", {"state": str(state)}, rows.get(state, 0)) for state in RequestState)
     return Metric("llmsynthor_requests", "gauge", "Requests by state.", samples)
 
