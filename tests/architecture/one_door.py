@@ -23,6 +23,7 @@ MAY: dict[str, frozenset[str]] = {
     "audit/submitting.py": frozenset({"http", "smtplib"}),  # checkpoints, to witnesses: sizes and hashes alone
     "audit/witness.py": frozenset({"http", "socket"}),  # a witness itself, which is nothing of the site
     "privacy/inbox.py": frozenset({"subprocess"}),
+    "llmsynthor_site/operations/backups.py": frozenset({"subprocess"}),
     "privacy/codebook/sheets.py": frozenset({"subprocess"}),
     "llmsynthor_site/guard.py": frozenset({"socket"}),
     "llmsynthor_site/demo/processes.py": frozenset({"socket", "subprocess"}),
