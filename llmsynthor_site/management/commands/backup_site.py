@@ -21,6 +21,4 @@ class Command(BaseCommand):
             made = backups.make(options["out"])
         except (backups.NoBackup, OSError) as problem:
             raise CommandError(str(problem)) from None
-        self.stdout.write(
-            f"{len(made['files'])} files, {made['log_size']} entries of the log. Keep the keys elsewhere."
-        )
+        self.stdout.write(f"{len(made['files'])} files, {made['log_size']} entries of the log; keep keys elsewhere.")

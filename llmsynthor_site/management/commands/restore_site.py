@@ -1,4 +1,4 @@
-"""manage.py restore_site --from FOLDER: put a backup into an empty site; an older state stays refused until reconciled."""
+"""manage.py restore_site --from FOLDER: a backup into an empty site; an older state is refused until reconciled."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def verdict() -> str:
         log.check_whole()
         restored.check()
     except LogUnavailable as problem:
-        return f"It does not start yet: {problem}\nTwo people make it usable: docs/audit-log.md, reconcile_log and reconcile_site."
+        return f"It does not start yet: {problem}\nTwo people make it usable (docs/audit-log.md)."
     return "It is as new as its anchors: start it."
