@@ -111,6 +111,8 @@ def database(variable: str, file: str) -> dict[str, object]:
         # Tests start processes and threads, and those do not see an in-memory database: each run has files.
         name = Path(tempfile.gettempdir()) / f"llmsynthor-test-{os.getpid()}-{file}"
         config |= {"OPTIONS": SQLITE_OPTIONS, "TEST": {"NAME": str(name)}}
+    else:  # a connection for each request would cost more than most of its queries
+        config |= {"CONN_MAX_AGE": env.int("DATABASE_CONNECTION_SECONDS", default=60), "CONN_HEALTH_CHECKS": True}
     return config
 
 

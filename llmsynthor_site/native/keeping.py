@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from llmsynthor_site.demo.processes import Processes, answers
-from llmsynthor_site.native.members import MEMBERS, WORKERS
+from llmsynthor_site.native.members import MEMBERS, WORKERS, worker
 
 log = logging.getLogger(__name__)
 RESTARTS, WITHIN_SECONDS = 5, 60.0
@@ -55,6 +55,13 @@ class Kept(Processes):
         for name in WORKERS:
             for number in range(1, numbers.get(name, 1) + 1):
                 self.keep(f"{name}{number}", *MEMBERS[name], "-n", f"{name}{number}@%h")
+        self.keep_beat()
+
+    def keep_worker(self, name: str, queues: str) -> None:
+        """One more worker, of these queues."""
+        self.keep(name, *worker(queues), "-n", f"{name}@%h")
+
+    def keep_beat(self) -> None:
         self.keep("beat", *MEMBERS["beat"])
 
     def web(self, port: int) -> None:

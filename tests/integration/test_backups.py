@@ -43,6 +43,7 @@ class Site:
         """An empty site elsewhere, with this one's keys and anchors: they are not in a backup."""
         folder.mkdir()
         for name in ("keys", "anchors"):
+            (self.folder / name).mkdir(exist_ok=True)
             shutil.copytree(self.folder / name, folder / name)
         return Site(folder, **environment)
 
