@@ -9,8 +9,8 @@ Makes a site of its own on servers of its own (both end with it), with datasets 
 
 The last line is one JSON object. ``errors`` are answers that no page should give (and none at all); ``p95_ms`` is of
 every answer. A job has ended when its request came as far as gate C, or failed. ``charged_twice`` counts requests with
-more than one reservation, two charges for one table, or more charged than was reserved. It ends with status 1 when a job
-did not end, a request was charged twice, or log and ledger do not agree.
+more than one reservation, two charges for one table, or more charged than was reserved. It ends with status 1 when
+a job did not end, a request was charged twice, or log and ledger do not agree.
 """
 
 from __future__ import annotations
