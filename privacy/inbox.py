@@ -96,7 +96,7 @@ class _Feeder:
     def feed(self) -> int | None:
         """How many bytes the file had, or None once it is over its limit (the process is then ended)."""
         size = 0
-        assert self._process.stdin is not None  # nosec B101  # for the type checker
+        assert self._process.stdin is not None
         # A refusal ends the process early; its answer, not the broken pipe, says why.
         with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
             pipe.write(self._order.to_json().encode() + b"\n")
@@ -147,7 +147,7 @@ def _alarm(process: subprocess.Popen[bytes], *, seconds: int) -> Iterator[None]:
 
 def _answer(process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
     """What the process said, or None when it ended without a word."""
-    assert process.stdout is not None  # nosec B101  # for the type checker
+    assert process.stdout is not None
     text = process.stdout.read()
     if process.wait() != 0:
         return None

@@ -139,7 +139,7 @@ def _bin_of(column: Column, cuts: Cuts, number: Decimal, position: int) -> int:
 
 def _beside(column: Column, cuts: Cuts, sign: Comparison, value: Value) -> Mask:
     """Which bins lie on the wanted side of a number; a bin on both sides is refused."""
-    assert isinstance(value.content, Decimal)  # nosec B101  # for the type checker
+    assert isinstance(value.content, Decimal)
     step = value.content.scaleb(cuts.decimals)
     first_above = int(step.to_integral_value(ROUND_CEILING))  # the lowest step that is not below the number
     if sign in ("<=", ">"):
