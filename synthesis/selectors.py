@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, Max, OuterRef, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from privacy import overviews
 from synthesis import policies
@@ -16,6 +17,9 @@ from synthesis.workflow import REVIEW, WAITING_FOR
 
 LONG = ("snapshot", "purpose", "context", "dataset__declaration")
 """Long columns that no line of a list shows."""
+
+BODIES = ("package__manifest", "package__run__report", "package__run__request__snapshot")
+"""What no line of a list of grants shows."""
 
 STAGES: tuple[tuple[str, tuple[S, ...]], ...] = (
     ("Draft", (S.DRAFT, S.RETURNED)),
@@ -149,6 +153,18 @@ def my_vote(request: SynthesisRequest, gate: Gate, user: Any) -> Vote | None:
 
 def grants_of(user: Any) -> QuerySet[DownloadGrant]:
     return DownloadGrant.objects.filter(user=user).select_related("package__run__request__dataset")
+
+
+def grants_about(dataset: Any) -> QuerySet[DownloadGrant]:
+    """Who may download what was made from a dataset, newest first, and what they have downloaded so far."""
+    found = DownloadGrant.objects.filter(package__run__request__dataset=dataset)
+    told = {
+        "downloads": Count("receipts"),
+        "last_download": Max("receipts__at"),
+        "is_over": Case(When(expires_at__lte=timezone.now(), then=Value(True)), default=Value(False)),
+    }
+    rows = found.select_related("user", "package__run__request").defer(*BODIES)
+    return rows.annotate(**told).order_by("-issued_at", "pk")
 
 
 def iterations(run: Run) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from synthesis.views import (
+    access,
     comparisons,
     door,
     downloads,
@@ -20,6 +21,7 @@ urlpatterns = [
     path("requests/new/", requests.request_new, name="request-new"),
     path("requests/price/", requests.request_price, name="request-price"),
     path("requests/of/<uuid:dataset>/", requests.requests_of_dataset, name="requests-of-dataset"),
+    path("requests/of/<uuid:dataset>/access/", access.access_page, name="access-of-dataset"),
     path("requests/<uuid:pk>/", requests.request_detail, name="request-detail"),
     path("requests/<uuid:pk>/edit/", requests.request_edit, name="request-edit"),
     path("requests/<uuid:pk>/step/<slug:action>/", requests.request_step, name="request-step"),

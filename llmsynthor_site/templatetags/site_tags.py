@@ -67,10 +67,10 @@ def main_navigation(context: Context) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/odds.html")
-def odds(rho: Decimal | float, unit: str = "one person") -> dict[str, Any]:
-    """Privacy loss as the odds of an attacker who knows everything but one person's presence."""
+def odds(rho: Decimal | float, unit: str = "one person", what: str = "this request") -> dict[str, Any]:
+    """Privacy loss as the odds of an attacker who knows everything but one person's presence; ``what`` spends it."""
     shown = charts.odds(float(rho))
-    return {"odds": shown, "icons": charts.icons(shown), "unit": unit}
+    return {"odds": shown, "icons": charts.icons(shown), "unit": unit, "what": what}
 
 
 @register.inclusion_tag("components/budget_bar.html")

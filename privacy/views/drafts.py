@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from privacy import drafts, policies
 from privacy.draft_forms import ColumnForm, PeopleForm, SourceForm, UnitForm, dict_of
@@ -163,8 +163,11 @@ def draft_check(http: HttpRequest, pk: UUID) -> HttpResponse:
     return page(http, draft, "check", **context, people=PeopleForm.shown(draft.declaration))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def draft_discard(http: HttpRequest, pk: UUID) -> HttpResponse:
-    drafts.discard(by=http.user, draft=mine(http, pk).pk)
+    draft = mine(http, pk)
+    if http.method != "POST":
+        return render(http, "privacy/draft_discard.html", {"draft": draft})
+    drafts.discard(by=http.user, draft=draft.pk)
     messages.success(http, "The draft is deleted.")
     return redirect("draft-new")

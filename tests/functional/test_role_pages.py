@@ -34,6 +34,7 @@ def every_page(site: request_site.Site) -> Iterator[tuple[str, str, str]]:
     released = site.released(title="Pay for a class in statistics")
     yield "rosa", "run-researcher", f"/requests/{released.pk}/run/"
     yield from compare_pages(released)
+    yield "olivia", "access", f"/requests/of/{site.dataset.pk}/access/"
     yield from owner_pages(site, f"/datasets/{site.dataset.pk}/")
 
 
@@ -71,6 +72,7 @@ def owner_pages(site: request_site.Site, ds: str) -> Iterator[tuple[str, str, st
     whole = privacy_site.declared(title="Pay, step by step")
     drafts.keep(by=site.owner, draft=draft, changes=whole, edition=draft.edition)
     yield "olivia", "draft-check-whole", f"{steps}check/"
+    yield "olivia", "draft-delete", f"{steps}delete/"
     yield "olivia", "drafts", "/datasets/drafts/"
     yield "olivia", "caps-none", "/caps/"
     yield "olivia", "cap-propose", f"{ds}cap/"

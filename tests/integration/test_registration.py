@@ -156,5 +156,7 @@ def test_a_draft_is_its_owners_alone(owner: Client) -> None:
     assert other.post(f"/datasets/drafts/{draft.pk}/delete/").status_code == 404
     assert str(draft.pk) not in other.get("/datasets/drafts/").content.decode()
     assert client_of(privacy_site.person("rosa", "researcher")).get("/datasets/drafts/").status_code == 403
+    assert "Delete the draft" in owner.get(f"/datasets/drafts/{draft.pk}/delete/").content.decode()
+    assert DeclarationDraft.objects.exists()
     owner.post(f"/datasets/drafts/{draft.pk}/delete/")
     assert not DeclarationDraft.objects.exists()

@@ -128,3 +128,25 @@ def test_the_slider_says_how_far_off_counts_would_be(house: Site) -> None:
     )
     assert hidden == unknown  # whether a column exists whose name is not public stays unsaid
     assert "not all of them are columns with public names" in hidden
+
+
+def test_an_owner_sees_who_may_download_what_was_made_and_others_own_datasets_stay_theirs(house: Site) -> None:
+    """Nobody at first; then the requester's grant, and after a download how many files; another owner sees nothing."""
+    address = f"/requests/of/{house.dataset.pk}/access/"
+    assert "Nobody yet" in page(house.owner, address)
+    with open_door():
+        request = house.released()
+    assert "Nothing downloaded yet" in page(house.owner, address)
+    grant = DownloadGrant.objects.get()
+    delivery.accept_licence(by=house.rosa, grant=grant, version=LICENCE_VERSION)
+    for name in ("data.csv", "quality.json"):
+        token = delivery.make_link(by=house.rosa, grant=grant, file_name=name)
+        delivery.redeem(by=house.rosa, token=token)
+    for user in (house.owner, house.stella, house.amir):
+        assert "2 files downloaded" in page(user, address)
+    assert request.title in page(house.owner, address)
+    other = privacy_site.person("otto", "owner")
+    for user, status in ((other, 404), (house.rosa, 403)):
+        client = Client()
+        client.force_login(user)
+        assert client.get(address).status_code == status
