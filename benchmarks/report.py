@@ -1,9 +1,10 @@
-"""Write docs/benchmarks.md, docs/kinds.md, docs/benchmarks-paper.md and their figures from recorded lines.
+"""Write docs/benchmarks.md, kinds.md, benchmarks-paper.md, sizing.md and their figures from recorded lines.
 
     python -m benchmarks.report [--results docs/benchmarks] [--check]
 
 The folder holds the lines that ``benchmarks.peers``, ``benchmarks.shapes``, ``benchmarks.bounds``,
-``benchmarks.proposers``, ``benchmarks.kinds`` and ``benchmarks.paper`` append with ``--record`` to files ending in
+``benchmarks.proposers``, ``benchmarks.kinds``, ``benchmarks.paper``, ``benchmarks.shards`` and ``benchmarks.sizing``
+append with ``--record`` to files ending in
 .jsonl; a later line about the same run replaces an earlier one. Figures are written beside them.
 ``--check`` writes nothing and fails when page or figures are not those of the lines.
 """
@@ -14,7 +15,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import records, report_goals, report_kinds, report_paper, report_peers, report_shapes
+from benchmarks import (
+    records,
+    report_goals,
+    report_kinds,
+    report_paper,
+    report_peers,
+    report_shapes,
+    report_sizing,
+)
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = """<!-- Written by `python -m benchmarks.report` from the lines in docs/benchmarks/; changes here are lost. -->
@@ -60,7 +69,8 @@ def files(lines: list[records.Line], docs: Path) -> dict[Path, str]:
         sections.append(text)
         figures |= {docs / "benchmarks" / name: svg for name, svg in drawn.items()}
     pages = {"benchmarks.md": "\n".join([HEAD, *(each for each in sections if each)])}
-    for name, part in {"kinds.md": report_kinds, "benchmarks-paper.md": report_paper}.items():
+    pages_of = {"kinds.md": report_kinds, "benchmarks-paper.md": report_paper, "sizing.md": report_sizing}
+    for name, part in pages_of.items():
         pages[name], drawn = part.page(kept)
         figures |= {docs / "benchmarks" / name: svg for name, svg in drawn.items()}
     return {docs / name: text for name, text in pages.items() if text} | figures
