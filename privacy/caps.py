@@ -62,7 +62,7 @@ def decline_raise(*, by: Any, proposal: CapRaise, reason: str) -> CapRaise:
     policies.require(
         policies.may_confirm_raise(by, held), "A second data owner declines a higher cap, never whoever proposed it."
     )
-    return _ended(held, by, "privacy:cap_raise:declined", reason)
+    return _ended(held, by, "declined", reason)
 
 
 @transaction.atomic
@@ -70,7 +70,7 @@ def withdraw_raise(*, by: Any, proposal: CapRaise, reason: str) -> CapRaise:
     """Take one's own proposal back while it waits."""
     held = _held(proposal)
     policies.require(policies.may_withdraw_raise(by, held), "Whoever proposed a higher cap withdraws it.")
-    return _ended(held, by, "privacy:cap_raise:withdrawn", reason)
+    return _ended(held, by, "withdrawn", reason)
 
 
 def _held(proposal: CapRaise) -> CapRaise:
@@ -83,7 +83,7 @@ def _check_waits(proposal: CapRaise) -> None:
         raise PrivacyError("this proposal was declined or withdrawn; a new one can be made")
 
 
-def _ended(held: CapRaise, by: Any, action: str, reason: str) -> CapRaise:
+def _ended(held: CapRaise, by: Any, what: str, reason: str) -> CapRaise:
     _check_waits(held)
     if held.entry_id is not None:
         raise PrivacyError("this proposal was confirmed: the higher cap is in force")
@@ -92,7 +92,9 @@ def _ended(held: CapRaise, by: Any, action: str, reason: str) -> CapRaise:
     held.ended_by, held.ended_at, held.ended_because = by, timezone.now(), reason.strip()[:4000]
     held.save(update_fields=["ended_by", "ended_at", "ended_because"])
     facts = {"population": str(held.population_id), "proposal": str(held.pk), "reason": held.ended_because}
-    events.record(action=action, by=actor(by), subject=f"population:{held.population_id}", facts=facts)
+    events.record(
+        action=f"privacy:cap_raise:{what}", by=actor(by), subject=f"population:{held.population_id}", facts=facts
+    )
     return held
 
 

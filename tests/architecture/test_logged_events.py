@@ -83,6 +83,7 @@ FILLED = {
     "privacy:ledger:*": {kind.lower() for kind in LedgerEntry.Kind.values},
     "audit:prompt:*": prompt_steps(),
     "audit:witness:*": told("audit/witnessing.py", "_tell", 0),
+    "privacy:cap_raise:*": told("privacy/caps.py", "_ended", 2),
     "privacy:waiver:*": told("privacy/waivers.py", "_tell", 1),
     "synthesis:kill_switch:*": told("synthesis/switches.py", "tell", 1),
 }
