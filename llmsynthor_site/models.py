@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from llmsynthor_site.beat_models import Beat
 from llmsynthor_site.organisation_models import Membership, Organisation
 from llmsynthor_site.roles import ROLES, permissions_of, roles_of
 
-__all__ = ["ClaimedRole", "Membership", "Notice", "Organisation", "PeopleChange", "RoleGrant", "User"]
+__all__ = ["Beat", "ClaimedRole", "Membership", "Notice", "Organisation", "PeopleChange", "RoleGrant", "User"]
 
 ROLE_CHOICES = [(role.name, role.display_name) for role in ROLES]
 
@@ -33,6 +34,7 @@ class User(AbstractUser):
     class Meta:
         permissions = [
             ("manage_people", "Can add people, propose roles and take them away"),
+            ("watch_machines", "Can see how workers, queues and the log are"),
             ("confirm_people", "Can confirm what somebody else proposed about a third person"),
         ]
 

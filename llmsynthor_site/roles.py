@@ -97,6 +97,7 @@ class Admin(Role):
         {
             "llmsynthor_site.manage_people",
             "llmsynthor_site.confirm_people",
+            "llmsynthor_site.watch_machines",
             "synthesis.manage_endpoints",
             "synthesis.stop_egress",
             "synthesis.close_finding",

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import notices, reminders, returning
+from llmsynthor_site import beats, notices, reminders, returning
 from privacy import retention
 from privacy import services as registering
 from synthesis import jobs, packing, probing, reconciling, running, sharding, simulating, structuring
@@ -99,21 +99,26 @@ def sweep() -> None:
     for check in checking.waiting():
         checking.kick(check)
     notices.deliver()
+    beats.forget()
+    beats.of_task("sweep")
 
 
 @shared_task(name="llmsynthor_site.tasks.remind")
 def remind() -> None:
     """Expire what is over, and tell people of what has waited for them too long."""
     reminders.daily()
+    beats.of_task("remind")
 
 
 @shared_task(name="llmsynthor_site.tasks.reconcile")
 def reconcile() -> None:
     """Compare the calls of the last days with the door's own count; what disagrees becomes a finding."""
     reconciling.open_findings(reconciling.compare(since=timezone.now() - RECONCILED))
+    beats.of_task("reconcile")
 
 
 @shared_task(name="llmsynthor_site.tasks.submit_checkpoints")
 def submit_checkpoints() -> None:
     """Hand the newest checkpoint to every witness that has not seen it; one that fails holds up no other."""
     witnessing.submit_newest()
+    beats.of_task("submit_checkpoints")

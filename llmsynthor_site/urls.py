@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from llmsynthor_site import views
 from llmsynthor_site.evidence import views as evidence
+from llmsynthor_site.health_views import health_page
 from llmsynthor_site.people.preferences import preferences
 from llmsynthor_site.people.views import NewPassword
 
@@ -9,6 +10,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("notices/", views.notice_list, name="notices"),
     path("settings/", preferences, name="preferences"),
+    path("machines/", health_page, name="health"),
     path("help/", views.help_page, name="help"),
     path("", include("llmsynthor_site.signin.urls")),
     path("new-password/<uidb64>/<token>/", NewPassword.as_view(), name="new-password"),

@@ -155,9 +155,12 @@ class Caller(socketserver.StreamRequestHandler):
     """One line in, {"intent": number}; one line out, {"outcome": ..., "reason": ...}."""
 
     def handle(self) -> None:
+        line = self.rfile.readline(1000)
+        if not line:  # somebody looked whether the door listens
+            return
         close_old_connections()
         try:
-            reply = send(self.intent())
+            reply = send(self.intent(line))
         except Exception as problem:
             # Whatever went wrong may hold bytes of a prompt or a key in its message, so only its kind is told.
             log.error("door: %s", type(problem).__name__)
@@ -166,8 +169,8 @@ class Caller(socketserver.StreamRequestHandler):
             self.wfile.write(json.dumps(reply).encode() + b"\n")
         close_old_connections()
 
-    def intent(self) -> str:
-        asked: Any = json.loads(self.rfile.readline(1000))
+    def intent(self, line: bytes) -> str:
+        asked: Any = json.loads(line)
         return str(asked["intent"])
 
 

@@ -27,6 +27,7 @@ NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Caps", "cap-raises", ("privacy.register_dataset",)),
     ("Endpoints", "endpoint-list", ("synthesis.manage_endpoints",)),
     ("Door", "door", ("synthesis.stop_egress", "audit.view_log")),
+    ("Machines", "health", ("llmsynthor_site.watch_machines",)),
     ("People", "people", ("llmsynthor_site.manage_people", "llmsynthor_site.confirm_people")),
     ("Audit desk", "desk", ("audit.view_log",)),
     ("Audit log", "audit-log", ("audit.view_log",)),
