@@ -144,10 +144,13 @@ class Releases:
         self.paid: dict[str, frozenset[str]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
         self.labels: dict[str, list[list[str]] | None] = {}
+        self.held: set[str] = set()
         self.texts = FreeTexts(archive)
         for leaf in archive.leaves:
             if leaf.action == "synthesis:run:started":
                 self.requests[str(leaf.facts["run"])] = str(leaf.facts["request"])
+            elif leaf.action == "privacy:ledger:commit" and leaf.facts.get("held"):
+                self.held.add(str(leaf.facts["entry"]))
             elif leaf.action in USES:
                 for name in (str(leaf.facts["release"]), found_in(leaf.facts["release"])):
                     self.users[name].setdefault(str(leaf.facts["request"]), leaf.index)
@@ -195,6 +198,8 @@ class Releases:
             return f"a value of release {value.release}, which is another request's"
         if value.measurement not in self.paid[value.release]:
             return f"a value that no charge of release {value.release} paid for"
+        if value.measurement in self.held:
+            return f"a value of a table that release {value.release} held back"
         table = self.tables[value.release].get(value.measurement)
         if table is None:
             findings.counts["dp values whose table is not in the log"] += 1

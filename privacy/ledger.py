@@ -236,6 +236,7 @@ def facts_of(measurement: Measurement) -> dict[str, Any]:
         "library": measurement.library,
         **({"parts": measurement.parts} if measurement.parts != 1 else {}),
         **({} if measurement.threshold is None else {"threshold": measurement.threshold}),
+        **({"held": True} if measurement.held else {}),
         **({} if measurement.about is None else {"check": dict(measurement.about)}),
     }
 

@@ -12,9 +12,9 @@ from privacy.models import MeasurementRecord, ReleaseRecord
 
 
 def released_statistics(release_id: UUID | str) -> list[dict[str, Any]]:
-    """One plain-JSON line per released table, for the manifest of what may leave."""
+    """One plain-JSON line per released table, for the manifest of what may leave; none that is held back."""
     record = ReleaseRecord.objects.get(pk=release_id)
-    return [_statistic(table) for table in record.measurements.select_related("entry")]
+    return [_statistic(table) for table in record.measurements.filter(held=False).select_related("entry")]
 
 
 def _statistic(table: MeasurementRecord) -> dict[str, Any]:

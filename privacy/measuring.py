@@ -27,7 +27,7 @@ from privacy.errors import EngineAway, MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
 from privacy.schema import Schema
-from privacy.values import Domain, Model, NoisyTable, Release
+from privacy.values import Domain, Model, NoisyMarginal, NoisyTable, Release
 
 State = ReleaseRecord.State
 Modelling = Model | Callable[[Domain], Model]
@@ -93,7 +93,15 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     pace = pacing.Pace(**(settings.MEASURING_PACE if schema.source is None else settings.ENGINE_PACE))
     tied = [counted.cells(schema.domain) for each in plan.tied for counted in each.counted]
     keys = sum(schema.stored.size(search.column) for search in plan.searches)
-    return pacing.tick(schema.domain, rows=rows, largest=plan.max_cells, pace=pace, tied=tied, keys=keys)
+    return pacing.tick(
+        schema.domain,
+        rows=rows,
+        largest=plan.max_cells,
+        pace=pace,
+        tied=tied,
+        keys=keys,
+        held=plan.held.tables if plan.held else 0,
+    )
 
 
 def _claim(release: ReleaseRecord) -> str:
@@ -235,4 +243,5 @@ def _record(release: ReleaseRecord, place: int, table: NoisyTable) -> Measuremen
         clique=table.clique.to_json(),
         counts=table.counts.ravel().tolist(),
         sigma=table.sigma,
+        held=isinstance(table, NoisyMarginal) and table.held,
     )

@@ -33,7 +33,9 @@ CELLS_A_KEY = 5
 """How many cells of a table take as long as one key that discovery draws noise for."""
 
 
-def tick(domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[int] = (), keys: int = 0) -> float:
+def tick(
+    domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[int] = (), keys: int = 0, held: int = 0
+) -> float:
     """Seconds until a release of at most ``rows`` rows completes: every column and every pair of columns.
 
     ``largest`` is the plan's largest table: a pair with more cells is never measured. ``tied`` holds the cells of
@@ -41,6 +43,7 @@ def tick(domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[
     in all columns together, among which key discovery has to look.
     """
     one_way = 2 * domain.sizes  # what a plan's rounds leave may buy each column's table a second time
+    one_way += (largest,) * held  # at most so many pairs once more
     sizes = [*one_way, *(left * right for left, right in combinations(domain.sizes, 2)), *tied]
     cells = sum(min(size, largest) for size in sizes) + CELLS_A_KEY * keys
     counted = (len(sizes) + (keys > 0)) * rows * pace.nanoseconds_per_row * 1e-9

@@ -9,11 +9,13 @@ from itertools import combinations
 from typing import Any
 
 from privacy import hints as told
+from privacy.held import Held
 from privacy.purposes import Purpose, tables
 from privacy.values import AnyClique, Clique, Domain, TiedClique
 
 MAX_CELLS = 2**20
 DISCOVERY_SHARE = Decimal("0.1")
+HELD_SHARE, HELD_TABLES = Decimal("0.05"), 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class MeasurementPlan:
     ``rounds`` and ``per_round`` may be left to an adaptive model (None), and what its rounds then leave buys all
     one-way tables once more; ``rounds=0`` means no rounds.
     ``max_cells`` is the largest table that may be chosen.
+    ``held``: tables that the model is never told, to judge its fit by.
     ``hints``: columns said to be dependent before anything was measured; they weigh in the first round of choosing.
     """
 
@@ -72,6 +75,7 @@ class MeasurementPlan:
     per_round: int | None = None
     max_cells: int = 2**14
     hints: tuple[told.Hint, ...] = ()
+    held: Held | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.one_way_share <= 1 or not 0 <= self.fixed_share <= 1 or self.rest < 0:
@@ -114,7 +118,12 @@ class MeasurementPlan:
     @property
     def rest(self) -> Decimal:
         """The share of rho left to the rounds."""
-        return 1 - self.discovery_share - self.one_way_share - self.fixed_share
+        return 1 - self.discovery_share - self.one_way_share - self.fixed_share - self.held_share
+
+    @property
+    def held_share(self) -> Decimal:
+        """The share of rho for what is kept from the model."""
+        return self.held.share if self.held else Decimal(0)
 
     @property
     def discovery_delta(self) -> Decimal:
@@ -175,12 +184,16 @@ class MeasurementPlan:
             "per_round": self.per_round,
             "max_cells": self.max_cells,
             "hints": [list(hint) for hint in self.hints],
+            "held": None if self.held is None else self.held.to_json(),
         }
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> MeasurementPlan:
-        """The stored plan, older ones without hints; ValueError when a key is missing, unknown or of the wrong kind."""
-        expected, plan = set(cls.__slots__), {"hints": [], **plan}
+        """The stored plan, older ones without hints or held tables.
+
+        ValueError when a key is missing, unknown or of the wrong kind.
+        """
+        expected, plan = set(cls.__slots__), {"hints": [], "held": None, **plan}
         if set(plan) != expected:
             raise ValueError(f"a measurement plan has exactly the keys {sorted(expected)}")
         try:
@@ -198,6 +211,7 @@ class MeasurementPlan:
                 per_round=plan["per_round"],
                 max_cells=plan["max_cells"],
                 hints=told.read(plan["hints"]),
+                held=None if plan["held"] is None else Held.from_json(plan["held"]),
             )
         except (InvalidOperation, KeyError, TypeError) as error:
             raise ValueError("a measurement plan holds a value of the wrong kind") from error
@@ -273,6 +287,15 @@ def searching(plan: MeasurementPlan, searches: tuple[Search, ...]) -> Measuremen
     rest = 1 - DISCOVERY_SHARE
     return replace(
         plan, discovery_share=DISCOVERY_SHARE, searches=searches,
+        one_way_share=plan.one_way_share * rest, fixed_share=plan.fixed_share * rest,
+    )  # fmt: skip
+
+
+def keeping(plan: MeasurementPlan, seed: int) -> MeasurementPlan:
+    """The plan with a twentieth of rho for tables that are held back; all its other shares are of the rest."""
+    rest = 1 - HELD_SHARE
+    return replace(
+        plan, held=Held(HELD_SHARE, HELD_TABLES, seed), discovery_share=plan.discovery_share * rest,
         one_way_share=plan.one_way_share * rest, fixed_share=plan.fixed_share * rest,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from privacy.cliques import Clique, any_clique
 from privacy.errors import NotReady
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord, StewardWaiver
 from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
-from privacy.plans import adaptive_default, for_purpose, searching
+from privacy.plans import adaptive_default, for_purpose, keeping, searching
 from privacy.purposes import Purpose
 from privacy.schema import Schema
 from privacy.schema_fields import Column
@@ -80,17 +80,21 @@ def declaration_hash(of: Dataset) -> str:
     return of.declaration_hash
 
 
-def plan(of: Dataset, targets: Sequence[str] = (), *, release: UUID | str | None = None) -> dict[str, Any]:
+def plan(
+    of: Dataset, targets: Sequence[str] = (), *, release: UUID | str | None = None, hold: int | None = None
+) -> dict[str, Any]:
     """What will be asked of the data and how the privacy loss is split: public, and what gate A approves.
 
     ``targets``: columns of interest, whose tables are measured for certain before any are chosen. With a finished
-    release, the plan that it was measured by.
+    release, the plan that it was measured by. ``hold``: a seed, where tables are to be kept from the loop, to judge
+    its fit by.
     """
     if release is not None:
         return dict(ReleaseRecord.objects.get(pk=release, version__dataset=of).plan)
     columns = domain(of)
     asked = for_purpose(columns, Purpose(tuple(targets))) if targets else adaptive_default(columns)
-    return searching(asked, schema(of).searches).to_json()
+    searched = searching(asked, schema(of).searches)
+    return (searched if hold is None else keeping(searched, hold)).to_json()
 
 
 def is_ready(of: Dataset) -> bool:
@@ -301,7 +305,7 @@ def _noisy(table: MeasurementRecord, shapes: Domain) -> NoisyTable:
     clique = any_clique(table.clique)
     counts = np.array(table.counts, dtype=np.int64).reshape(clique.shape(shapes))
     if isinstance(clique, Clique):
-        return NoisyMarginal(clique, counts, table.sigma, str(table.entry_id))
+        return NoisyMarginal(clique, counts, table.sigma, str(table.entry_id), table.held)
     return NoisyTied(clique, counts, table.sigma, str(table.entry_id), parts_of(table))
 
 

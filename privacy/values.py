@@ -92,6 +92,7 @@ class Measurement:
     ``sensitivity`` is the bound it is calibrated to (L2 for tables and keys, L-infinity for scores). Both are in
     ``parts`` of one row or vote.
     ``threshold``: of key discovery, the least noised count with which a key is let out.
+    ``held``: the table is kept from the model, to judge its fit by.
     ``about``: of a check of a synthetic table against the rows, which question, table and radius.
     """
 
@@ -107,6 +108,7 @@ class Measurement:
     parts: int = 1
     threshold: int | None = None
     about: Mapping[str, str | int] | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,12 +116,14 @@ class NoisyMarginal:
     """A released table of integer counts with Gaussian noise of standard deviation ``sigma`` per cell.
 
     ``counts`` has the clique's shape; ``measurement`` is the ledger entry that paid for this table alone.
+    One that is ``held`` back is kept from the model and from prompts.
     """
 
     clique: Clique
     counts: IntArray
     sigma: float
     measurement: str
+    held: bool = False
 
     def __post_init__(self) -> None:
         self.counts.setflags(write=False)
@@ -156,16 +160,18 @@ class Release:
     rho: Decimal
     delta: Decimal
     tied: tuple[NoisyTied, ...] = ()
+    held: tuple[NoisyMarginal, ...] = ()
 
     @classmethod
     def of(
         cls, id: str, domain: Domain, tables: Iterable[NoisyTable], unit: PrivacyUnit, rho: Decimal, delta: Decimal
     ) -> Release:
-        """A release of tables of both kinds, each kind in the order given."""
+        """A release of tables of both kinds, each in the order given; those held back are apart."""
         found = tuple(tables)
-        marginals = tuple(table for table in found if isinstance(table, NoisyMarginal))
+        singles = [table for table in found if isinstance(table, NoisyMarginal)]
+        marginals = tuple(table for table in singles if not table.held)
         tied = tuple(table for table in found if isinstance(table, NoisyTied))
-        return cls(id, domain, marginals, unit, rho, delta, tied)
+        return cls(id, domain, marginals, unit, rho, delta, tied, tuple(table for table in singles if table.held))
 
 
 class Model(Protocol):

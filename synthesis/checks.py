@@ -28,6 +28,7 @@ class Check:
         self._zeros = [Zero.of(rule, release.domain) for rule in rules]
         self._broken = [0] * len(self.rules)
         self._counts = [np.zeros(marginal.clique.shape(release.domain)) for marginal in release.marginals]
+        self._held = [np.zeros(marginal.clique.shape(release.domain)) for marginal in release.held]
         self._rows = 0
 
     def add(self, records: IntArray) -> None:
@@ -37,8 +38,13 @@ class Check:
             before + int(np.count_nonzero(~zero.keeps(records.T)))
             for before, zero in zip(self._broken, self._zeros, strict=True)
         ]
-        for counts, marginal in zip(self._counts, self.release.marginals, strict=True):
+        for counts, marginal in zip((*self._counts, *self._held), self.every, strict=True):
             counts += synthetic_counts(records, marginal, self.release.domain)
+
+    @property
+    def every(self) -> tuple[NoisyMarginal, ...]:
+        """The tables that the loop had, then those held back from it."""
+        return (*self.release.marginals, *self.release.held)
 
     @property
     def violations(self) -> int:
@@ -57,8 +63,20 @@ class Check:
         tables.sort(key=lambda one: -one["residual_over_sigma"])
         return self._told(tables) | {
             "columns": columns.columns(pairs, total, labels),
+            "held_back": self.held_back(total),
             "targets": purpose.targets(targets, self.release.domain.columns, tables),
         }
+
+    def held_back(self, total: float) -> list[dict[str, Any]]:
+        """The tables that the loop never saw: how far off the synthetic one is beyond what their noise explains."""
+        known = [set(one.clique.columns) for one in self.release.marginals]
+        found = []
+        for counts, marginal in zip(self._held, self.release.held, strict=True):
+            told = table_check(counts * total / self._rows, marginal, total)
+            off = max(told["residual_over_sigma"] ** 2 - 1, 0) ** 0.5 * marginal.sigma
+            given = any(columns.issuperset(marginal.clique.columns) for columns in known)
+            found.append(told | {"rows_off_a_cell": round(off, 1), "loop_had_these_columns": given})
+        return found
 
     def _told(self, tables: list[dict[str, Any]]) -> dict[str, Any]:
         return {

@@ -40,6 +40,14 @@ def check_allowed(dataset: Any, mode: str, *, reused: bool) -> None:
         raise ValidationError({"disclosure": "The owner does not allow counts of this dataset without noise."})
 
 
+def check_held_back(dataset: Any, wanted: bool, *, reused: bool) -> None:
+    """ValidationError where the dataset has no pair of columns to hold back."""
+    if wanted and len(selectors.domain(dataset).columns) < 2:
+        raise ValidationError({"held_back": "This dataset has one column, so there is no pair to hold back."})
+    if wanted and reused:
+        raise ValidationError({"held_back": "Nothing is measured, so nothing can be held back."})
+
+
 def rho_of(request: SynthesisRequest) -> Decimal:
     """What of the request's rho pays for its check; the rest is its release's."""
     return rho_down(request.rho * SHARE) if request.disclosure == Disclosure.CHARGED else Decimal(0)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow")
 _OF_PRIVACY = (
-    "accounting", "cliques", "errors", "hints", "moments", "plans", "problems", "purposes", "rule_*", "schema*",
+    "accounting", "cliques", "errors", "held", "hints", "moments", "plans", "problems", "purposes", "rule_*", "schema*",
     "texts", "validity", "values",
 )  # fmt: skip
 CODE = (

@@ -13,7 +13,7 @@ from privacy import selectors as privacy
 from privacy.choosing import BoundedChoiceField
 from synthesis import probe_words, what_if
 from synthesis.models import Endpoint, Probe, SynthesisRequest
-from synthesis.states import Decision, Disclosure, Proposer, RequestState
+from synthesis.states import Decision, Disclosure, Proposer, RequestState, Use, UseBy
 from synthesis.wishes import EDITABLE
 
 LINES = forms.Textarea({"rows": 4})
@@ -58,7 +58,7 @@ class RequestForm(PriceForm):
 
     field_order = (
         "dataset", "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint",
-        "takeover", "what_if", "structuring", "about", "disclosure",
+        "takeover", "what_if", "structuring", "about", "disclosure", "held_back",
     )  # fmt: skip
     dataset = BoundedChoiceField(
         queryset=None, empty_label="Choose a dataset",
@@ -116,9 +116,21 @@ class RequestForm(PriceForm):
 
     disclosure = forms.ChoiceField(
         choices=Disclosure.choices, initial=Disclosure.NONE, widget=forms.RadioSelect, label="Disclosure check",
+        required=False,
         help_text="How many distinct synthetic records also occur in the data, and how many rows of the data have a "
         "synthetic neighbour. Charged takes a twentieth of the privacy loss above. For stewards' eyes only costs "
         "nothing, but then the package claims no differential privacy from end to end, and the owner must allow it.",
+    )  # fmt: skip
+    use = forms.ChoiceField(
+        choices=[("", "Not stated"), *Use.choices], required=False, label="Kind of use",
+        help_text="Reviewers see how it fits the uses that the owner permits.",
+    )  # fmt: skip
+    use_by = forms.ChoiceField(choices=[("", "Not stated"), *UseBy.choices], required=False, label="Whose use it is")
+    held_back = forms.BooleanField(
+        label="Hold three tables back", required=False,
+        help_text="Tables of two columns, drawn by lot, are measured and never shown to whoever makes the synthetic "
+        "table. How well it meets them flatters less than how well it meets what it was made from. They take a "
+        "twentieth of the privacy loss above, so the table itself becomes a little less accurate.",
     )  # fmt: skip
     reused_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -148,6 +160,7 @@ class RequestForm(PriceForm):
         found = super().clean() or {}
         if found.get("proposer") != Proposer.OPENAI:
             found["endpoint"] = None
+        found["disclosure"] = found.get("disclosure") or Disclosure.NONE
         return found
 
 

@@ -22,7 +22,7 @@ from synthesis.endpoint_models import Endpoint, Probe, Provider
 from synthesis.review_models import Claim, Condition, Submission
 from synthesis.shard_models import Shard
 from synthesis.simulation_models import Simulation
-from synthesis.states import EMBEDDED, Decision, Disclosure, Gate, JobKind, Proposer, RequestState
+from synthesis.states import EMBEDDED, Decision, Disclosure, Gate, JobKind, Proposer, RequestState, Use, UseBy
 from synthesis.structure_models import Inference, SuggestedRule
 
 __all__ = [
@@ -97,6 +97,13 @@ class SynthesisRequest(models.Model):
         max_length=10, choices=Disclosure.choices, default=Disclosure.NONE,
         help_text="How the table is compared with the rows it came from, before gate C",
     )  # fmt: skip
+    use = models.CharField(
+        max_length=10, choices=Use.choices, blank=True, default="", help_text="What kind of use it is"
+    )
+    use_by = models.CharField(max_length=10, choices=UseBy.choices, blank=True, default="", help_text="Whose use it is")
+    held_back = models.BooleanField(
+        default=False, help_text="Some tables are measured and kept from the loop, to judge the fit by"
+    )
     seed = models.PositiveBigIntegerField(help_text="Seed of the synthesis, fixed before anything is measured")
     state = models.CharField(max_length=20, choices=RequestState.choices, default=RequestState.DRAFT)
     snapshot = models.JSONField(default=dict, blank=True, help_text="What was submitted, frozen")

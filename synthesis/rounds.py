@@ -13,7 +13,7 @@ LABELS = {
     "rows": "Synthetic rows", "epsilon": "Epsilon", "delta": "Delta", "rho": "ρ", "proposer": "Proposer",
     "endpoint": "Endpoint", "takeover": "The embedded proposer takes over", "reference": "Public reference table",
     "declaration": "Declaration of the dataset", "plan": "Measurement plan", "disclosure": "Disclosure check",
-    "rules": "Rules", "waiver": "Waiver of the second steward",
+    "use": "Kind of use", "rules": "Rules", "waiver": "Waiver of the second steward",
 }  # fmt: skip
 SAME, GONE, NEW = "same", "gone", "new"
 

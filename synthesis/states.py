@@ -53,6 +53,24 @@ class Proposer(TextChoices):
     OPENAI = "openai", "Language model (OpenAI-compatible endpoint)"
 
 
+class Use(TextChoices):
+    """What a table is asked for, as far as codes of permitted uses tell uses apart (privacy/duo_advice.py)."""
+
+    RESEARCH = "research", "Research, other than the kinds below"
+    HEALTH = "health", "Research on health, medicine or biomedicine"
+    DISEASE = "disease", "Research on one disease"
+    ORIGINS = "origins", "Research on population origins or ancestry"
+    METHODS = "methods", "Developing general methods, such as software or algorithms"
+    CLINICAL = "clinical", "Clinical care"
+    OTHER = "other", "Something else than research"
+
+
+class UseBy(TextChoices):
+    NEITHER = "neither", "Not commercial, and not by a company"
+    COMPANY = "company", "By a company, not commercial"
+    COMMERCIAL = "commercial", "Commercial"
+
+
 class JobKind(TextChoices):
     STRUCTURE = "structure", "Ask about the columns"
     MEASURE = "measure", "Measure"

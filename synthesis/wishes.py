@@ -14,11 +14,12 @@ from synthesis.states import Disclosure, Proposer
 
 EDITABLE = (
     "title", "purpose", "context", "targets", "rows", "epsilon", "delta", "proposer", "endpoint", "takeover",
-    "what_if", "structuring", "about", "disclosure", "reused_id",
+    "what_if", "structuring", "about", "disclosure", "held_back",
+    "use", "use_by", "reused_id",
 )  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "targets": [], "takeover": True, "what_if": "", "structuring": False, "about": "",
-    "disclosure": Disclosure.NONE, "reused_id": None,
+    "disclosure": Disclosure.NONE, "held_back": False, "use": "", "use_by": "", "reused_id": None,
 }  # fmt: skip
 SMALLEST_DELTA = Decimal("1e-12")
 
@@ -88,5 +89,6 @@ def check_wish(*, dataset: Any, **fields: Any) -> None:
     if problem := what_if.problem_of(fields["what_if"], proposer=fields["proposer"], told=bool(public)):
         raise ValidationError({"what_if": problem})
     disclosures.check_allowed(dataset, fields["disclosure"], reused=bool(fields["reused_id"]))
+    disclosures.check_held_back(dataset, fields["held_back"], reused=bool(fields["reused_id"]))
     if not set(targets) <= public or len(set(targets)) != len(targets):
         raise ValidationError({"targets": "Columns of interest are columns with public names, each named once."})

@@ -67,9 +67,11 @@ def execute(
     rounds, per_round = _rounds(run, plan, rho=rho)
     if plan.workload:
         _fixed(run, plan, rho=rho_down(rho * _for_planned(run, plan, chosen=rounds * per_round)))
-    _adaptive(run, plan, rounds=rounds, per_round=per_round, total=rho)
-    if plan.rounds is None and plan.rest > 0 and (left := rho_down(rho - run.spent)) > rho * LEAST_REST:
+    kept = rho_down(rho * plan.held_share)
+    _adaptive(run, plan, rounds=rounds, per_round=per_round, total=rho - kept)
+    if plan.rounds is None and plan.rest > 0 and (left := rho_down(rho - kept - run.spent)) > rho * LEAST_REST:
         _one_way(run, rho=left)
+    _hold_back(run, plan, rho=kept)
     return tuple(run.released)
 
 
@@ -84,18 +86,20 @@ class _Run:
     released: list[NoisyTable] = field(default_factory=list)
     spent: Decimal = Decimal(0)
 
-    def measure(self, prices: Sequence[tuple[AnyClique, Decimal]]) -> None:
+    def measure(self, prices: Sequence[tuple[AnyClique, Decimal]], *, held: bool = False) -> None:
         """Releases each clique's counts, at its rho, as a vector of integers with Gaussian noise.
 
-        All are paid for before any is counted; then they are counted together.
+        All are paid for before any is counted; then they are counted together. What is ``held`` the model is not told.
         """
         cliques = [clique for clique, _ in prices]
         doors = [opendp_door.gaussian(sensitivity=l2_of(self.unit, clique), rho=rho) for clique, rho in prices]
-        entries = self._pay([self._step("table", door, (clique,)) for door, clique in zip(doors, cliques, strict=True)])
+        entries = self._pay(
+            [self._step("table", door, (clique,), held=held) for door, clique in zip(doors, cliques, strict=True)]
+        )
         tables = tied.tables(self.counter, cliques)
         for clique, door, entry, table in zip(cliques, doors, entries, tables, strict=True):
             noisy = door.release(table.ravel()).reshape(clique.shape(self.counter.domain))
-            self._tell(_noisy(clique, noisy, door.scale, entry))
+            self._tell(_noisy(clique, noisy, door.scale, entry, held=held))
 
     def choose(self, candidates: tuple[Candidate, ...], *, how_many: int, rho: Decimal) -> tuple[Clique, ...]:
         """Names the cliques the model explains worst, one noisy max each, at ``rho`` for each.
@@ -135,7 +139,12 @@ class _Run:
         return pay(self.charge, steps)
 
     def _step(
-        self, kind: Literal["table", "selection"], door: opendp_door.Mechanism, cliques: tuple[AnyClique, ...]
+        self,
+        kind: Literal["table", "selection"],
+        door: opendp_door.Mechanism,
+        cliques: tuple[AnyClique, ...],
+        *,
+        held: bool = False,
     ) -> Measurement:
         return Measurement(
             kind=kind,
@@ -148,18 +157,19 @@ class _Run:
             unit=self.unit,
             library=opendp_door.LIBRARY,
             parts=parts_of(cliques[0]),
+            held=held,
         )
 
     def _tell(self, table: NoisyTable) -> None:
         self.released.append(table)
-        if isinstance(table, NoisyMarginal):
+        if isinstance(table, NoisyMarginal) and not table.held:
             self.model.observe(table)
 
 
-def _noisy(clique: AnyClique, counts: IntArray, sigma: float, entry: str) -> NoisyTable:
+def _noisy(clique: AnyClique, counts: IntArray, sigma: float, entry: str, *, held: bool) -> NoisyTable:
     if isinstance(clique, TiedClique):
         return NoisyTied(clique, counts, sigma, entry, parts_of(clique))
-    return NoisyMarginal(clique, counts, sigma, entry)
+    return NoisyMarginal(clique, counts, sigma, entry, held)
 
 
 def _one_way(run: _Run, *, rho: Decimal) -> None:
@@ -216,6 +226,15 @@ def _priced(chosen: Sequence[Clique], domain: Domain, *, rho: Decimal) -> list[t
     """The chosen tables at ``rho`` each on average: more for a table of many cells, whose noise adds up."""
     weights = [Decimal(clique.cells(domain)) ** MORE_CELLS for clique in chosen]
     return [(c, rho_down(rho * w * len(weights) / sum(weights))) for c, w in zip(chosen, weights, strict=True)]
+
+
+def _hold_back(run: _Run, plan: MeasurementPlan, *, rho: Decimal) -> None:
+    """Measured last, so that which tables the model has is settled; all at the same rho."""
+    if plan.held is None:
+        return
+    given = [frozenset(table.clique.columns) for table in run.released]
+    chosen = plan.held.chosen(run.counter.domain, given, max_cells=plan.max_cells)
+    run.measure([(clique, rho_down(rho / len(chosen))) for clique in chosen], held=True)
 
 
 def _rounds(run: _Run, plan: MeasurementPlan, *, rho: Decimal) -> tuple[int, int]:

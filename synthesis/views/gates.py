@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from privacy import selectors as privacy
+from privacy.duo_advice import advise
 from synthesis import disclosures, envelope, policies, reusing, selectors, services
 from synthesis.forms import VoteForm, add_refusal
 from synthesis.models import SynthesisRequest
@@ -70,6 +71,7 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "columns": privacy.dictionary(request.dataset),
         "rules": request.snapshot.get("rules", []),
         "uses": privacy.schema(request.dataset).uses.in_words(),
+        "fits": advise(privacy.schema(request.dataset).uses.codes, request.use, request.use_by),
         "question": structure_pages.question(request),
         "paid": reusing.on_offer(request.dataset).filter(release=request.reused_id).first(),
         **review_of(request),

@@ -198,6 +198,7 @@ REST = {**money("f", "0"), "reservation": "r"}
 DEFECTS = {
     "never closed": (dropped(OUTCOME), "neither an outcome nor an in_doubt"),
     "closed twice": (lambda s: s.entries.append(s.entries[s.find(OUTCOME)]), "is closed 2 times"),
+    "value held back": (told(COMMIT, 1, held=True), "held back"),
     "never recorded": (dropped(INTENT), "without one intent recorded before"),
     "recorded after": (moved(INTENT, 16), "without one intent recorded before"),
     "outcome unsent": (dropped(SENDING), "does not belong to the one who sent it"),
