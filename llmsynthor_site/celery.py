@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, worker_init
+from celery.signals import celeryd_after_setup, worker_init, worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsynthor_site.settings")
@@ -34,6 +34,14 @@ def stop_without_a_whole_log(**_: object) -> None:
         raise SystemExit(f"the audit log is not available: {problem}") from problem
     if exposed := keys.exposed():
         raise SystemExit(f"key files that others may read (chmod 600): {', '.join(map(str, exposed))}")
+
+
+@worker_shutting_down.connect
+def leave_work_to_others(**_: object) -> None:
+    """Asked to stop, a worker finishes what cannot be left; a synthesis goes back to the queue at its next step."""
+    from synthesis import draining
+
+    draining.begin()
 
 
 @celeryd_after_setup.connect

@@ -91,6 +91,13 @@ def postpone(job: Job) -> bool:
     return True
 
 
+def hand_back(job: Job) -> None:
+    """Leave the job to whoever comes next, at once. LeaseLost when another worker holds it already."""
+    if not Job.objects.filter(_held(job)).update(leased_until=None):
+        raise LeaseLost(job.kind)
+    kick(job)
+
+
 def finish(job: Job, *, outcome: str) -> None:
     done = Job.objects.filter(_held(job)).update(done_at=timezone.now(), outcome=outcome, leased_until=None)
     if not done:

@@ -16,6 +16,7 @@ from django.db import transaction
 from audit import events
 from privacy import selectors
 from synthesis import (
+    draining,
     envelope,
     environment,
     gateway,
@@ -53,6 +54,8 @@ def synthesise(request_id: str) -> None:
         pause(job, str(refusal))
     except jobs.LeaseLost:
         log.warning("another worker took over a synthesis")
+    except draining.Draining:
+        jobs.hand_back(job)
     except Stopped:
         jobs.finish(job, outcome="stopped")
     except Exception as problem:
@@ -74,8 +77,9 @@ def pause(job: Job, reason: str) -> None:
 
 
 def beat(job: Job) -> None:
-    """Keep the lease, and notice that the run was stopped."""
+    """Keep the lease, and notice that the run was stopped, or this worker."""
     jobs.heartbeat(job)
+    draining.check()
     if not SynthesisRequest.objects.filter(pk=job.request_id, state=S.SYNTHESISING).exists():
         raise Stopped
 
