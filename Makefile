@@ -68,7 +68,7 @@ check: setup-dev ## style, types, contracts, security lint, images, migrations, 
 		DATABASE_URL=postgres://site@db/state LOG_DATABASE_URL=postgres://site@db/log \
 		$(PY) manage.py check --deploy --fail-level WARNING
 
-SHOTS = gate-measure=gate-measure run=run prompt=prompt exposure=desk-exposure compare=compare-columns-60
+SHOTS = gate-measure=rehearsal run=run-researcher prompt=prompt exposure=desk-exposure compare=compare
 
 screenshots: setup-dev ## take the pictures of docs/screenshots again, by the browser tests that look at every page
 	SCREENSHOTS=test-results $(PY) -m pytest -q tests/functional/test_pages.py tests/functional/test_role_pages.py tests/functional/test_auditor.py -k "every_page or these_pages"

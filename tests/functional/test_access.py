@@ -50,6 +50,10 @@ EXPECTED = {
     "request": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "gate": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "report": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "compare": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
+    "simulation": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "access": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
+    "drafts": {"owner": 200, "stella": 403, "rosa": 403, "amir": 403, "ada": 403, "rival": 403},
     "rules": {"owner": 200, "stella": 200, "rosa": 403, "amir": 200, "ada": 403, "rival": 403},
     "run": {"owner": 200, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
     "prompts": {"owner": 403, "stella": 200, "rosa": 200, "amir": 200, "ada": 404, "rival": 404},
@@ -92,6 +96,10 @@ def test_every_page_by_every_role(small: request_site.Site, enter: Enter, open_d
         "request": reverse("request-detail", args=[request.pk]),
         "gate": reverse("request-gate", args=[request.pk, "output"]),
         "report": reverse("request-report", args=[request.pk]),
+        "compare": reverse("request-compare", args=[request.pk]),
+        "simulation": reverse("request-simulation", args=[request.pk]),
+        "access": reverse("access-of-dataset", args=[small.dataset.pk]),
+        "drafts": reverse("draft-new"),
         "rules": reverse("request-rules", args=[request.pk]),
         "run": reverse("request-run", args=[request.pk]),
         "prompts": reverse("request-prompts", args=[request.pk]),
@@ -196,6 +204,8 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
         "role": "steward",
         "uidb64": "MQ",
         "organisation": 1,
+        "place": 0,
+        "show": "columns",
     }
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
