@@ -30,10 +30,11 @@ from benchmarks import records
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
 from benchmarks.kinds.mobility import Mobility
 from benchmarks.kinds.population import Population
+from benchmarks.kinds.retail import Retail
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
 
-KINDS: dict[str, Any] = {"population": Population, "mobility": Mobility}
+KINDS: dict[str, Any] = {"population": Population, "mobility": Mobility, "retail": Retail}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,7 +52,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     declared = Declaration.read(asked.schema or SCHEMAS / f"{asked.kind}.json")
     kind = KINDS[asked.kind](declared)
     real = kind.read(asked.data)
-    rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta)
+    rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta - kind.delta)
     ledger = None if asked.method == "floor" else MemoryLedger(rho)
     made, broken = kind.make(real, ledger, rho=rho, seed=asked.seed, independent=asked.method == "independent")
     kind.write(made, asked.out, seed=asked.seed)

@@ -13,8 +13,8 @@ from benchmarks.kinds.declared import BadData, Table
 from benchmarks.kinds.levels import Level, of_units, rules_of, shares
 from benchmarks.kinds.measuring import together
 from privacy.layouts import Layout, among_later, first_two, with_later
-from privacy.values import Domain, IntArray
-from privacy.workloads import Wanted
+from privacy.values import AnyClique, Domain, HardRule, IntArray
+from privacy.workloads import Wanted, viewed
 from synthesis.members import People, Rule
 
 SIZE = "members"
@@ -28,7 +28,7 @@ class Households:
 
     The members' table declares ``least`` and ``most`` members of a unit, ``together`` (attributes drawn together)
     and, where not all tables are worth measuring, ``oneWay``, ``pairs``, ``withSize``, ``withUnit`` and ``meetings``;
-    ``matters`` weighs single attributes.
+    ``matters`` weighs single attributes, ``coarse`` says in which bins an attribute is seen together with others.
     """
 
     def __init__(self, units: Table, members: Table, extra: Mapping[str, int] | None = None) -> None:
@@ -36,6 +36,7 @@ class Households:
             raise BadData(f"{members.name}: its parent must be {units.name}")
         self.units, self.members, self.extra = units, members, dict(extra or {})
         self.least, self.most = members.facts["least"], members.facts["most"]
+        self.votes = members.facts.get("votes", 1)
         present = tuple(range(self.least, self.most + 1))
         sizes = dict(zip(units.names, units.schema.domain.sizes, strict=True)) | {SIZE: len(present)}
         own = dict(zip(members.names, members.schema.domain.sizes, strict=True)) | self.extra
@@ -70,35 +71,40 @@ class Households:
             raise BadData(f"{self.members.file}: {link} names no row of {self.units.file}")
         return found.to_numpy(dtype=np.int64)
 
-    def level(self, *, independent: bool, rules: Sequence[Rule] = ()) -> Level:
+    def level(self, *, independent: bool, rules: Sequence[Rule] = (), unit_rules: Sequence[HardRule] = ()) -> Level:
         declared = (*rules_of(self.members, self.layout), *rules)
         blocks = self.members.facts.get("together", ())
-        return Level(self.layout, declared, blocks, self.wanted(independent=independent), *shares(self.members.facts))
+        return Level(self.layout, declared, blocks, self.wanted(independent=independent), *shares(self.members.facts),
+                     unit_rules)  # fmt: skip
 
     def wanted(self, *, independent: bool) -> list[Wanted]:
         """Every table, by rule from the declaration. Independent members: each by itself, none with another."""
-        layout, own, facts = self.layout, self.layout.members.columns, self.members.facts
-        tops = self.layout.top.columns
-        found = together(of_units(tops, ()), OF_UNITS) + together(of_units((), combinations(tops, 2)), OF_UNITS)
-        found += self._one_ways(facts.get("oneWay", own), (0,) if independent else ROLES)
-        found += together(
-            [layout.each(*pair, by_norm=True) for pair in facts.get("pairs", combinations(own, 2))], PAIRS
+        own, facts, tops = self.layout.members.columns, self.members.facts, self.layout.top.columns
+        found = together(of_units(tops, ()), OF_UNITS) + together(
+            of_units((), self.units.facts.get("pairs", combinations(tops, 2))), OF_UNITS
         )
-        found += together([layout.each(SIZE, name, by_norm=True) for name in facts.get("withSize", own)], WITH_SIZE)
+        found += self._one_ways(facts.get("oneWay", own), (0,) if independent else tuple(facts.get("roles", ROLES)))
+        found += together([self._each(*pair) for pair in facts.get("pairs", combinations(own, 2))], PAIRS)
+        found += together([self._each(SIZE, name) for name in facts.get("withSize", own)], WITH_SIZE)
         if independent:
             return found
         every = [(top, name) for top in self.units.names for name in own]
-        found += together([layout.each(*pair, by_norm=True) for pair in facts.get("withUnit", every)], WITH_UNIT)
+        found += together([self._each(*pair) for pair in facts.get("withUnit", every)], WITH_UNIT)
         for positions, importance in zip(self._meetings(), MEETINGS, strict=False):
             meeting = facts.get("meetings", own)
-            found += together([layout.pairs((name, name), positions, by_norm=True) for name in meeting], importance)
+            pairs = [self.layout.pairs((name, name), positions, votes=self.votes, by_norm=True) for name in meeting]
+            found += together(pairs, importance)
         return found
+
+    def _each(self, *names: str) -> AnyClique:
+        """Members' own table of two columns, the attributes that are declared to be seen coarsely so."""
+        coarse = {name: tuple(bins) for name, bins in self.members.facts.get("coarse", {}).items()}
+        return viewed(self.layout.each(*names, votes=self.votes, by_norm=True), self.layout, coarse)
 
     def _one_ways(self, names: Sequence[str], roles: tuple[int, ...]) -> list[Wanted]:
         matters, each = self.members.facts.get("matters", {}), OF_MEMBERS / len(names)
-        return [
-            Wanted(self.layout.each(name, roles=roles, by_norm=True), each * matters.get(name, 1)) for name in names
-        ]
+        cliques = [self.layout.each(name, roles=roles, votes=self.votes, by_norm=True) for name in names]
+        return [Wanted(clique, each * matters.get(name, 1)) for name, clique in zip(names, cliques, strict=True)]
 
     def spelled(self, made: People, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Both tables as the input spells them, with keys of their own: 1, 2, 3 and so on."""

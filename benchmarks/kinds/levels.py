@@ -28,6 +28,7 @@ FOR_ONE_WAY = "0.12"  # of the rest: tables of one column
 @dataclass(frozen=True)
 class Level:
     """``blocks``: attributes drawn together. ``wanted``: every table of the level, named from the declaration.
+    ``unit_rules``: what holds of units by themselves.
 
     Tables of one column are measured first; what they say decides how finely the others are seen.
     """
@@ -38,6 +39,7 @@ class Level:
     wanted: Sequence[Wanted]
     sizes_share: Decimal = Decimal(FOR_SIZES)
     one_way_share: Decimal = Decimal(FOR_ONE_WAY)
+    unit_rules: Sequence[HardRule] = ()
 
     def make(self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int) -> tuple[People, int]:
         """Units as many as were released, their members, and how many instances of rules these break."""
@@ -45,7 +47,7 @@ class Level:
         sizes = measuring.sizes(rho=rho_down(rho * self.sizes_share))
         tables = self._measure(measuring, rho=rho_down(rho * (1 - self.sizes_share)), units=sizes.counts.tolist())
         release = measuring.release([sizes, *tables])
-        loop, _ = rebuild(release, settings=LoopSettings(), seed=seed)
+        loop, _ = rebuild(release, settings=LoopSettings(), seed=seed, rules=self.unit_rules)
         return self._fit(People(self.layout, loop.records(loop.total)), tables, seed)
 
     def fill(

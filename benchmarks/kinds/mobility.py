@@ -36,6 +36,8 @@ class Days:
 class Mobility:
     """A declaration of three tables, of which the third hangs on the second, and a derived fourth."""
 
+    delta = Decimal(0)  # nothing is searched
+
     def __init__(self, declared: Declaration) -> None:
         names = list(declared.tables)
         if len(names) != 3 or "chain" not in declared.tables[names[2]].facts:

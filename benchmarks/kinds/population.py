@@ -19,6 +19,8 @@ from synthesis.members import People
 class Population:
     """A declaration of two tables: households, and their persons."""
 
+    delta = Decimal(0)  # nothing is searched
+
     def __init__(self, declared: Declaration) -> None:
         names = list(declared.tables)
         if len(names) != 2:
