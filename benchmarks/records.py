@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
-RUN = ("kind", "data", "shape", "synthesizer", "method", "rows", "columns", "epsilon", "delta", "seed")
+RUN = ("kind", "data", "shape", "synthesizer", "method", "rows", "columns", "epsilon", "delta", "seed",
+       "alone", "households", "private", "public")  # fmt: skip
 """What tells one run from another."""
 
 

@@ -73,16 +73,31 @@ beyond the declared most, is: {told}.
 
 Products have no public list. They are found first (`discover`, `benchmarks/kinds/keys.py`): a unit's distinct products
 each weigh min(1, votes / root of their number), OpenDP's threshold mechanism lets out those that are frequent enough,
-and its rho and delta are charged before anything else. Any other product is written as the declared `other`. Descriptions
-are never measured and left empty. Quantities and prices are seen in declared bins that grow; lines per invoice too.
+and its rho and delta are charged before anything else. Any other product is written as the declared `other`.
+Descriptions are never measured and left empty. Quantities and prices are seen in declared bins that grow; lines per
+invoice too.
 *Missed* is the share of the fifty most frequent products that are not among the fifty most frequent synthetic ones.
 
 One customer has 2,693 lines and half have 26 or fewer. A unit's lines share 8 votes by norm, so a large one weighs
-little, and what lines say is bound to the size of their invoice, whether it is cancelled and whether it names a customer, by tables
-of their own. What stays wrong at epsilon 2 is mostly how many lines belong to cancelled and to unnamed invoices: a few
-invoices too many of a rare kind with many lines each move all their lines' quantities.
+little, and what lines say is bound to the size of their invoice, whether it is cancelled and whether it names a
+customer, by tables of their own. What stays wrong at epsilon 2 is mostly how many lines belong to cancelled and to
+unnamed invoices: a few invoices too many of a rare kind with many lines each move all their lines' quantities.
 """,
 }
+APART = ("alone", "private", "households")
+"""What a line has that is not about the plain run."""
+PERSONS = """With every person a unit by itself (`--unit person`, where the owner says so), less is hidden, and what
+members of one household have in common is neither measured nor made:
+"""
+SAMPLE = """With few units noise is most of every table. A public sample of the same population is the way past it:
+released tables are drawn towards the sample's as far as they themselves say that they resemble it
+(`synthesis/members/prior.py`), which costs no privacy. {private:,} households measured at epsilon {epsilon:g},
+{public:,} others given away as the sample, both compared with the whole file
+(`--private {private} --public {public}`):
+"""
+QUERIES = """Questions that planners ask of whole units (`benchmarks/queries/{kind}.json`, SQL over the files), as the
+mean relative error of each group:
+"""
 METHODS = {"ours": "members together", "independent": "independent members", "floor": "no noise (not private)"}
 KINDS = {"ours": "own", "independent": "other", "floor": "floor"}
 BOUND = """*No noise* is the same pipeline on exact counts: what it leaves is the model's and the declared limits' own
@@ -101,13 +116,14 @@ python -m benchmarks.kinds {kind} --data FOLDER --epsilon {epsilon:g} --seed 0 -
 
 def page(lines: list[Line]) -> tuple[str, dict[str, str]]:
     """Markdown and figures (file name -> SVG); empty where nothing was recorded."""
-    made = [line for line in lines if line["kind"] in WORDS]
+    every = [line for line in lines if line["kind"] in WORDS]
+    made = [line for line in every if not any(line.get(name) for name in APART)]
     if not made:
         return "", {}
     parts, figures = [HEAD], {}
     for kind in dict.fromkeys(line["kind"] for line in made):
         text, name, svg = _kind([line for line in made if line["kind"] == kind])
-        parts.append(text)
+        parts += [text, *_apart([line for line in every if line["kind"] == kind])]
         figures[name] = svg
     return "\n".join(parts), figures
 
@@ -115,16 +131,67 @@ def page(lines: list[Line]) -> tuple[str, dict[str, str]]:
 def _kind(lines: list[Line]) -> tuple[str, str, str]:
     first, epsilon = lines[0], lines[0]["epsilon"]
     told = ", ".join(f"{name} {count:,}" for name, count in first.get("repaired", {}).items())
-    words = WORDS[first["kind"]].format(units=first["units"], members=first["members"], told=told)
+    words = WORDS[first["kind"]].format(
+        units=first["units"], members=first["members"], told=told, lines=first.get("lines", 0)
+    )
     here = [line for line in lines if line["epsilon"] == epsilon]
     seeds = ", ".join(sorted({str(line["seed"]) for line in here}))
     title = f"Distances of {first['kind']} at epsilon {epsilon:g}; less is better"
     told_figure = f"![{title}. The table below holds its figures.](benchmarks/kinds-{first['kind']}.svg)"
-    text = [words, told_figure, "", *_table(here), "", *_facts(here), "", BOUND]
+    text = [words, told_figure, "", *_table(here), "", *_facts(here), "", BOUND, *_queries(here)]
     text += [*_curve([line for line in lines if line["method"] == "ours"]), RECORD.format(
         kind=first["kind"], epsilon=epsilon, seeds=seeds
     )]  # fmt: skip
     return "\n".join(text), f"kinds-{first['kind']}.svg", _figure(title, here)
+
+
+def _apart(lines: list[Line]) -> list[str]:
+    """Runs that are about something else: persons as units, many households, few of them with a public sample."""
+    alone = [line for line in lines if line.get("alone")]
+    few, many = ([line for line in lines if line.get(name)] for name in ("private", "households"))
+    found = [*_persons(alone), *_samples(few)]
+    for line in many:
+        told = f"{line['households']:,} units made, whatever was released: {line['rule_violations']} rules broken."
+        found += [told, ""]
+    return found
+
+
+def _persons(lines: list[Line]) -> list[str]:
+    if not lines:
+        return []
+    ends = sorted({line["epsilon"] for line in lines})
+    rows = records.head("each person a unit, epsilon", *(f"{each:g}" for each in ends))
+    for name in lines[0]["statistics"]:
+        cells = " | ".join(f"{_mean([o for o in lines if o['epsilon'] == each], name):.4f}" for each in ends)
+        rows.append(f"| {name} | {cells} |")
+    return [PERSONS, *rows, ""]
+
+
+def _samples(lines: list[Line]) -> list[str]:
+    """With and without a public sample, the same epsilon and the same few units."""
+    if not lines:
+        return []
+    sides = {"without": [o for o in lines if not o.get("public")], "with": [o for o in lines if o.get("public")]}
+    if not all(sides.values()):
+        return []
+    first = sides["with"][0]
+    rows = records.head("distance of", *(f"{side} the sample ({len(made)})" for side, made in sides.items()))
+    for name in first["statistics"]:
+        rows.append(f"| {name} | {' | '.join(f'{_mean(made, name):.4f}' for made in sides.values())} |")
+    return [SAMPLE.format(private=first["private"], public=first["public"], epsilon=first["epsilon"]), *rows, ""]
+
+
+def _queries(lines: list[Line]) -> list[str]:
+    """Mean relative errors of a kind's questions, by group."""
+    methods = {name: [o for o in made if o.get("queries")] for name, made in _by_method(lines).items()}
+    methods = {name: made for name, made in methods.items() if made}
+    if not methods:
+        return []
+    rows = records.head("questions about", *(f"{METHODS[name]} ({len(made)})" for name, made in methods.items()))
+    for group in next(iter(methods.values()))[0]["queries"]:
+        cells = " | ".join(f"{sum(o['queries'][group] for o in made) / len(made):.3f}" for made in methods.values())
+        rows.append(f"| {group} | {cells} |")
+    return [QUERIES.format(kind=lines[0]["kind"]), *rows, ""]
 
 
 def _by_method(lines: list[Line]) -> dict[str, list[Line]]:

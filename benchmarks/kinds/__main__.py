@@ -2,13 +2,19 @@
 
     python -m benchmarks.kinds {population,mobility,retail} --data FOLDER --epsilon E --seed 0 --out FOLDER \\
         [--schema FILE] [--delta D] [--floor | --independent] [--record FILE]
+        [--unit person] [--households N] [--private N [--public M]]
 
 FOLDER holds the files that the declaration names (benchmarks/schemas/KIND.json, or ``--schema``). They are measured
 through OpenDP against a ledger in memory, with the top entity as the privacy unit, and written anew to ``--out``: the
 same tables, columns and spelling, other keys. ``--floor`` measures without noise, which is not private and says what
 truncation and model alone cost; ``--independent`` spends the same epsilon on members that know nothing of each other.
 
-The last line is one JSON object; ``statistics`` are total variation distances between the tables read and written.
+``--unit person`` takes every person for a unit, which hides less and says nothing of households; ``--households``
+makes so many units, whatever was released; ``--private`` measures so many units drawn from the data, and ``--public``
+gives as many others away as a public sample, which tables are believed to resemble as far as they themselves say so.
+
+The last line is one JSON object; ``queries`` are mean relative errors of the questions in benchmarks/queries/, by
+group, and ``statistics`` are total variation distances between the tables read and written.
 """
 
 from __future__ import annotations
@@ -30,9 +36,12 @@ from benchmarks import records
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
 from benchmarks.kinds.mobility import Mobility
 from benchmarks.kinds.population import Population
+from benchmarks.kinds.queries import QUERIES
+from benchmarks.kinds.queries import asked as asked_of
 from benchmarks.kinds.retail import Retail
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
+from synthesis.members import People
 
 KINDS: dict[str, Any] = {"population": Population, "mobility": Mobility, "retail": Retail}
 
@@ -50,11 +59,15 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     """Read, measure, make, write, compare."""
     began = time.monotonic()
     declared = Declaration.read(asked.schema or SCHEMAS / f"{asked.kind}.json")
+    if asked.unit == "person":
+        declared = declared.of_members()
     kind = KINDS[asked.kind](declared)
     real = kind.read(asked.data)
+    private, options = _sampled(asked, real)
     rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta - kind.delta)
     ledger = None if asked.method == "floor" else MemoryLedger(rho)
-    made, broken = kind.make(real, ledger, rho=rho, seed=asked.seed, independent=asked.method == "independent")
+    made, broken = kind.make(private, ledger, rho=rho, seed=asked.seed, independent=asked.method == "independent",
+                             **options)  # fmt: skip
     kind.write(made, asked.out, seed=asked.seed)
     seconds = time.monotonic() - began
     return {
@@ -62,9 +75,34 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         "rho": float(ledger.spent) if ledger else None, "seed": asked.seed, "unit": declared.unit, "k": 1,
         "seconds": round(seconds, 1), "cpu_seconds": round(time.process_time(), 1),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "queries": _queries(asked), **_facts(asked),
         "statistics": {name: round(each, 5) for name, each in kind.statistics(real, made).items()},
         "rule_violations": broken, **kind.about(real),
     }  # fmt: skip
+
+
+def _sampled(asked: argparse.Namespace, real: Any) -> tuple[Any, dict[str, Any]]:
+    """The units to be measured, and what of the public sample and of the number of units the model is told."""
+    options: dict[str, Any] = {"units": asked.households} if asked.households else {}
+    if not asked.private:
+        return real, options
+    if not isinstance(real, People):
+        raise BadData("--private draws units of one level: a population's")
+    private, public = real.sampled(asked.private, asked.public or 0, seed=asked.seed)
+    return private, options | ({"public": public} if asked.public else {})
+
+
+def _queries(asked: argparse.Namespace) -> dict[str, Any]:
+    """Relative errors by group, where the kind has a query file and units are whole."""
+    path = QUERIES / f"{asked.kind}.json"
+    return asked_of(path, asked.data, asked.out)["groups"] if path.exists() and asked.unit == "declared" else {}
+
+
+def _facts(asked: argparse.Namespace) -> dict[str, Any]:
+    """How a run differs from the plain one."""
+    names = ("households", "private", "public")
+    told = {name: value for name in names if (value := getattr(asked, name)) is not None}
+    return told | ({"alone": True} if asked.unit == "person" else {})
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -77,6 +115,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--schema", type=Path, help="another declaration of the same kind")
     parser.add_argument("--record", type=Path, help="append the line to this file")
+    parser.add_argument("--unit", choices=("declared", "person"), default="declared")
+    parser.add_argument("--households", type=int, help="units to make")
+    parser.add_argument("--private", type=int, help="units to measure, drawn from the data")
+    parser.add_argument("--public", type=int, help="other units, given away as a public sample")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--floor", dest="method", action="store_const", const="floor", default="ours")
     which.add_argument("--independent", dest="method", action="store_const", const="independent")

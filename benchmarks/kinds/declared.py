@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,14 @@ class Declaration:
             return cls(stored["kind"], stored["unit"], tables, stored)
         except (OSError, ValueError, KeyError, TypeError, SchemaError) as error:
             raise BadData(f"{path.name}: not a declaration of related tables: {error}") from None
+
+    def of_members(self) -> Declaration:
+        """The same with every member a unit by itself: what it shares with others is not measured."""
+        parents, members, *rest = self.tables.values()
+        alone = {"most": 2, "alone": True, "withSize": [], "roles": [0], "meetings": []}
+        tables = [parents, replace(members, facts={**members.facts, **alone})]
+        tables += [replace(each, facts={**each.facts, "mostOfUnit": each.facts["most"]}) for each in rest]
+        return replace(self, unit=f"one of {members.name}", tables={each.name: each for each in tables})
 
 
 def _table(stored: Mapping[str, Any], population: str) -> Table:

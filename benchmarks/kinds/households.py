@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from synthesis.members import People, Rule
 
 SIZE = "members"
 ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 4.0, 0.5, 4.0  # what groups of tables matter
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 3.0, 0.5, 6.0  # what groups of tables matter
 MEETINGS = (4.0, 2.0, 0.5)
 
 
@@ -61,6 +62,15 @@ class Households:
         first = np.arange(len(order)) - np.searchsorted(sorted_owners, sorted_owners) < self.most
         return order[first & enough[sorted_owners]], np.flatnonzero(enough)
 
+    def read(self, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Both files; where each member is a unit by itself, with a copy of what it shared."""
+        units, members = self.units.read(folder), self.members.read(folder)
+        if not self.members.facts.get("alone"):
+            return units, members
+        rows, own = self.owners(units, members), np.arange(len(members)).astype(str)
+        names: dict[str, Any] = {self.members.facts["parentKey"]: own, self.members.facts["number"]: "1"}
+        return units.iloc[rows].assign(**{self.units.facts["key"]: own}), members.assign(**names)
+
     def owners(self, units: pd.DataFrame, members: pd.DataFrame) -> IntArray:
         """The row of each member's unit. BadData where keys are not keys."""
         key, link = self.units.facts["key"], self.members.facts["parentKey"]
@@ -71,11 +81,14 @@ class Households:
             raise BadData(f"{self.members.file}: {link} names no row of {self.units.file}")
         return found.to_numpy(dtype=np.int64)
 
-    def level(self, *, independent: bool, rules: Sequence[Rule] = (), unit_rules: Sequence[HardRule] = ()) -> Level:
+    def level(
+        self, *, independent: bool, rules: Sequence[Rule] = (), unit_rules: Sequence[HardRule] = (),
+        public: People | None = None,
+    ) -> Level:  # fmt: skip
         declared = (*rules_of(self.members, self.layout), *rules)
         blocks = self.members.facts.get("together", ())
         return Level(self.layout, declared, blocks, self.wanted(independent=independent), *shares(self.members.facts),
-                     unit_rules)  # fmt: skip
+                     unit_rules, public)  # fmt: skip
 
     def wanted(self, *, independent: bool) -> list[Wanted]:
         """Every table, by rule from the declaration. Independent members: each by itself, none with another."""

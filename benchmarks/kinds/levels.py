@@ -20,6 +20,7 @@ from privacy.values import Clique, HardRule, NoisyTable, NoisyTied, TiedClique
 from privacy.workloads import Wanted, affordable
 from synthesis.loop import LoopSettings
 from synthesis.members import MemberModel, MemberSettings, People, Rule
+from synthesis.members.prior import resembling
 
 FOR_SIZES = "0.02"  # of a level's rho: how many units have how many members
 FOR_ONE_WAY = "0.12"  # of the rest: tables of one column
@@ -28,7 +29,7 @@ FOR_ONE_WAY = "0.12"  # of the rest: tables of one column
 @dataclass(frozen=True)
 class Level:
     """``blocks``: attributes drawn together. ``wanted``: every table of the level, named from the declaration.
-    ``unit_rules``: what holds of units by themselves.
+    ``unit_rules``: what holds of units by themselves. ``public``: a sample of others that all may see.
 
     Tables of one column are measured first; what they say decides how finely the others are seen.
     """
@@ -40,15 +41,21 @@ class Level:
     sizes_share: Decimal = Decimal(FOR_SIZES)
     one_way_share: Decimal = Decimal(FOR_ONE_WAY)
     unit_rules: Sequence[HardRule] = ()
+    public: People | None = None
 
-    def make(self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int) -> tuple[People, int]:
-        """Units as many as were released, their members, and how many instances of rules these break."""
+    def make(
+        self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int, units: int | None = None
+    ) -> tuple[People, int]:
+        """Units as many as were released, or ``units``; their members; how many instances of rules these break."""
         measuring = Measuring(self.layout, real.wide(), ledger)
         sizes = measuring.sizes(rho=rho_down(rho * self.sizes_share))
         tables = self._measure(measuring, rho=rho_down(rho * (1 - self.sizes_share)), units=sizes.counts.tolist())
+        if self.public is not None:
+            tables = resembling(tables, self.layout, self.public)
         release = measuring.release([sizes, *tables])
         loop, _ = rebuild(release, settings=LoopSettings(), seed=seed, rules=self.unit_rules)
-        return self._fit(People(self.layout, loop.records(loop.total)), tables, seed)
+        made = People(self.layout, loop.records(units or loop.total))
+        return self._fit(made, tables, seed, scale=loop.total / len(made.top))
 
     def fill(
         self, real: People, units: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int
@@ -79,9 +86,13 @@ class Level:
             found[self.layout.places[axis.column][0]] = counts.astype(float).tolist()
         return found
 
-    def _fit(self, people: People, tables: Iterable[NoisyTable], seed: int) -> tuple[People, int]:
+    def _fit(
+        self, people: People, tables: Iterable[NoisyTable], seed: int, *, scale: float = 1.0
+    ) -> tuple[People, int]:
         pooled = [table for table in tables if isinstance(table, NoisyTied)]
-        model = MemberModel(people, pooled, rules=self.rules, blocks=self.blocks, settings=MemberSettings(), seed=seed)
+        model = MemberModel(
+            people, pooled, rules=self.rules, blocks=self.blocks, settings=MemberSettings(), seed=seed, scale=scale
+        )
         return model.fit(), model.violations()
 
 

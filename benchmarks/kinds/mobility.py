@@ -50,7 +50,7 @@ class Mobility:
 
     def read(self, folder: Path) -> Days:
         """The real tables; trips beyond the declared most of a person, or of a household, are left out."""
-        units, persons, trips = (each.read(folder) for each in (self.pair.units, self.pair.members, self.table))
+        (units, persons), trips = self.pair.read(folder), self.table.read(folder)
         place = pd.Series(np.arange(len(persons)), index=persons[self.pair.members.facts["key"]])
         whose = trips[self.table.facts["parentKey"]].map(place)
         if whose.isna().any():

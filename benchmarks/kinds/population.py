@@ -28,13 +28,15 @@ class Population:
         self.pair = Households(declared.tables[names[0]], declared.tables[names[1]])
 
     def read(self, folder: Path) -> People:
-        return self.pair.people(self.pair.units.read(folder), self.pair.members.read(folder))
+        return self.pair.people(*self.pair.read(folder))
 
     def make(
-        self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int, independent: bool = False
-    ) -> tuple[People, int]:
+        self, real: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int, independent: bool = False,
+        units: int | None = None, public: People | None = None,
+    ) -> tuple[People, int]:  # fmt: skip
         """Synthetic households, and how many instances of rules they break."""
-        return self.pair.level(independent=independent).make(real, ledger, rho=rho, seed=seed)
+        level = self.pair.level(independent=independent, public=public)
+        return level.make(real, ledger, rho=rho, seed=seed, units=units)
 
     def write(self, made: People, folder: Path, *, seed: int) -> None:
         units, members = self.pair.spelled(made, np.random.default_rng([seed, 1]))

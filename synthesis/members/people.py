@@ -37,6 +37,24 @@ class People:
         found.repeat()
         return found
 
+    def sampled(self, *sizes: int, seed: int) -> list[People]:
+        """Samples of so many units each, no unit in two of them. ValueError where there are not that many."""
+        order = np.random.default_rng(seed).permutation(len(self.top))
+        if sum(sizes) > len(order):
+            raise ValueError("samples have more units than there are")
+        ends = np.cumsum(sizes)
+        return [self._of_units(np.sort(order[end - size : end])) for end, size in zip(ends, sizes, strict=True)]
+
+    def _of_units(self, units: IntArray) -> People:
+        rows = np.concatenate(
+            [
+                self.starts[:0],
+                *(np.arange(s, s + n) for s, n in zip(self.starts[units], self.counts[units], strict=True)),
+            ]
+        )
+        members = {name: codes[rows].astype(np.int64) for name, codes in self.codes.items()}
+        return People.of(self.layout, self.top[units], members)
+
     @property
     def earlier(self) -> IntArray:
         """The row of the member before, or -1."""

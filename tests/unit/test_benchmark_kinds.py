@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.kinds import __main__ as kinds
-from benchmarks.kinds import diaries, population
+from benchmarks.kinds import diaries, population, queries
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
 from privacy.accounting import rho_for
 
@@ -204,3 +204,35 @@ def test_the_page_holds_means_of_what_was_recorded_and_is_checked(tmp_path: Path
     page.write_text(page.read_text().replace("0.2000", "0.1000"))
     with pytest.raises(SystemExit, match=r"kinds\.md"):
         report.main([*options, "--check"])
+
+
+def test_questions_are_answered_from_the_files_and_compared(town: Path, tmp_path: Path) -> None:
+    """Against itself every error is 0; where every income is doubled the share of low ones is off by all of itself."""
+    path, other = queries.QUERIES / "population.json", tmp_path / "other"
+    same = queries.asked(path, town, town)
+    assert set(same["groups"].values()) == {0.0}
+    assert len(same["values"]) >= 16
+    other.mkdir()
+    texts(town / "households.csv").assign(income_band="3").to_csv(other / "households.csv", index=False)
+    texts(town / "persons.csv").to_csv(other / "persons.csv", index=False)
+    found = queries.asked(path, town, other)
+    assert found["values"]["low income with children"][1] == 0
+    assert found["groups"]["equity"] > 0.5
+    assert found["groups"]["employment"] == 0
+
+
+@pytest.mark.parametrize("stored", ["[]", '{"groups": {"all": 3}}', "not JSON"])
+def test_a_file_of_no_questions_is_refused(tmp_path: Path, stored: str, town: Path) -> None:
+    (tmp_path / "none.json").write_text(stored)
+    with pytest.raises(BadData, match=r"none\.json"):
+        queries.asked(tmp_path / "none.json", town, town)
+
+
+def test_every_member_may_be_a_unit_by_itself(town: Path) -> None:
+    declared = Declaration.read(SCHEMAS / "population.json").of_members()
+    people = population.Population(declared).read(town)
+    persons, households = texts(town / "persons.csv"), texts(town / "households.csv").set_index("household_id")
+    assert len(people.top) == people.members == len(persons)
+    shared = households["cluster"].loc[persons["household_id"]].astype(int).to_numpy() - 1
+    assert (people.top[:, people.layout.top.index("cluster")] == shared).all()
+    assert declared.unit == "one of persons"
