@@ -23,3 +23,5 @@ urlpatterns = [
     path("", include("audit.urls")),
     path("desk/", include("llmsynthor_site.desk.urls")),
 ]
+
+handler500 = "llmsynthor_site.troubles.broken"

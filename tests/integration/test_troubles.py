@@ -1,0 +1,132 @@
+"""Broker away, database away, messages twice, two clocks: people see a clear state, nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import InterfaceError, OperationalError, connections
+from django.test import Client
+from kombu.exceptions import OperationalError as NoBroker
+
+from llmsynthor_site import joining, tasks
+from privacy.models import LedgerEntry
+from synthesis import jobs
+from synthesis.models import Job, SynthesisRequest
+from synthesis.states import JobKind, RequestState
+from tests import request_site
+
+pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
+
+
+@pytest.fixture
+def small() -> request_site.Site:
+    return request_site.make()
+
+
+def entered(user: Any) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(user)
+    return client
+
+
+def approved(small: request_site.Site) -> SynthesisRequest:
+    request = small.submitted()
+    for steward in (small.stella, small.stefan):
+        small.vote(request, steward)
+    return SynthesisRequest.objects.get(pk=request.pk)
+
+
+def charges(request: SynthesisRequest) -> list[tuple[str, Any]]:
+    return list(LedgerEntry.objects.filter(request=str(request.pk)).order_by("pk").values_list("kind", "rho"))
+
+
+def test_a_vote_counts_while_the_broker_is_away(small: request_site.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last vote cannot tell the workers; the page says that it is approved, and the sweeper tells them later."""
+    sent: list[str] = []
+
+    def away(*_: Any, **__: Any) -> None:
+        raise NoBroker("Connection refused")
+
+    monkeypatch.setattr(current_app, "send_task", away)
+    request = approved(small)
+    assert request.state == RequestState.APPROVED
+    assert "Approved for measuring" in entered(small.rosa).get(request.get_absolute_url()).content.decode()
+    assert jobs.sweep() == 1, "the sweeper finds it, and cannot tell anybody either"
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_: sent.append(name))
+    tasks.sweep()
+    assert "llmsynthor_site.tasks.measure" in sent
+    joining.measure(str(request.pk))
+    assert SynthesisRequest.objects.get(pk=request.pk).state == RequestState.MEASURED
+
+
+@pytest.mark.parametrize("problem", [OperationalError, InterfaceError])
+def test_pages_say_calmly_that_the_database_is_away(
+    small: request_site.Site, monkeypatch: pytest.MonkeyPatch, problem: type[Exception]
+) -> None:
+    request, client = small.submitted(), entered(small.stella)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise problem("could not connect to server at 10.0.0.7")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connections["default"], "cursor", away)
+        answer = client.get("/")
+        sign_in = Client(raise_request_exception=False).get("/sign-in/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+    assert "The database is not available" in answer.content.decode()
+    assert "10.0.0.7" not in answer.content.decode()
+    assert sign_in.status_code in (200, 503)
+    assert client.get(request.get_absolute_url()).status_code == 200, "as soon as it is back"
+
+
+def test_a_message_that_comes_twice_measures_once(small: request_site.Site) -> None:
+    request = approved(small)
+    joining.measure(str(request.pk))
+    before = charges(request)
+    assert [kind for kind, _ in before].count("RESERVE") == 1
+    joining.measure(str(request.pk))
+    tasks.measure(str(request.pk))
+    assert charges(request) == before
+    assert Job.objects.get(request=request, kind=JobKind.MEASURE).fencing_token == 1
+
+
+def test_two_clocks_at_once_do_the_work_of_one(small: request_site.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sweep at the same moment and kick the same job; one worker gets it."""
+    request = approved(small)
+    kicked: list[str] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_: kicked.append(name))
+    for _ in range(2):
+        tasks.sweep()
+    assert kicked.count("llmsynthor_site.tasks.measure") == 2
+    claims: list[Job | None] = []
+    both = threading.Barrier(2)
+
+    def claim() -> None:
+        both.wait()
+        claims.append(jobs.claim(JobKind.MEASURE, str(request.pk)))
+        connections.close_all()
+
+    workers = [threading.Thread(target=claim) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(job is not None for job in claims) == [False, True]
+
+
+def test_a_worker_that_was_thought_dead_writes_nothing_more(small: request_site.Site) -> None:
+    """Its lease ended while it slept, another took the job over; waking up, it may neither go on nor finish it."""
+    request = approved(small)
+    first = jobs.claim(JobKind.MEASURE, str(request.pk))
+    assert first is not None
+    Job.objects.filter(pk=first.pk).update(leased_until="2000-01-01T00:00:00Z")
+    second = jobs.claim(JobKind.MEASURE, str(request.pk))
+    assert second is not None
+    assert second.fencing_token == first.fencing_token + 1
+    for step in (jobs.heartbeat, lambda job: jobs.finish(job, outcome="measured")):
+        with pytest.raises(jobs.LeaseLost):
+            step(first)
+    jobs.finish(second, outcome="measured")
