@@ -1,4 +1,4 @@
-"""Checking a package offline: ``python -m audit.verify_package FOLDER --key PUB [--log EXPORT]``.
+"""Checking a package offline: ``python -m audit.verify_package FOLDER --key PUB [--rotations NOTES] [--log EXPORT]``.
 
 The exit code is 0 when the package is the one that was signed, 1 when it is not, 2 when it could not be checked.
 Needs Python, `cryptography` and this room's pure files.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audit import canonical, notes, statements, verify_provenance
+from audit import canonical, notes, rotations, statements, verify_provenance
 from audit.findings import Findings, Unusable
 from audit.telling import tell
 from audit.verify import public_key
@@ -24,13 +24,16 @@ LARGEST = 64 * 2**20
 """Bytes of a manifest or envelope beyond which it is refused unread."""
 
 
-def verify(folder: Path, key: notes.PublicKey) -> Findings:
-    """Everything that does not hold of the package in this folder. Unusable where it is none."""
+def verify(folder: Path, key: notes.PublicKey, handed: Sequence[notes.PublicKey] = ()) -> Findings:
+    """Everything that does not hold of the package in this folder. Unusable where it is none.
+
+    ``handed``: keys that hand-overs tie to ``key`` (``chain_of``); a package signed by one of them holds too.
+    """
     findings = Findings()
     if not folder.is_dir() or not (folder / ATTESTATION).is_file():
         raise Unusable(f"the folder, or {ATTESTATION} in it, is not there: without it nothing can be checked")
     try:
-        signed = statements.opened(_read(folder / ATTESTATION), key)
+        signed = _opened(_read(folder / ATTESTATION), key, handed)
     except (notes.NoteError, OSError) as error:
         findings.broken("signature", ATTESTATION, str(error))
         return findings
@@ -39,6 +42,30 @@ def verify(folder: Path, key: notes.PublicKey) -> Findings:
     _same_manifest(folder, signed, findings)
     _same_files(folder, {file["name"]: file["sha256"] for file in signed["files"]}, findings)
     return findings
+
+
+def _opened(envelope: bytes, key: notes.PublicKey, handed: Sequence[notes.PublicKey]) -> dict[str, Any]:
+    """What one of these keys vouches for. Raises the refusal of ``key`` where none does."""
+    try:
+        return statements.opened(envelope, key)
+    except notes.NoteError as refused:
+        for other in handed:
+            try:
+                return statements.opened(envelope, other)
+            except notes.NoteError:
+                continue
+        raise refused from None
+
+
+def chain_of(folder: Path, key: notes.PublicKey) -> list[notes.PublicKey]:
+    """Every key that the hand-overs in this folder tie to ``key``. Unusable where they do not, or do not link up."""
+    try:
+        found = rotations.chain(path.read_bytes() for path in sorted(folder.glob("*.note")))
+    except (notes.NoteError, OSError) as error:
+        raise Unusable(f"the hand-overs of keys: {error}") from error
+    if key not in found:
+        raise Unusable("the hand-overs of keys do not name the given key")
+    return found
 
 
 def _same_manifest(folder: Path, signed: dict[str, Any], findings: Findings) -> None:
@@ -86,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         key = public_key(options.key)
-        found = verify(options.package, key)
+        handed = chain_of(options.rotations, key) if options.rotations is not None else ()
+        found = verify(options.package, key, handed)
         if options.log is not None and not found.found:
             manifest = options.package / MANIFEST
             told = canonical.parse(_read(manifest), floats=True)
@@ -126,6 +154,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="llmsynthor-verify", description="Check a package offline.")
     parser.add_argument("package", type=Path, help="the folder that holds the package's files, and nothing else")
     parser.add_argument("--key", required=True, help="the site's public key, or a file that holds it")
+    parser.add_argument("--rotations", type=Path, help="the folder of statements by which keys handed over to the next")
     parser.add_argument("--log", type=Path, help="an export of the site's audit log, to check who decided")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser.parse_args(arguments)

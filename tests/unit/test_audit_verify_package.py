@@ -6,13 +6,16 @@ import json
 import re
 import shutil
 import subprocess
+import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from audit import notes, statements, verify_package
+from audit import notes, rotations, statements, verify_package
+from synthesis import packaging
 from tests.unit.test_packaging import KEY, write
 
 PUB = str(KEY.public)
@@ -35,6 +38,64 @@ def test_a_whole_package_holds(package: Path, capsys: pytest.CaptureFixture[str]
 def test_another_key_does_not_vouch_for_it(package: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify_package.main([str(package), "--key", key]) == 1
     assert "signature" in capsys.readouterr().out
+
+
+@pytest.fixture
+def hand_overs(tmp_path: Path) -> tuple[Path, list[notes.PrivateKey]]:
+    """The statements by which the key that signed the package handed over to a second, and that to a third."""
+    chain = [KEY, notes.PrivateKey.make(KEY.name), notes.PrivateKey.make(KEY.name)]
+    folder = tmp_path / "log-rotations"
+    folder.mkdir()
+    for number, (old, new) in enumerate(pairwise(chain), 1):
+        (folder / f"{number:04d}.note").write_bytes(rotations.signed(old, new))
+    return folder, chain
+
+
+def test_a_package_of_an_earlier_key_holds_by_the_hand_overs_to_the_key_that_one_trusts(
+    package: Path, hand_overs: tuple[Path, list[notes.PrivateKey]]
+) -> None:
+    folder, chain = hand_overs
+    for trusted in chain:
+        assert verify_package.main([str(package), "--key", str(trusted.public), "--rotations", str(folder)]) == 0
+    assert verify_package.main([str(package), "--key", str(chain[2].public)]) == 1
+    changed_by_one_bit(package / "data.csv")
+    assert verify_package.main([str(package), "--key", str(chain[2].public), "--rotations", str(folder)]) == 1
+
+
+def test_hand_overs_that_are_forged_broken_or_of_another_key_vouch_for_nothing(
+    package: Path, hand_overs: tuple[Path, list[notes.PrivateKey]]
+) -> None:
+    folder, chain = hand_overs
+    asked = [str(package), "--rotations", str(folder), "--key"]
+    assert verify_package.main([*asked, NAMESAKE]) == 2
+    thief = notes.PrivateKey.make(KEY.name)  # holds none of the keys: signs for both sides itself
+    text = rotations.Rotation(chain[2].public, thief.public).text()
+    line = notes.signature_line(KEY.name, thief.public.id, thief.sign(text.encode()))
+    (folder / "0003.note").write_bytes(notes.sign(text, thief) + line.encode())
+    assert verify_package.main([*asked, str(thief.public)]) == 2
+    (folder / "0003.note").unlink()
+    (folder / "0001.note").unlink()  # the statements no longer tie the key that signed to the one that is trusted
+    assert verify_package.main([*asked, str(chain[2].public)]) == 1
+
+
+@pytest.mark.long_sizes
+def test_a_package_of_any_size_is_checked_in_little_memory(tmp_path: Path, is_long: bool) -> None:
+    """The table is read in pieces: 2 GB of it take no more memory than 64 MB."""
+    folder, size = tmp_path / "package", 2 * 2**30 if is_long else 64 * 2**20
+    folder.mkdir()
+    with (folder / "data.csv").open("wb") as file:
+        file.truncate(size)
+    packaging.sign(folder, {"title": "Large"}, KEY)
+    tracemalloc.start()
+    found = verify_package.verify(folder, KEY.public)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.found == []
+    assert most < 4 * 2**20
+    with (folder / "data.csv").open("r+b") as file:
+        file.seek(size - 1)
+        file.write(b"x")
+    assert [one.place for one in verify_package.verify(folder, KEY.public).found] == ["data.csv"]
 
 
 def changed_by_one_bit(path: Path) -> None:
