@@ -159,7 +159,9 @@ def test_exact_counts_are_seen_by_stewards_and_auditors_at_gate_c_and_are_in_no_
         assert b"83749" not in path.read_bytes().replace(b",", b"")
     assert all(b"83749" not in bytes(entry.leaf) for entry in LogEntry.objects.all())
     client.force_login(house.stella)
-    assert "Not differentially private" in client.get(page).content.decode()
+    shown_to_her = client.get(page).content.decode()
+    assert "Not differentially private" in shown_to_her
+    assert "Releasing costs nothing more" not in shown_to_her
 
 
 def test_the_owner_must_allow_counts_without_noise(house: Site) -> None:
