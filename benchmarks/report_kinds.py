@@ -11,8 +11,8 @@ HEAD = """<!-- Written by `python -m benchmarks.report` from the lines in docs/b
 
 Households with persons, persons with the trips of a day, and customers with invoices and their lines, made again as
 related tables: measured under differential privacy for whole households or customers, then rebuilt so that members of
-one unit belong together. **The site does not offer
-this yet**: requests on the site are for single tables, and the commands below are the only way to run it.
+one unit belong together. The site offers two tables, one above the other ([related-tables.md](related-tables.md)); what
+is beyond that runs by the commands below alone.
 
 ```
 python -m benchmarks.kinds population --data FOLDER --epsilon 1 --seed 0 --out FOLDER

@@ -22,10 +22,26 @@ def no_larger_than(limit: str) -> Any:
     return rule
 
 
+class SeveralInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """One file, or several at once: a list of them, empty where none was chosen and none is needed."""
+
+    widget = SeveralInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        given = data if isinstance(data, list) else [data]
+        found = [super(FilesField, self).clean(one, initial) for one in given]
+        return [one for one in found if one]
+
+
 class DataForm(forms.Form):
-    file = forms.FileField(
+    file = FilesField(
         label="Data file", validators=[no_larger_than("upload_bytes")],
-        help_text="CSV in UTF-8 with the declared columns in its header. Once sealed, no page can read it back.",
+        help_text="CSV in UTF-8 with the declared columns in its header; of related tables all their files at once, or "
+        "one ZIP of them. Once sealed, no page can read it back.",
         error_messages={"empty": "The file is empty.", "required": "Choose the data file."},
     )  # fmt: skip
 

@@ -20,12 +20,14 @@ from uuid import UUID
 from django.conf import settings
 
 from privacy import places, sealing
+from privacy.bundles import Bundle
 from privacy.ingest import Order
 from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
 from privacy.tables import Limits
 
 CHUNK = 2**20
+ONE_FILE = "the declaration is of one table, so one file is expected"
 STOPPED = "the file could not be read within the limits of one upload (time or memory)"
 
 
@@ -41,6 +43,8 @@ class Received:
 
 def receive(*, stream: IO[bytes], schema: Schema, version: UUID) -> Received:
     """Read, check, code and seal one file. UploadRefused with every problem found; nothing is kept then."""
+    if isinstance(getattr(stream, "raw", None), Bundle) and schema.related is None:
+        raise UploadRefused([Problem("", ONE_FILE)])
     order = _order(schema, version)
     with _reader() as process:
         feeder = _Feeder(process, order, stream)

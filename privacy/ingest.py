@@ -25,7 +25,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from numpy.typing import NDArray
 
-from privacy import sealing, tables, texts, wrapping
+from privacy import gathering, sealing, tables, texts, wrapping
 from privacy.bounding import Bounding
 from privacy.chunks import Chunking, unpack
 from privacy.coding import Coder, Tally
@@ -119,9 +119,11 @@ def _seal_texts(order: Order, numbered: texts.Numbered, recipient: X25519PublicK
 
 
 def _seal_codes(
-    order: Order, schema: Schema, source: IO[bytes], sealer: sealing.Sealer
+    order: Order, schema: Schema, source: io.BufferedReader, sealer: sealing.Sealer
 ) -> tuple[dict[str, Any], texts.Numbered]:
     """The codes of the rows that are counted, in chunks, and the texts they number; the others are not kept."""
+    if schema.related is not None:
+        return _seal_units(order, schema, source, sealer), {}
     bounding = _bounding(schema, key=secrets.token_bytes(32))
     if schema.unit.column is None:
         numbered = _code(order, schema, source, bounding, sealer.write)
@@ -133,6 +135,20 @@ def _seal_codes(
         counts = _copy(spool, kept, schema.stored, sealer, searched=numbered.keys())
         numbered = texts.in_use(numbered, counts)
     return {"rows_read": len(kept), "rows_kept": int(kept.sum())}, numbered
+
+
+def _seal_units(order: Order, schema: Schema, source: io.BufferedReader, sealer: sealing.Sealer) -> dict[str, Any]:
+    """Related tables: one row a unit, with its members beside it."""
+    assert schema.related is not None
+    found = gathering.gather(
+        schema.related, source, delimiter=schema.delimiter, missing=schema.missing_values,
+        limits=order.limits, most_bytes=order.memory_bytes, key=secrets.token_bytes(32),
+    )  # fmt: skip
+    chunks = Chunking(sealer.write, schema.stored)
+    for piece in found.pieces:
+        chunks.add(piece)
+    chunks.close()
+    return {"rows_read": found.rows, "rows_kept": found.kept}
 
 
 def _bounding(schema: Schema, *, key: bytes) -> AnyBounding:

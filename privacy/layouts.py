@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from privacy.cliques import Axis, Clique, Domain, TiedClique
+from privacy.cliques import AnyClique, Axis, Clique, Domain, TiedClique
 from privacy.values import IntArray
 
 AGAIN = " again"
@@ -28,6 +28,14 @@ class Before:
     name: str
     repeats: str
     start: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A table and what it matters beside others."""
+
+    clique: AnyClique
+    importance: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,16 @@ def with_later(most: int) -> tuple[Pair, ...]:
 
 def among_later(most: int) -> tuple[Pair, ...]:
     return tuple((one, other) for other in range(4, most + 1) for one in range(3, other))
+
+
+def in_words(clique: TiedClique) -> list[str]:
+    """What a table pooled over members holds: attributes of each, or one of a member and one of another."""
+    columns = [column.removesuffix(AGAIN) for column in clique.slots[0].columns]
+    parts = [(name, place) if name and place.isdecimal() else (column, "")
+             for column in columns for name, _, place in [column.rpartition("@")]]  # fmt: skip
+    positions = list(dict.fromkeys(place for _, place in parts if place))
+    whose = dict(zip(positions, (" of one", " of another"), strict=False)) if len(positions) > 1 else {}
+    return [name + whose.get(place, "") for name, place in parts]
 
 
 def _without_gaps(blocks: tuple[int, ...]) -> tuple[int, ...]:

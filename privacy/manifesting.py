@@ -6,8 +6,8 @@ import math
 from typing import Any
 from uuid import UUID
 
-from privacy import selectors
-from privacy.cliques import any_clique
+from privacy import layouts, selectors
+from privacy.cliques import TiedClique, any_clique
 from privacy.models import MeasurementRecord, ReleaseRecord
 
 
@@ -18,10 +18,11 @@ def released_statistics(release_id: UUID | str) -> list[dict[str, Any]]:
 
 
 def _statistic(table: MeasurementRecord) -> dict[str, Any]:
-    facts = table.entry.facts
+    facts, clique = table.entry.facts, any_clique(table.clique)
     return {
         "measurement": str(table.entry_id),
-        "columns": list(any_clique(table.clique).columns),
+        "columns": layouts.in_words(clique) if isinstance(clique, TiedClique) else list(clique.columns),
+        **({"slots": len(clique.slots)} if isinstance(clique, TiedClique) else {}),
         "cells": len(table.counts),
         "mechanism": facts["mechanism"],
         "sensitivity": facts["sensitivity"],

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from audit import canonical, events
 from audit.actors import SYSTEM
-from privacy import attachments, connecting, holding, ledger, pacing, selectors, texts, vault
+from privacy import attachments, connecting, holding, ledger, pacing, selectors, staging, texts, vault
 from privacy.accounting import EPSILON_STEP
 from privacy.dp import discovery, execution, opendp_door
 from privacy.dp.counting import BatchCounter
@@ -91,8 +91,9 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
     schema = selectors.schema(release.version.dataset)
     rows = schema.maximum_rows or settings.LIMITS["upload_rows"]
     pace = pacing.Pace(**(settings.MEASURING_PACE if schema.source is None else settings.ENGINE_PACE))
-    tied = [counted.cells(schema.domain) for each in plan.tied for counted in each.counted]
+    tied = [counted.cells(schema.measured) for each in plan.tied for counted in each.counted]
     keys = sum(schema.stored.size(search.column) for search in plan.searches)
+    slots = sum(len(each.slots) for each in plan.tied if each.by_norm)
     return pacing.tick(
         schema.domain,
         rows=rows,
@@ -100,6 +101,7 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
         pace=pace,
         tied=tied,
         keys=keys,
+        by_norm=slots,
         held=plan.held.tables if plan.held else 0,
     )
 
@@ -160,9 +162,9 @@ def _measured(
     )  # fmt: skip
     settled = schema.settled({each.column: each.keys for each in found})
     recoded = texts.recoder(schema, settled, numbered.by_column)
-    tables = execution.execute(
-        plan.fitted(settled.domain), counter=BatchCounter(lambda: map(recoded, passes()), settled.domain),
-        charge=charge, model=modelled(settled.domain), unit=schema.unit, rho=release.rho, spent=spent,
+    tables = staging.carried_out(
+        plan.fitted(settled.domain), settled, counter=BatchCounter(lambda: map(recoded, passes()), settled.measured),
+        charge=charge, modelled=modelled, rho=release.rho, spent=spent,
     )  # fmt: skip
     return Measured(found, settled, tables)
 
@@ -197,7 +199,7 @@ def _finish(release: ReleaseRecord, measured: Measured) -> None:
         attachments=attached,
     )
     ledger.forfeit(reservation=release.reservation, by=SYSTEM, reason="the rest of a finished release")
-    domain = measured.settled.domain
+    domain = measured.settled.measured
     with transaction.atomic():
         MeasurementRecord.objects.bulk_create([_record(release, place, table) for place, table in enumerate(tables)])
         holding.changed(

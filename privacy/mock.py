@@ -28,6 +28,8 @@ def codes(schema: Schema, *, rows: int, seed: int) -> IntArray:
     """Rows x columns codes in the domain's order."""
     if rows < 1:
         raise ValueError("mock rows are at least one")
+    if schema.related is not None:
+        raise ValueError("mock rows are made of single tables, not of related ones")
     rng = np.random.default_rng(seed)
     group = rng.choice(GROUPS, size=rows, p=rng.dirichlet(np.ones(GROUPS)))
     drawn = np.stack([_column(column, group, rng) for column in schema.columns])

@@ -29,24 +29,27 @@ class Pace:
     microseconds_per_cell: float
 
 
+BY_NORM = 15
+"""How many times as long a slot takes whose row is seen whole."""
 CELLS_A_KEY = 5
 """How many cells of a table take as long as one key that discovery draws noise for."""
 
 
 def tick(
-    domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[int] = (), keys: int = 0, held: int = 0
-) -> float:
+    domain: Domain, *, rows: int, largest: int, pace: Pace, tied: Sequence[int] = (), keys: int = 0, held: int = 0,
+    by_norm: int = 0,
+) -> float:  # fmt: skip
     """Seconds until a release of at most ``rows`` rows completes: every column and every pair of columns.
 
     ``largest`` is the plan's largest table: a pair with more cells is never measured. ``tied`` holds the cells of
     every table that the plan's tied cliques are counted from. ``keys``: how many different values there may be,
-    in all columns together, among which key discovery has to look.
+    in all columns together, among which key discovery has to look. ``by_norm``: slots of rows that are seen whole.
     """
     one_way = 2 * domain.sizes  # what a plan's rounds leave may buy each column's table a second time
     one_way += (largest,) * held  # at most so many pairs once more
     sizes = [*one_way, *(left * right for left, right in combinations(domain.sizes, 2)), *tied]
     cells = sum(min(size, largest) for size in sizes) + CELLS_A_KEY * keys
-    counted = (len(sizes) + (keys > 0)) * rows * pace.nanoseconds_per_row * 1e-9
+    counted = (len(sizes) + (keys > 0) + BY_NORM * by_norm) * rows * pace.nanoseconds_per_row * 1e-9
     return pace.base_seconds + counted + cells * pace.microseconds_per_cell * 1e-6
 
 

@@ -45,6 +45,38 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Stages:
+    """A fixed workload measured in three steps, each deciding from what the ones before released.
+
+    ``size``: first the table of this column, at ``size_share`` of rho, which says how many votes other tables will
+    have. Then the workload's tables of one column, at ``one_way_share`` of the rest, which say how coarsely tables of
+    several columns are seen. ``fixed_weights`` then say what tables matter, from which their shares of rho follow
+    (privacy/workloads.py).
+    """
+
+    size: str
+    size_share: Decimal = Decimal("0.02")
+    one_way_share: Decimal = Decimal("0.12")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size_share < 1 or not 0 < self.one_way_share < 1:
+            raise ValueError("the shares of stages must be above 0 and below 1")
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "size": self.size, "size_share": str(self.size_share), "one_way_share": str(self.one_way_share)
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, stages: object) -> Stages:
+        if not isinstance(stages, Mapping) or set(stages) != {"size", "size_share", "one_way_share"}:
+            raise TypeError("stages have a column of sizes and two shares")
+        if not isinstance(stages["size"], str):
+            raise TypeError("stages name their column of sizes")
+        return cls(stages["size"], _share(stages["size_share"]), _share(stages["one_way_share"]))
+
+
+@dataclass(frozen=True, slots=True)
 class MeasurementPlan:
     """Keys first where categories are unknown, then one-way tables, a fixed workload, and rounds of choosing pairs.
 
@@ -60,6 +92,7 @@ class MeasurementPlan:
     ``max_cells`` is the largest table that may be chosen.
     ``held``: tables that the model is never told, to judge its fit by.
     ``hints``: columns said to be dependent before anything was measured; they weigh in the first round of choosing.
+    ``stages``: of units with members, whose workload is all that is measured.
     """
 
     one_way_share: Decimal
@@ -76,6 +109,7 @@ class MeasurementPlan:
     max_cells: int = 2**14
     hints: tuple[told.Hint, ...] = ()
     held: Held | None = None
+    stages: Stages | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.one_way_share <= 1 or not 0 <= self.fixed_share <= 1 or self.rest < 0:
@@ -105,6 +139,8 @@ class MeasurementPlan:
             raise ValueError("a column is searched once")
 
     def _check_weights(self) -> None:
+        if self.stages is not None and (self.fixed_share != 1 or not self.fixed_weights):
+            raise ValueError("a workload in stages is all that is measured, and says what each table matters")
         if self.fixed_weights and len(self.fixed_weights) != len(self.workload):
             raise ValueError("a fixed workload has one weight a table, or none at all")
         if any(type(weight) is not int or weight < 1 for weight in self.fixed_weights):
@@ -146,6 +182,8 @@ class MeasurementPlan:
         searched = {search.column for search in self.searches}
         if unknown := searched - set(domain.columns):
             raise ValueError(f"the plan searches columns that are not declared: {sorted(unknown)}")
+        if self.stages is not None and self.stages.size not in domain.columns:
+            raise ValueError("the plan's stages name a column that is not declared")
         for clique in self.fixed:
             self._fits(clique, domain)
             if self.purpose is None:  # a purpose's tables are drawn up anew once categories are found
@@ -185,15 +223,16 @@ class MeasurementPlan:
             "max_cells": self.max_cells,
             "hints": [list(hint) for hint in self.hints],
             "held": None if self.held is None else self.held.to_json(),
+            **({} if self.stages is None else {"stages": self.stages.to_json()}),
         }
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> MeasurementPlan:
-        """The stored plan, older ones without hints or held tables.
+        """The stored plan, older ones without hints, held tables or stages.
 
         ValueError when a key is missing, unknown or of the wrong kind.
         """
-        expected, plan = set(cls.__slots__), {"hints": [], "held": None, **plan}
+        expected, plan = set(cls.__slots__), {"hints": [], "held": None, "stages": None, **plan}
         if set(plan) != expected:
             raise ValueError(f"a measurement plan has exactly the keys {sorted(expected)}")
         try:
@@ -212,6 +251,7 @@ class MeasurementPlan:
                 max_cells=plan["max_cells"],
                 hints=told.read(plan["hints"]),
                 held=None if plan["held"] is None else Held.from_json(plan["held"]),
+                stages=None if plan["stages"] is None else Stages.from_json(plan["stages"]),
             )
         except (InvalidOperation, KeyError, TypeError) as error:
             raise ValueError("a measurement plan holds a value of the wrong kind") from error

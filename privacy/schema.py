@@ -17,6 +17,7 @@ import numpy as np
 
 from privacy.plans import Search
 from privacy.problems import Problem, SchemaError
+from privacy.related import Related, read_related
 from privacy.schema_dates import DatePart, regenerate
 from privacy.schema_fields import Categories, Column, Cuts
 from privacy.schema_keys import Undiscovered
@@ -69,6 +70,7 @@ class Schema:
     rules: tuple[HardRule, ...]
     source: Source | None = None
     """Where the data stay, if no file of them is handed in."""
+    related: Related | None = None
 
     @classmethod
     def parse(cls, text: str | bytes) -> Schema:
@@ -82,17 +84,29 @@ class Schema:
 
     @cached_property
     def domain(self) -> Domain:
-        """The columns and their sizes; of a column that waits for key discovery, the largest it may come to."""
+        """The columns and their sizes; of a column that waits for key discovery, the largest it may come to.
+
+        Of related tables, those of a unit by itself.
+        """
         return Domain.from_mapping({column.name: column.size for column in self.columns})
 
     @cached_property
     def stored(self) -> Domain:
-        """The columns as the vault keeps them: texts that wait for discovery are numbered (privacy/texts.py)."""
+        """The columns as the vault keeps them: texts that wait for discovery are numbered (privacy/texts.py), and a
+        unit's members stand beside it (privacy/layouts.py).
+        """
+        if self.related is not None:
+            return self.related.layout.domain
         sizes = {
             column.name: column.coding.among + 2 if isinstance(column.coding, Undiscovered) else column.size
             for column in self.columns
         }
         return Domain.from_mapping(sizes)
+
+    @property
+    def measured(self) -> Domain:
+        """What tables are counted over: the columns, and those of members where there are any."""
+        return self.domain if self.related is None else self.stored
 
     @property
     def searches(self) -> tuple[Search, ...]:
@@ -115,7 +129,19 @@ class Schema:
     def unit_in_words(self) -> str:
         """The privacy unit as people say it, for example 'one row (one family)'."""
         levels = f", {self.nesting.in_words()}" if self.nesting else ""
+        if self.related is not None:
+            return f"one row of {self.related.units.name} ({self.unit_meaning}), {self.related.in_words()}"
         return f"{self.unit.in_words()} ({self.unit_meaning}){levels}"
+
+    @property
+    def told(self) -> dict[str, Column]:
+        """Every measured column by the name that people read: of related tables, with its table's before it."""
+        if self.related is None:
+            return {column.name: column for column in self.columns}
+        own = {each.name: each for each in self.columns[:-1]}
+        found = {f"{self.related.units.name}.{name}": column for name, column in own.items()}
+        members = {f"{self.related.members.name}.{each.name}": each for each in self.related.members.schema.columns}
+        return found | {self.related.size: self.related.size_column} | members
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -124,6 +150,8 @@ class Schema:
         return () if self.unit.column is None else (self.unit.column, *(column for column, _ in levels))
 
     def column(self, name: str) -> Column:
+        if self.related is not None:
+            return self.related.column(name)
         return self.columns[self.domain.index(name)]
 
     def labels(self, name: str) -> tuple[str, ...]:
@@ -199,54 +227,82 @@ def _check_searches(top: Reader, columns: tuple[Column, ...], cap_delta: Decimal
         top.problems += [Problem(column.source, rule) for column in searched]
 
 
-def _read(top: Reader, text: str) -> Schema | None:
-    """The declaration's parts in the order of docs/schema.md; None when a problem was noted."""
+def _common(top: Reader) -> dict[str, Any]:
+    """What a declaration of one table and one of several have alike."""
     top.get("$schema")
     title, description = top.text("title", most=200), top.text("description", default="")
     population = top.text("population", most=200)
     unit = read_unit(top)
     cap, delta, cap_delta = read_cap(top)
     most = top.whole("maximumRows", least=1, most=MOST_ROWS, default=MOST_ROWS)
-    purposes, uses = top.texts("purposes"), read_uses(top)
-    public = top.flag("publicLabels", default=False)
-    missing = frozenset(read_missing(top))
-    delimiter, source = read_delimiter(top), read_source(top)
-    roles = read_fields(top, public=public, missing=missing, identifiers=unit.columns)
+    return {
+        "title": title, "description": description, "population": " ".join(population.split()), "unit": unit.unit,
+        "unit_meaning": unit.meaning, "null_identifiers": unit.null_identifiers, "nesting": unit.nesting,
+        "cap_rho": cap, "delta": delta, "cap_delta": cap_delta, "maximum_rows": None if most == MOST_ROWS else most,
+        "purposes": top.texts("purposes"), "uses": read_uses(top), "identifiers": unit.columns,
+        "public": top.flag("publicLabels", default=False), "missing_values": frozenset(read_missing(top)),
+        "delimiter": read_delimiter(top), "source": read_source(top),
+    }  # fmt: skip
+
+
+def _read(top: Reader, text: str) -> Schema | None:
+    """The declaration's parts in the order of docs/schema.md; None when a problem was noted."""
+    common = _common(top)
+    identifiers, public = common.pop("identifiers"), common.pop("public")
+    if top.has("tables"):
+        parts = _several(top, common, public=public)
+    else:
+        parts = _single(top, common, public=public, identifiers=identifiers)
+    if top.problems or common["unit"] is None or common["cap_rho"] is None or common["delta"] is None:
+        return None
+    return Schema(text=text, **common, **parts)
+
+
+def _single(top: Reader, common: dict[str, Any], *, public: bool, identifiers: tuple[str, ...]) -> dict[str, Any]:
+    """Fields and rules of one table."""
+    roles = read_fields(top, public=public, missing=common["missing_values"], identifiers=identifiers)
     columns = tuple(column for role in roles.values() if isinstance(role, tuple) for column in role)
     rules = _rules(top, columns)
-    _check_searches(top, columns, cap_delta)
-    if source is not None:
-        nested, bounded = unit.nesting is not None, most != MOST_ROWS
-        check_source(top, source, columns, unit=unit.unit, nested=nested, bounded=bounded)
+    _check_searches(top, columns, common["cap_delta"])
+    if (source := common["source"]) is not None:
+        nested, bounded = common["nesting"] is not None, common["maximum_rows"] is not None
+        check_source(top, source, columns, unit=common["unit"], nested=nested, bounded=bounded)
     written = tuple(role for role in roles.values() if isinstance(role, Written))
     if written and not any(column.public for column in columns):
         rule = "'freeText' that is written needs another column with 'publicLabels' to be written from"
         top.problems += [Problem(each.name, rule) for each in written]
-    if not set(unit.columns) <= set(roles):
+    if not set(identifiers) <= set(roles):
         top.problem("the privacy unit's column, and those of its levels, must be among the fields")
-    if top.problems or unit.unit is None or cap is None or delta is None:
-        return None
-    return Schema(
-        text=text,
-        title=title,
-        description=description,
-        population=" ".join(population.split()),
-        unit=unit.unit,
-        unit_meaning=unit.meaning,
-        null_identifiers=unit.null_identifiers,
-        nesting=unit.nesting,
-        cap_rho=cap,
-        delta=delta,
-        cap_delta=cap_delta,
-        maximum_rows=None if most == MOST_ROWS else most,
-        purposes=purposes,
-        uses=uses,
-        delimiter=delimiter,
-        missing_values=missing,
-        columns=columns,
-        free_text=tuple(name for name, role in roles.items() if role == "free text"),
-        written=written,
-        header=tuple(roles),
-        rules=rules,
-        source=source,
-    )
+    free_text = tuple(name for name, role in roles.items() if role == "free text")
+    return {
+        "columns": columns, "free_text": free_text, "written": written, "header": tuple(roles), "rules": rules,
+    }  # fmt: skip
+
+
+def _several(top: Reader, common: dict[str, Any], *, public: bool) -> dict[str, Any]:
+    """Related tables: what is measured of a unit by itself stands in for the columns of one table."""
+
+    def table(parts: Mapping[str, Any], problems: list[Problem]) -> Schema | None:
+        reader = Reader(dict(parts), column="", problems=problems, what="the table")
+        facts = common | {
+            "cap_delta": Decimal(1),
+            "unit": PrivacyUnit(),
+            "source": None,
+            "cap_rho": Decimal(1),
+            "delta": Decimal(1),
+        }
+        read = _single(reader, facts, public=public, identifiers=())
+        return None if problems else Schema(text="", **facts, **read)
+
+    related = read_related(top, table)
+    if common["unit"] is not None and common["unit"].kind != "row":
+        top.problem("the privacy unit of related tables is of kind 'row': a row of the first table, with its members")
+    if common["source"] is not None:
+        top.problem("related tables are handed in as files: 'source' does not apply to them")
+    top.done()
+    if related is None:
+        return {}
+    return {
+        "columns": related.columns, "free_text": (), "written": (), "header": (),
+        "rules": related.units.schema.rules, "related": related,
+    }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from django.db.models import Q, QuerySet
 
-from privacy import accounting
+from privacy import accounting, member_tables
 from privacy.cliques import Clique, any_clique
 from privacy.errors import NotReady
 from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord, StewardWaiver
@@ -91,7 +91,9 @@ def plan(
     """
     if release is not None:
         return dict(ReleaseRecord.objects.get(pk=release, version__dataset=of).plan)
-    columns = domain(of)
+    related, columns = schema(of).related, domain(of)
+    if related is not None:
+        return member_tables.plan_for(related.layout).to_json()
     asked = for_purpose(columns, Purpose(tuple(targets))) if targets else adaptive_default(columns)
     searched = searching(asked, schema(of).searches)
     return (searched if hold is None else keeping(searched, hold)).to_json()
@@ -137,8 +139,11 @@ class ColumnFacts:
 
 def dictionary(of: Dataset, *, public_only: bool = False) -> tuple[ColumnFacts, ...]:
     """Every measured column in order; with ``public_only`` those whose labels the owner declared public."""
-    columns = schema(of).columns
-    return tuple(_facts(column) for column in columns if column.public or not public_only)
+    return tuple(
+        replace(_facts(column), name=name)
+        for name, column in schema(of).told.items()
+        if column.public or not public_only
+    )
 
 
 def _facts(column: Column) -> ColumnFacts:
@@ -186,11 +191,22 @@ def rules(of: Dataset) -> tuple[HardRule, ...]:
 
 def rules_in_words(of: Dataset, *, public_only: bool = False) -> list[dict[str, Any]]:
     """The rules as plain JSON; with ``public_only`` those about columns declared public alone."""
-    public = {each.name for each in dictionary(of, public_only=public_only)}
+    found = [
+        {"rule": rule.text, "reason": rule.reason, "columns": list(rule.clique.columns)} for rule in rules(of)
+    ] + member_rules_in_words(of)
+    hidden = {column.name for column in schema(of).told.values() if public_only and not column.public}
+    return [rule for rule in found if hidden.isdisjoint(rule["columns"])]
+
+
+def member_rules_in_words(of: Dataset) -> list[dict[str, Any]]:
+    """The rules of the members' table of related tables, named after it; none of a single table."""
+    related = schema(of).related
+    if related is None:
+        return []
+    table = related.members
     return [
-        {"rule": rule.text, "reason": rule.reason, "columns": list(rule.clique.columns)}
-        for rule in rules(of)
-        if public.issuperset(rule.clique.columns)
+        {"rule": f"{table.name}: {rule.text}", "reason": rule.reason, "columns": list(rule.clique.columns)}
+        for rule in table.schema.rules
     ]
 
 
@@ -286,18 +302,21 @@ def reusable(of: Dataset) -> QuerySet[ReleaseRecord]:
 
 
 def released(release_id: UUID | str) -> Release:
-    """Everything one measuring run let out. NotReady unless the run is finished."""
+    """Everything one measuring run let out. NotReady unless the run is finished.
+
+    Of related tables the domain is that of a unit by itself; tied tables are over its members as well.
+    """
     record = ReleaseRecord.objects.get(pk=release_id)
     if record.state != ReleaseRecord.State.MEASURED:
         raise NotReady("this release has no result")
-    domain = shapes(record)
+    domain, declared = shapes(record), schema(record.version.dataset)
     tables = [_noisy(table, domain) for table in record.measurements.select_related("entry")]
-    unit = PrivacyUnit(**record.unit)
-    return Release.of(str(record.pk), domain, tables, unit, charged(record), record.delta)
+    unit, own = PrivacyUnit(**record.unit), domain if declared.related is None else declared.domain
+    return Release.of(str(record.pk), own, tables, unit, charged(record), record.delta)
 
 
 def shapes(record: ReleaseRecord) -> Domain:
-    """The columns as the release knows them, its found categories included."""
+    """The columns as the release knows them, its found categories included; of related tables also those of members."""
     return Domain.from_mapping(dict(record.domain))
 
 

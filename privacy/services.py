@@ -198,7 +198,7 @@ def open_release(*, dataset: Dataset, rho: Decimal, plan: Plan, key: str, by: An
     The newest version of the data is fixed here. ValueError for a plan that does not fit the declaration.
     """
     schema = selectors.schema(dataset)
-    plan.check(schema.domain)
+    plan.check(schema.measured)
     if plan.searches != schema.searches:
         raise ValueError("a plan searches the columns whose categories are unknown, as declared, and no others")
     reservation = LedgerEntry.objects.filter(key=f"reserve:{key}", dataset=dataset).first()
@@ -214,7 +214,7 @@ def open_release(*, dataset: Dataset, rho: Decimal, plan: Plan, key: str, by: An
                 "version": version,
                 "reservation": reservation,
                 "plan": plan.to_json(),
-                "domain": [list(pair) for pair in zip(schema.domain.columns, schema.domain.sizes, strict=True)],
+                "domain": [list(pair) for pair in zip(schema.measured.columns, schema.measured.sizes, strict=True)],
                 "unit": ledger.unit_facts(schema.unit),
                 "rho": reservation.rho,
                 "delta": reservation.delta,

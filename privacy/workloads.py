@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from privacy.cliques import Axis
 from privacy.dp.sensitivity import VOTE, l2_of
 from privacy.layouts import Layout
+from privacy.layouts import Wanted as Wanted
 from privacy.values import AnyClique, Clique, Domain, IntArray, PrivacyUnit, TiedClique
 
 POWER = 2 / 3
@@ -32,14 +33,6 @@ NOISE = math.sqrt(2 / math.pi)
 
 Bins = tuple[int, ...]
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A table and what it matters beside others."""
-
-    clique: AnyClique
-    importance: float = 1.0
 
 
 def weights(wanted: Sequence[Wanted], *, domain: Domain, units: Sequence[float]) -> tuple[int, ...]:

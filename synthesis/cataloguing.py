@@ -41,13 +41,26 @@ def records() -> Iterator[Facts]:
 
 def record(package: Package, columns: tuple[selectors.ColumnFacts, ...], uses: list[dict[str, str]]) -> Facts:
     told = package.manifest
-    data = [file for file in told["files"] if file["name"] in ("data.csv", "data.parquet")]
+    names = [name for table in told.get("tables", []) for name in table["files"]] or ["data.csv", "data.parquet"]
+    data = [file for file in told["files"] if file["name"] in names]
     return {
         "package": told["package"], "title": f"Synthetic table from {told['dataset']}", "dataset": told["dataset"],
         "rows": told["rows"], "made_at": told["made_at"], "privacy": told["privacy"] | {"found": []}, "uses": uses,
         "files": data, "sha256": package.content_hash,
-        "columns": [{"name": one.name, "kind": one.kind, "title": one.title} for one in columns],
+        "columns": [
+            {"name": name, "kind": one.kind, "title": one.title, "file": file}
+            for one in columns for file, name in [held_in(one.name, told.get("tables", []))] if file
+        ],
+        **({"tables": told["tables"]} if "tables" in told else {}),
     }  # fmt: skip
+
+
+def held_in(column: str, tables: list[Facts]) -> tuple[str, str]:
+    """The file that holds a column, and its name there; no file for what only joins related tables."""
+    if not tables:
+        return "data.parquet", column
+    found = (one for one in tables if column.startswith(f"{one['name']}."))
+    return next(((one["files"][1], column.removeprefix(f"{one['name']}.")) for one in found), ("", column))
 
 
 def dcat(found: list[Facts], *, site: str, publisher: str) -> Facts:

@@ -20,6 +20,10 @@ from synthesis.report.columns import Labels
 FloatArray = NDArray[np.float64]
 
 
+class RuleBroken(Exception):
+    """A synthetic record broke a hard rule."""
+
+
 class Check:
     """Counts a synthetic table shard by shard, then says how it agrees with its release and its rules."""
 

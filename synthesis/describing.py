@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthesis import describing_related
 from synthesis.report.disclosure import NOT_END_TO_END, is_end_to_end
 
 Facts = dict[str, Any]
@@ -30,20 +31,44 @@ CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": CROISSANT,
     "dct": "http://purl.org/dc/terms/", "dp": PRIVACY, "conformsTo": "dct:conformsTo", "column": "cr:column",
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"}, "extract": "cr:extract", "field": "cr:field",
-    "fileObject": "cr:fileObject", "recordSet": "cr:recordSet", "source": "cr:source",
+    "fileObject": "cr:fileObject", "key": "cr:key", "references": "cr:references",
+    "recordSet": "cr:recordSet", "source": "cr:source",
 }  # fmt: skip
 
 
 def described(folder: Path, facts: Facts, files: list[Facts]) -> dict[str, Facts]:
     """The JSON documents by file name. ``files``: name, sha256, bytes and type of the files of each table."""
-    columns = pq.read_schema(folder / "data.parquet")
-    with (folder / "data.csv").open(encoding="utf-8", newline="") as file:
-        names = next(csv.reader(file))
+    found = tables_of(folder, facts, files)
     return {
-        "datapackage.json": datapackage(names, columns, facts, files),
-        "croissant.json": croissant(columns, facts, files),
+        "datapackage.json": datapackage(found, facts),
+        "croissant.json": croissant(found, facts, files),
         "prov.json": lineage(facts),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One table: its CSV and Parquet files, the CSV's ``names`` (formulas are disarmed), and the types of columns.
+
+    ``fact`` is what the package says of it where it is one of several related tables.
+    """
+
+    csv: Facts
+    parquet: Facts
+    names: list[str]
+    columns: pa.Schema
+    fact: Facts | None = None
+
+
+def tables_of(folder: Path, facts: Facts, files: list[Facts]) -> list[Described]:
+    """Every table of a package: related ones, or one, and beside it the one under a what-if."""
+    related = facts.get("tables", [])
+    found = []
+    for one, other in zip(files[::2], files[1::2], strict=True):
+        fact = next((table for table in related if one["name"] in table["files"]), None)
+        shape = pq.read_schema(folder / other["name"])
+        found.append(Described(one, other, describing_related.header(folder / one["name"]), shape, fact))
+    return found
 
 
 def supposition(facts: Facts) -> str:
@@ -67,8 +92,7 @@ def about(facts: Facts) -> str:
     privacy = facts["privacy"]
     second = supposition(facts)
     told = (
-        f"A synthetic table of {facts['rows']} rows, made from differentially private statistics of "
-        f"{facts['dataset']}: "
+        f"{made_in_words(facts)}, made from differentially private statistics of {facts['dataset']}: "
         f"epsilon = {privacy['epsilon']} at delta = {privacy['delta']}, protecting {privacy['unit']} "
         f"({privacy['neighbours']} neighbours). No row describes a person."
     )
@@ -77,10 +101,21 @@ def about(facts: Facts) -> str:
     return told + (f" A second table of as many rows supposes: {second}" if second else "")
 
 
-def datapackage(names: list[str], columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:
-    """A Frictionless data package of the CSV files, whose columns have these ``names``: formulas are disarmed."""
-    fields = [{"name": name, "type": kinds(column)[0]} for name, column in zip(names, columns, strict=True)]
-    tables = [resource(file, fields, which(facts, file["name"])) for file in files if file["name"].endswith(".csv")]
+def made_in_words(facts: Facts) -> str:
+    """What was made, and how much of it."""
+    if "tables" not in facts:
+        return f"A synthetic table of {facts['rows']} rows"
+    counts = ", ".join(f"{one['rows']} {one['name']}" for one in facts["tables"])
+    return f"Related synthetic tables ({counts})"
+
+
+def datapackage(found: list[Described], facts: Facts) -> Facts:
+    """A Frictionless data package of the CSV files."""
+    tables = []
+    for one in found:
+        fields = [{"name": name, "type": kinds(column)[0]} for name, column in zip(one.names, one.columns, strict=True)]
+        told = resource(one.csv, fields, which(facts, one.csv["name"]))
+        tables.append(describing_related.joined(told, one.fact) if one.fact else told)
     return {
         "profile": "tabular-data-package", "name": f"package-{facts['package']}", "id": facts["package"],
         "title": facts["title"], "description": about(facts), "created": facts["made_at"], "resources": tables,
@@ -97,10 +132,10 @@ def resource(file: Facts, fields: list[Facts], described_as: str) -> Facts:
     }  # fmt: skip
 
 
-def croissant(columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:
+def croissant(found: list[Described], facts: Facts, files: list[Facts]) -> Facts:
     """A Croissant 1.1 description of the Parquet files, with the privacy loss under names of our own."""
-    sources = [file["name"] for file in files if file["name"].endswith(".parquet")]
-    sets = [record_set(columns, source, which(facts, source)) for source in sources]
+    shapes = {one.fact["name"]: one.columns for one in found if one.fact}
+    sets = [record_set(one, which(facts, one.parquet["name"]), shapes) for one in found]
     return {
         "@context": CONTEXT, "@type": "sc:Dataset", "conformsTo": f"{CROISSANT}1.1", "name": facts["title"],
         "description": about(facts), "identifier": facts["package"], "url": f"urn:uuid:{facts['package']}",
@@ -113,8 +148,7 @@ def croissant(columns: pa.Schema, facts: Facts, files: list[Facts]) -> Facts:
 
 def listed(facts: Facts) -> Facts:
     """Croissant of a package that is named but not handed out: files with their hashes, the columns declared public."""
-    fields = [listed_field(one["name"], one["kind"], one["title"]) for one in facts["columns"]]
-    sets = [{"@type": "cr:RecordSet", "@id": "table", "name": "table", "field": fields}] if fields else []
+    sets = [listed_set(file, facts["columns"]) for file in dict.fromkeys(one["file"] for one in facts["columns"])]
     return {
         "@context": CONTEXT, "@type": "sc:Dataset", "conformsTo": f"{CROISSANT}1.1", "name": facts["title"],
         "description": about(facts), "identifier": facts["package"], "url": f"urn:uuid:{facts['package']}",
@@ -125,26 +159,35 @@ def listed(facts: Facts) -> Facts:
     }  # fmt: skip
 
 
-def listed_field(name: str, kind: str, title: str) -> Facts:
+def listed_set(file: str, columns: list[Facts]) -> Facts:
+    name = "table" if file == "data.parquet" else Path(file).stem
+    fields = [listed_field(name, one) for one in columns if one["file"] == file]
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
+
+
+def listed_field(record_set: str, one: Facts) -> Facts:
+    name = one["name"]
     return {
-        "@type": "cr:Field", "@id": f"table/{name}", "name": name, "description": title or name,
-        "dataType": DECLARED.get(kind, "sc:Text"),
-        "source": {"fileObject": {"@id": "data.parquet"}, "extract": {"column": name}},
+        "@type": "cr:Field", "@id": f"{record_set}/{name}", "name": name, "description": one["title"] or name,
+        "dataType": DECLARED.get(one["kind"], "sc:Text"),
+        "source": {"fileObject": {"@id": one["file"]}, "extract": {"column": name}},
     }  # fmt: skip
 
 
-def record_set(columns: pa.Schema, source: str, described_as: str) -> Facts:
-    """``table`` is data.parquet, ``table-what-if`` the other one."""
-    name = Path(source).stem.replace("data", "table", 1)
+def record_set(one: Described, described_as: str, shapes: dict[str, pa.Schema]) -> Facts:
+    """``table`` is data.parquet, ``table-what-if`` the other one; related tables have names of their own."""
+    source = one.parquet["name"]
+    name = one.fact["name"] if one.fact else Path(source).stem.replace("data", "table", 1)
     fields = [
         {
             "@type": "cr:Field", "@id": f"{name}/{number}", "name": column.name, "dataType": kinds(column)[1],
             "source": {"fileObject": {"@id": source}, "extract": {"column": column.name}},
         }
-        for number, column in enumerate(columns)
+        for number, column in enumerate(one.columns)
     ]  # fmt: skip
     told = {"description": f"The table {described_as}"} if described_as else {}
-    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields, **told}
+    found = {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields, **told}
+    return describing_related.referring(found, one.fact, shapes) if one.fact else found
 
 
 def file_object(file: Facts) -> Facts:

@@ -34,6 +34,8 @@ def check_allowed(dataset: Any, mode: str, *, reused: bool) -> None:
     """ValidationError where the dataset's owner does not allow the mode, or nothing is there to charge it to."""
     if mode != Disclosure.NONE and selectors.schema(dataset).source is not None:
         raise ValidationError({"disclosure": "These data stay in their engine, where no table is compared with them."})
+    if mode != Disclosure.NONE and selectors.schema(dataset).related is not None:
+        raise ValidationError({"disclosure": "Related tables cannot be compared with the rows they came from yet."})
     if mode == Disclosure.CHARGED and reused:
         raise ValidationError({"disclosure": "Statistics used again cost nothing, so no check is charged with them."})
     if mode == Disclosure.STEWARDS and not selectors.schema(dataset).uses.exact_checks:
@@ -42,6 +44,8 @@ def check_allowed(dataset: Any, mode: str, *, reused: bool) -> None:
 
 def check_held_back(dataset: Any, wanted: bool, *, reused: bool) -> None:
     """ValidationError where the dataset has no pair of columns to hold back."""
+    if wanted and selectors.schema(dataset).related is not None:
+        raise ValidationError({"held_back": "Of related tables no table is held back yet."})
     if wanted and len(selectors.domain(dataset).columns) < 2:
         raise ValidationError({"held_back": "This dataset has one column, so there is no pair to hold back."})
     if wanted and reused:

@@ -84,7 +84,7 @@ def write_package(
     ``facts`` are what the package says of itself (``synthesis.packing.facts``); ``key`` signs; ``papers`` are texts by
     file name (``synthesis.register``).
     """
-    no_workbook = workbook.write(folder / "data.parquet", folder / "data.xlsx")
+    no_workbook = workbook.write(sheets(folder, facts), folder / "data.xlsx")
     write_json(folder / "quality.json", report)
     (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
     words = {"facts": facts, "report": report, "key": key.public, "no_workbook": no_workbook,
@@ -92,13 +92,21 @@ def write_package(
     texts = {name: render_to_string(template, words) for name, template in TEXTS.items()}
     for name, text in (texts | dict(papers)).items():
         (folder / name).write_text(text, encoding="utf-8")
-    tables = [describe(folder / name) for name in (*TABLE, *SUPPOSED) if (folder / name).exists()]
+    names = [name for table in facts["tables"] for name in table["files"]] if "tables" in facts else TABLE + SUPPOSED
+    tables = [describe(folder / name) for name in names if (folder / name).exists()]
     described = describing.described(folder, facts, tables)
     for name, content in described.items():
         write_json(folder / name, content)
     sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.iterdir()))
     (folder / SUMS).write_text(sums, encoding="utf-8")
     return sign(folder, facts, key)
+
+
+def sheets(folder: Path, facts: Mapping[str, Any]) -> dict[str, Path]:
+    """The Parquet files that a workbook shows, by the name of their sheet."""
+    if "tables" in facts:
+        return {table["name"]: folder / table["files"][1] for table in facts["tables"]}
+    return {"data": folder / TABLE[1]}
 
 
 def sign(folder: Path, facts: dict[str, Any], key: PrivateKey) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from audit import entries, recorded
 from audit.segments import DPValue, Prompt
 from privacy import selectors as privacy
-from privacy.values import IntArray
+from privacy.values import IntArray, NoisyTable
 from synthesis.comparing import Difference
 from synthesis.hashing import hash_of
 from synthesis.models import Package, Run, SynthesisRequest
@@ -65,7 +65,9 @@ def inputs(run: Run, tables: ReleasedTables) -> Iterator[Difference]:
     for what, bound, held in [*_frozen(request), *_packaged(run)]:
         if bound != held:
             yield Difference(str(run.pk), "", None, None, what, str(bound), str(held))
-    for table in privacy.released(request.release_key).marginals:
+    released = privacy.released(request.release_key)
+    stored: tuple[NoisyTable, ...] = (*released.marginals, *released.tied)
+    for table in stored:
         logged = tables.tables.get(table.measurement)
         if logged is None or not np.array_equal(logged, table.counts):
             what = f"the stored table of charge {table.measurement}"

@@ -268,9 +268,10 @@ class _Again:
 
     def table(self, loop: Loop, scenario: Scenario | None) -> None:
         """Draw and write the tables again; their files must be those of the package, bit for bit."""
-        names = tabling.files_of(scenario)
+        names = tabling.files_of(self.run.request, scenario)
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-            writer = tabling.Writer(self.run.request, loop, scenario, ask=self.ask, beat=lambda: None)
+            known = self.run.settings
+            writer = tabling.writer(self.run.request, loop, scenario, settings=known, ask=self.ask, beat=lambda: None)
             writer.write(Path(folder))
             if self.package is None:
                 return

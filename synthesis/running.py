@@ -25,6 +25,7 @@ from synthesis import (
     packaging,
     packing,
     references,
+    relating,
     ruling,
     sharding,
     stepping,
@@ -100,10 +101,11 @@ def carry_out(job: Job) -> None:
 @transaction.atomic
 def start(request: SynthesisRequest) -> Run:
     """The request's run, its environment in the log. A run whose worker died starts over: its inputs fix its output."""
-    loop = replace(LoopSettings(), shard_rows=settings.SHARD_ROWS)
+    loop, rules = replace(LoopSettings(), shard_rows=settings.SHARD_ROWS), ruling.in_words(request)
+    rules += relating.rules_in_words(request)
     run, _ = Run.objects.get_or_create(request=request)
     run.events.exclude(kind=STRUCTURE).delete()
-    run.settings = run.settings or {**asdict(loop), "rules": ruling.in_words(request)}
+    run.settings = run.settings or {**asdict(loop), "rules": rules, **relating.settings(request)}
     run.environment = environment.recorded()
     run.save(update_fields=["settings", "environment"])
     # Prompts name their run alone: this entry says whose it is, and under which approved manifest.
@@ -173,13 +175,13 @@ def write_table(
     scenario = supposed.scenario if supposed else None
     with ExitStack() as made:
         drawn = None
-        if sharding.in_shards(loop, job.request.rows):
+        if relating.related_of(job.request) is None and sharding.in_shards(loop, job.request.rows):
             shards = sharding.drawn(run, loop, scenario, job.request.rows, beat=lambda: beat(job))
             drawn = made.enter_context(shards)
-        ask = askers(job, run).first
-        writer = tabling.Writer(
-            job.request, loop, scenario, ask=ask, beat=lambda: beat(job), drawn=drawn, handover=handover
-        )
+        writer = tabling.writer(
+            job.request, loop, scenario, settings=run.settings, ask=askers(job, run).first, beat=lambda: beat(job),
+            drawn=drawn, handover=handover,
+        )  # fmt: skip
         return writer.write(folder)
 
 
@@ -192,7 +194,7 @@ def conclude(job: Job, run: Run, loop: Loop, supposed: Supposed | None) -> None:
     try:
         run.report = write_table(job, run, loop, folder, supposed, handover)
         run.report |= {"iterations": requests.iterations(run)}
-        told = supposing.facts(request, supposed)
+        told = supposing.facts(request, supposed) | relating.facts(request, run.report)
         if handover is None:
             packing.pack(job, run, package, told)
         else:

@@ -52,6 +52,8 @@ def ask_for(*, by: Any, request: SynthesisRequest) -> Simulation:
     request = SynthesisRequest.objects.select_for_update().get(pk=request.pk)
     if not request.content_hash:
         raise ValidationError("There is no plan before the request is submitted.")
+    if privacy.schema(request.dataset).related is not None:
+        raise ValidationError("Plans of single tables can be rehearsed, those of related tables not yet.")
     found, made = Simulation.objects.get_or_create(
         request=request, content_hash=request.content_hash, defaults={"asked_by": actor(by)}
     )

@@ -17,6 +17,8 @@ from synthesis.prompts import PromptBuilder, TooLong, missing
 DISCREPANCIES_TOLD = 12
 PROPOSALS_ASKED = 5
 NOTHING = "no proposals"
+BESIDE = ("rules", "members")
+"""What a run's settings hold beside the loop's own."""
 Refusals = tuple[str, ...]
 Proposed = tuple[ProposalPlan, Refusals, str]
 Ask = Callable[[Prompt, int], bytes]
@@ -43,7 +45,7 @@ class Step:
 def loop_of(request: SynthesisRequest, settings: dict[str, Any]) -> Loop:
     """The request's loop before its first step, from its release, these settings, its seed, rules and reference."""
     release = selectors.released(request.release_key)
-    known = LoopSettings.from_json({name: value for name, value in settings.items() if name != "rules"})
+    known = LoopSettings.from_json({name: value for name, value in settings.items() if name not in BESIDE})
     rules, supposed = ruling.rules(request), references.supposed(request)
     return Loop.from_release(release, settings=known, seed=request.seed, rules=rules, supposed=supposed)
 

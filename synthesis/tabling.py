@@ -6,7 +6,7 @@ replay do exactly the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from privacy import selectors
 from privacy.values import IntArray
-from synthesis import ruling
-from synthesis.checks import Check
+from synthesis import relating, ruling
+from synthesis.checks import Check, RuleBroken
 from synthesis.handing import Handover
 from synthesis.loop import Loop, Scenario, Swap
 from synthesis.models import SynthesisRequest
 from synthesis.packaging import SUPPOSED, TABLE, TableFiles, parts
+from synthesis.relating import RelatedWriter
 from synthesis.stepping import Ask
 from synthesis.texting import TextWriter
 
@@ -35,12 +36,20 @@ OTHER_SEED = 1
 """Added to the seed for the cells of arriving records, so that those of the first table are what they always are."""
 
 
-class RuleBroken(Exception):
-    """A synthetic record broke a hard rule."""
-
-
-def files_of(scenario: Scenario | None) -> tuple[str, ...]:
+def files_of(request: SynthesisRequest, scenario: Scenario | None) -> tuple[str, ...]:
+    if (related := relating.related_of(request)) is not None:
+        return relating.all_files(related)
     return TABLE if scenario is None else (*TABLE, *SUPPOSED)
+
+
+def writer(
+    request: SynthesisRequest, loop: Loop, scenario: Scenario | None, *, settings: Mapping[str, Any], ask: Ask,
+    beat: Callable[[], None], drawn: Shards | None = None, handover: Handover | None = None,
+) -> Writer | RelatedWriter:  # fmt: skip
+    """What writes this request's tables; ``settings`` are its run's."""
+    if (related := relating.related_of(request)) is not None:
+        return RelatedWriter(request, loop, related, settings, beat=beat)
+    return Writer(request, loop, scenario, ask=ask, beat=beat, drawn=drawn, handover=handover)
 
 
 class Writer:

@@ -77,8 +77,20 @@ def check_proposer(*, dataset: Any, **fields: Any) -> None:
         raise ValidationError({"about": "It is told when the model is asked about the columns, and only then."})
 
 
+def check_related(dataset: Any, **fields: Any) -> None:
+    """Members are made from statistics alone, so that not every wish for a single table can be met."""
+    if selectors.schema(dataset).related is None:
+        return
+    if fields["proposer"] != Proposer.EMBEDDED:
+        rule = "Related tables are made with the embedded proposer alone: no language model and no reference table"
+        raise ValidationError({"proposer": f"{rule} knows of members of a unit yet."})
+    if fields["targets"]:
+        raise ValidationError({"targets": "Of related tables the same tables are measured whatever is of interest."})
+
+
 def check_wish(*, dataset: Any, **fields: Any) -> None:
     """ValidationError that names the field and the rule of the first thing that cannot be asked for."""
+    check_related(dataset, **fields)
     check_proposer(dataset=dataset, **fields)
     if fields["rows"] > settings.LIMITS["synthetic_rows"]:
         raise ValidationError({"rows": f"At most {settings.LIMITS['synthetic_rows']} rows can be asked for."})

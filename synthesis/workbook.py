@@ -1,10 +1,10 @@
-"""data.xlsx: the table as a workbook, where a workbook can hold it. Formulas are disarmed as in data.csv."""
+"""data.xlsx: the table, or related ones a sheet each, where a workbook can hold them. Formulas are disarmed."""
 
 from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.packaging.core import DocumentProperties
+from openpyxl.workbook.child import INVALID_TITLE_REGEX
 from openpyxl.xml.constants import ARC_CORE
 from openpyxl.xml.functions import tostring
 
@@ -25,6 +26,7 @@ MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS = 1_048_575, 16_384, 32_767
 """What the format holds: rows below a header, columns, characters in a cell."""
 MOST_CELLS = 500_000
 """Above it a workbook takes longer to write and to open than it is worth."""
+LONGEST_TITLE = 31
 EXACT = 2**53
 """A workbook keeps numbers as binary fractions: whole ones beyond this would change, so they are written as text."""
 AT_ONCE = 10_000
@@ -32,18 +34,20 @@ SAME_DAY = (1980, 1, 1, 0, 0, 0)
 THEN = datetime(*SAME_DAY)
 
 
-def write(parquet: Path, out: Path) -> str:
+def write(sheets: Mapping[str, Path], out: Path) -> str:
     """Write ``out`` and return an empty string, or write nothing and return the rule that a workbook cannot meet.
 
-    The same table gives the same bytes: nothing in it tells when it was made.
+    ``sheets``: the Parquet file of each. The same tables give the same bytes: nothing tells when it was made.
     """
-    table = pq.ParquetFile(parquet)
-    if rule := why_not(table):
-        return rule
+    tables = {title: pq.ParquetFile(parquet) for title, parquet in sheets.items()}
+    for title, table in tables.items():
+        if rule := why_not(table):
+            return rule if len(tables) == 1 else f"table {title}: {rule}"
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("data")
-    for row in rows(table):
-        sheet.append(row)
+    for title, table in tables.items():
+        sheet = book.create_sheet(INVALID_TITLE_REGEX.sub("_", title)[:LONGEST_TITLE])
+        for row in rows(table):
+            sheet.append(row)
     with TemporaryDirectory(dir=out.parent.parent) as folder:
         book.save(Path(folder) / "book.xlsx")
         without_times(Path(folder) / "book.xlsx", out)

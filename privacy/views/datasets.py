@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from privacy import policies, selectors, services
+from privacy.bundles import Bundle
 from privacy.errors import DeclarationRefused
 from privacy.forms import DataForm, RegisterForm
 from privacy.models import Dataset, SourceCheck
@@ -83,7 +86,8 @@ def registered(http: HttpRequest, given: dict[str, Any]) -> UUID:
     wish = {"by": http.user, "declaration": given["declaration"].read(), "title": given["title"]}
     if not given["file"]:
         return services.register_dataset(**wish).pk
-    version = services.register_with_file(**wish, stream=given["file"], filename=given["file"].name or "")
+    stream, name = one_stream(given["file"])
+    version = services.register_with_file(**wish, stream=stream, filename=name)
     messages.success(http, f"The file fits its declaration and is sealed as version {version.number}.")
     return version.dataset_id
 
@@ -98,9 +102,17 @@ def dataset_upload(http: HttpRequest, pk: UUID) -> HttpResponse:
     return render(http, "privacy/dataset_upload.html", {"form": form, "dataset": dataset})
 
 
-def take_in(http: HttpRequest, dataset: Dataset, file: UploadedFile[bytes]) -> HttpResponse:
+def one_stream(files: Sequence[UploadedFile[bytes]]) -> tuple[Any, str]:
+    """One file as it is, or the files of related tables as one stream; and what it is called."""
+    if len(files) == 1:
+        return files[0], files[0].name or ""
+    named = [(file.name or "", file.size or 0, cast(Any, file)) for file in files]
+    return io.BufferedReader(Bundle(named), 2**20), ", ".join(name for name, _, _ in named)
+
+
+def take_in(http: HttpRequest, dataset: Dataset, files: Sequence[UploadedFile[bytes]]) -> HttpResponse:
     """Hand the stream on. What is wrong with it is told to the uploader alone, by column and rule."""
-    stream, name = cast(Any, file), file.name or ""
+    stream, name = one_stream(files)
     try:
         version = services.receive_upload(by=http.user, dataset=dataset, stream=stream, filename=name)
     except UploadRefused as refusal:
@@ -130,7 +142,7 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
         "schema": selectors.schema(dataset),
         "columns": columns,
         "rules": selectors.rules_in_words(dataset, public_only=not everything),
-        "hidden_columns": len(selectors.domain(dataset).columns) - len(columns),
+        "hidden_columns": len(selectors.schema(dataset).told) - len(columns),
         "everything": everything,
         "ready": any(one.destroyed_at is None for one in versions) if everything else selectors.is_ready(dataset),
         "may_upload": policies.may_upload(user, dataset),

@@ -2,7 +2,8 @@
 
 from synthesis.members.model import MemberModel
 from synthesis.members.people import People
+from synthesis.members.rules import of_each
 from synthesis.members.settings import MemberSettings
-from synthesis.members.tables import Rule
+from synthesis.members.tables import Rule, Table
 
-__all__ = ["MemberModel", "MemberSettings", "People", "Rule"]
+__all__ = ["MemberModel", "MemberSettings", "People", "Rule", "Table", "of_each"]

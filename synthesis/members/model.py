@@ -9,7 +9,7 @@ forbidden choice weighs nothing beside an allowed one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -54,12 +54,11 @@ class MemberModel:
         self.groups = self._groups(rules)
         self._start()
 
-    def fit(self) -> People:
-        """Learn, settle, and refine the members; the people, ready to be written."""
-        for _ in range(self.settings.sweeps):
-            self._sweep()
-        for _ in range(self.settings.settle_sweeps):
-            self._sweep(averaging=True)
+    def fit(self, beat: Callable[[], None] = lambda: None) -> People:
+        """Learn, settle, and refine the members; the people, ready to be written. ``beat``: at each sweep."""
+        for number in range(self.settings.sweeps + self.settings.settle_sweeps):
+            self._sweep(averaging=number >= self.settings.sweeps)
+            beat()
         for table in self.evidence:
             table.averaged /= max(table.averaged.sum(), 1e-9) / max(float(table.weights.sum()), 1e-9)
         Refiner(self.evidence, self.groups, self.people.codes, self.rng).run(

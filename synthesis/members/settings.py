@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,8 @@ class MemberSettings:
             raise ValueError("sweeps, settle_sweeps and batches must be at least 1, refinement_passes at least 0")
         if not 0 < self.least_step <= self.step <= 1 or not 0 < self.least_weight <= self.weight:
             raise ValueError("steps and weights must be above 0, and not below their least")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> MemberSettings:
+        """The settings behind ``dataclasses.asdict``."""
+        return cls(**values)

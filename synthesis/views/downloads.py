@@ -48,7 +48,12 @@ def my_grant(http: HttpRequest, pk: UUID) -> DownloadGrant:
 
 def files_of(grant: DownloadGrant) -> list[dict[str, Any]]:
     listed = [*grant.package.manifest["files"], {"name": "manifest.json", "sha256": grant.package.content_hash}]
-    return [file | {"about": ABOUT.get(file["name"], "")} for file in listed]
+    about = ABOUT | {
+        name: f"{words} {table['rows']:,} rows of {table['name']}."
+        for table in grant.package.manifest.get("tables", [])
+        for name, words in zip(table["files"], ("For any spreadsheet or script:", "With column types:"), strict=True)
+    }
+    return [file | {"about": about.get(file["name"], "")} for file in listed]
 
 
 def hash_in(files: list[dict[str, Any]], name: str) -> str:

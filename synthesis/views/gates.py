@@ -72,10 +72,24 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
         "rules": request.snapshot.get("rules", []),
         "uses": privacy.schema(request.dataset).uses.in_words(),
         "fits": advise(privacy.schema(request.dataset).uses.codes, request.use, request.use_by),
+        **counted(request),
         "question": structure_pages.question(request),
         "paid": reusing.on_offer(request.dataset).filter(release=request.reused_id).first(),
         **review_of(request),
         **simulation_of(request),
+    }
+
+
+def counted(request: SynthesisRequest) -> dict[str, Any]:
+    """What the page says of related tables: the tables of two columns, and the votes that a unit's members share."""
+    related, plan = privacy.schema(request.dataset).related, request.snapshot["plan"]
+    if related is None:
+        return {"related": None}
+    pooled = [each["slots"][0] for each in plan["tied"]]
+    return {
+        "related": related,
+        "several": sum(len(axes) > 1 for axes in (*plan["fixed"], *pooled)),
+        "shared": max(each["votes"] for each in plan["tied"]),
     }
 
 

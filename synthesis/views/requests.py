@@ -140,6 +140,8 @@ def request_price(http: HttpRequest) -> HttpResponse:
 def expected(dataset: Any, targets: str, rho: Decimal) -> dict[str, Any]:
     """How far off counts would be: from the plan alone, so that a slider may ask as often as it moves."""
     schema, wanted = privacy.schema(dataset), lines_of(targets)
+    if schema.related is not None:  # whose shares of rho follow from released sizes, so that no plan foretells them
+        return {"unit": schema.unit_in_words, "meaning": schema.unit_meaning}
     public = {column.name for column in privacy.dictionary(dataset, public_only=True)}
     known = public.issuperset(wanted)  # a name that is not public is answered like one that nobody declared
     asked = MeasurementPlan.from_json(privacy.plan(dataset, wanted if known else ()))

@@ -16,7 +16,7 @@ from synthesis import workbook
 def written(table: pd.DataFrame, folder: Path) -> tuple[str, Path]:
     folder.mkdir(exist_ok=True)
     table.to_parquet(folder / "data.parquet", index=False)
-    return workbook.write(folder / "data.parquet", folder / "data.xlsx"), folder / "data.xlsx"
+    return workbook.write({"data": folder / "data.parquet"}, folder / "data.xlsx"), folder / "data.xlsx"
 
 
 def test_numbers_moments_and_missing_values_are_kept_and_formulas_are_text(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ class Command(BaseCommand):
         content = options["file"].read_bytes()
         check_not_private(content, key=_fingerprint_key(), fingerprints=_fingerprints())
         limits, schema = settings.LIMITS, selectors.schema(dataset)
+        if schema.related is not None:
+            raise CommandError("a public reference is a single table: related tables take none")
         if schema.searches:
             searched = ", ".join(search.column for search in schema.searches)
             raise CommandError(f"column {searched}: a public reference needs every category declared, none searched")

@@ -27,11 +27,13 @@ class Command(BaseCommand):
             raise CommandError("rows are at least 1, and a seed is not negative")
         try:
             schema = Schema.parse(options["declaration"].read_bytes())
+            rows = mock.table(schema, rows=options["rows"], seed=options["seed"])
         except OSError:
             raise CommandError("the declaration cannot be read") from None
         except SchemaError as refused:
             raise CommandError("\n".join(map(str, refused.problems))) from None
-        rows = mock.table(schema, rows=options["rows"], seed=options["seed"])
+        except ValueError as problem:
+            raise CommandError(str(problem)) from None
         text = rows.to_csv(index=False, sep=schema.delimiter, lineterminator="\n")
         if options["out"]:
             options["out"].write_text(text, encoding="utf-8")

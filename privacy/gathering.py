@@ -1,0 +1,201 @@
+"""Related tables read and laid out as one row a unit, its members beside it.
+
+Keys are known by a keyed hash while the files are read, and forgotten with the process. A unit keeps its first members
+in their declared order, and units with fewer than declared are left out: both follow from the unit's own rows alone.
+What is wrong with a file is told by table, column, rule and line, as for a single table.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privacy import bundles, tables
+from privacy.bounding import UNIT_BYTES, Hashes, keyed
+from privacy.coding import Coder, Tally
+from privacy.plain_blocks import Cells
+from privacy.problems import Problem, UploadRefused
+from privacy.related import MOST_MEMBERS, Related, Table, told
+from privacy.values import Columns, IntArray
+
+AT_ONCE = 2**15
+"""Units laid out at a time."""
+NUMBER = re.compile(r"-?[0-9]{1,15}")
+NO_NUMBER = np.iinfo(np.int64).min
+MORE_PROBLEMS = "more problems follow; the file was not read to its end"
+MOST_BAD_BATCHES = 10
+
+
+@dataclass
+class Read:
+    """One table as read: its codes (rows x measured columns), keys by column, the order of members, and lines."""
+
+    codes: list[NDArray[np.integer[Any]]] = field(default_factory=list)
+    keys: dict[str, list[Hashes]] = field(default_factory=dict)
+    numbers: list[IntArray] = field(default_factory=list)
+    lines: list[IntArray] = field(default_factory=list)
+
+    def hashes(self, column: str) -> NDArray[np.void]:
+        joined = np.concatenate(self.keys[column])
+        return joined.view(f"V{UNIT_BYTES}").ravel()
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was read: rows of units in all, and the counted ones in pieces of wide columns."""
+
+    rows: int
+    kept: int
+    pieces: Iterator[Columns]
+
+
+def gather(
+    related: Related, source: io.BufferedReader, *, delimiter: str, missing: frozenset[str], limits: tables.Limits,
+    most_bytes: int, key: bytes,
+) -> Gathered:  # fmt: skip
+    """Read every table of the bundle. UploadRefused with every problem found."""
+    found, problems = _read_all(related, source, delimiter, missing, limits, most_bytes, key)
+    if problems:
+        raise UploadRefused(problems)
+    owners = _joined(related, found)
+    units, members = found[related.units.name], found[related.members.name]
+    order, counts = _ordered(owners, members.numbers, units=len(np.concatenate(units.lines)))
+    enough = np.flatnonzero(counts >= related.least)
+    return Gathered(len(counts), len(enough), _laid_out(related, units, members, order, counts, enough))
+
+
+def _read_all(
+    related: Related, source: io.BufferedReader, delimiter: str, missing: frozenset[str], limits: tables.Limits,
+    most_bytes: int, key: bytes,
+) -> tuple[dict[str, Read], list[Problem]]:  # fmt: skip
+    by_file, found, problems = {table.file: table for table in related.tables}, dict[str, Read](), list[Problem]()
+    for name, content in bundles.opened(source, most=most_bytes):
+        table = by_file.get(name)
+        if table is None:
+            problems.append(Problem("", f"there is a file that no table declares; declared are {', '.join(by_file)}"))
+        elif table.name in found:
+            problems.append(Problem("", f"table {table.name}: {table.file} is there twice"))
+        else:
+            found[table.name] = Read()
+            within = replace(limits, rows=limits.rows * (1 if table is related.units else MOST_MEMBERS))
+            problems += _read(found[table.name], table, content, delimiter, missing, within, key)
+    lacking = [table for table in related.tables if table.name not in found]
+    return found, problems + [Problem("", f"table {each.name}: {each.file} is missing") for each in lacking]
+
+
+def _read(
+    read: Read, table: Table, content: IO[bytes], delimiter: str, missing: frozenset[str], limits: tables.Limits,
+    key: bytes,
+) -> list[Problem]:  # fmt: skip
+    """Fill in one table; what is wrong with it, told as this table's."""
+    tally = Tally()
+    try:
+        for number, batch in enumerate(_batches(read, table, content, delimiter, limits, missing, key, tally)):
+            if tally and number > MOST_BAD_BATCHES:
+                return [told(table.name, each) for each in (*tally.problems, Problem("", MORE_PROBLEMS))]
+            read.lines.append(np.asarray(batch.lines, dtype=np.int64))
+    except UploadRefused as refused:
+        return [told(table.name, each) for each in (*tally.problems, *refused.problems)]
+    return [told(table.name, each) for each in tally.problems]
+
+
+def _batches(
+    read: Read, table: Table, content: IO[bytes], delimiter: str, limits: tables.Limits, missing: frozenset[str],
+    key: bytes, tally: Tally,
+) -> Iterator[tables.Batch]:  # fmt: skip
+    file = tables.Table(content, delimiter=delimiter, limits=limits, tally=tally)
+    tables.check_header(file.header, table.columns, delimiter=delimiter)
+    coder = Coder(table.schema, file.header, tally)
+    for batch in file.batches():
+        read.codes.append(np.stack(coder.code(batch.cells, batch.lines), axis=1))
+        for column in filter(None, (table.key, table.parent_key)):
+            cells = batch.cells[file.header.index(column)]
+            read.keys.setdefault(column, []).append(_hashed(column, cells, batch.lines, missing, key, tally))
+        if table.number:
+            cells = batch.cells[file.header.index(table.number)]
+            read.numbers.append(_numbered(table.number, cells, batch.lines, tally))
+        yield batch
+
+
+def _hashed(
+    column: str, cells: Cells, lines: Iterable[int], missing: frozenset[str], key: bytes, tally: Tally
+) -> Hashes:
+    """Two numbers for each row's key; a missing key is noted."""
+    names = [text.strip() for text in cells.dictionary.to_pylist()]
+    hashes = b"".join(keyed(key, b"key", name.encode()) for name in names)
+    places = cells.indices.to_numpy()
+    _note(column, "a key is missing", np.array([name in missing for name in names], dtype=bool)[places], lines, tally)
+    return np.frombuffer(hashes, dtype=np.uint64).reshape(-1, 2)[places]
+
+
+def _numbered(column: str, cells: Cells, lines: Iterable[int], tally: Tally) -> IntArray:
+    """The order of members, as whole numbers."""
+    texts = [text.strip() for text in cells.dictionary.to_pylist()]
+    known = [int(text) if NUMBER.fullmatch(text) else NO_NUMBER for text in texts]
+    numbers = np.array(known, dtype=np.int64)[cells.indices.to_numpy()]
+    _note(column, "the order of members must be whole numbers", numbers == NO_NUMBER, lines, tally)
+    return numbers
+
+
+def _note(column: str, rule: str, wrong: NDArray[np.bool_], lines: Iterable[int], tally: Tally) -> None:
+    if wrong.any():
+        known = np.asarray(lines)
+        for line in known[wrong].tolist():
+            tally.add(column, rule, line)
+
+
+def _joined(related: Related, found: dict[str, Read]) -> IntArray:
+    """The row of each member's unit; -1 where it has none, and that is to be dropped. UploadRefused otherwise."""
+    tally, units, members = Tally(), found[related.units.name], found[related.members.name]
+    problems = [told(table.name, each) for table in related.tables for each in _repeated(table, found[table.name])]
+    keys, named = units.hashes(related.units.key), members.hashes(related.members.parent_key)
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], named), len(keys) - 1)
+    owners = np.where(keys[order][place] == named, order[place], -1)
+    if related.orphans == "refuse":
+        rule = f"a key names no row of {related.units.name}"
+        _note(related.members.parent_key, rule, owners < 0, np.concatenate(members.lines), tally)
+        problems += [told(related.members.name, each) for each in tally.problems]
+    if problems:
+        raise UploadRefused(problems)
+    return owners
+
+
+def _repeated(table: Table, read: Read) -> tuple[Problem, ...]:
+    """A key that two rows of its table share."""
+    tally = Tally()
+    if table.key:
+        _, first = np.unique(read.hashes(table.key), return_index=True)
+        again = np.ones(sum(map(len, read.lines)), dtype=bool)
+        again[first] = False
+        _note(table.key, "a key is there twice", again, np.concatenate(read.lines), tally)
+    return tally.problems
+
+
+def _ordered(owners: IntArray, numbers: list[IntArray], *, units: int) -> tuple[IntArray, IntArray]:
+    """Members that have a unit, unit by unit in their order, and how many each unit has."""
+    given = np.concatenate(numbers) if numbers else np.zeros(len(owners), dtype=np.int64)
+    order = np.lexsort((given, owners))  # stable: the file's own order where no other is declared
+    return order[owners[order] >= 0], np.bincount(owners[owners >= 0], minlength=units)
+
+
+def _laid_out(
+    related: Related, units: Read, members: Read, order: IntArray, counts: IntArray, enough: IntArray
+) -> Iterator[Columns]:
+    """Wide columns of units with enough members, so many units at a time."""
+    layout, starts = related.layout, np.cumsum(counts) - counts
+    top, codes = np.concatenate(units.codes), np.concatenate(members.codes)
+    for start in range(0, len(enough), AT_ONCE):
+        rows = enough[start : start + AT_ONCE]
+        kept = np.minimum(counts[rows], related.most)
+        owners = np.repeat(np.arange(len(rows)), kept)
+        position = np.arange(len(owners)) - np.repeat(np.cumsum(kept) - kept, kept)
+        own = np.column_stack([top[rows], kept - related.least])
+        wide = layout.wide(own, codes[order[starts[rows][owners] + position]], owners)
+        yield list(wide.T)
