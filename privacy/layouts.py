@@ -145,11 +145,16 @@ def among_later(most: int) -> tuple[Pair, ...]:
 
 
 def in_words(clique: TiedClique) -> list[str]:
-    """What a table pooled over members holds: attributes of each, or one of a member and one of another."""
+    """What a table pooled over members holds: attributes of each, or one of a member and one of another.
+
+    Of slots that are no members': every column by its own name.
+    """
     columns = [column.removesuffix(AGAIN) for column in clique.slots[0].columns]
     parts = [(name, place) if name and place.isdecimal() else (column, "")
              for column in columns for name, _, place in [column.rpartition("@")]]  # fmt: skip
     positions = list(dict.fromkeys(place for _, place in parts if place))
+    if not positions:
+        return list(clique.columns)
     whose = dict(zip(positions, (" of one", " of another"), strict=False)) if len(positions) > 1 else {}
     return [name + whose.get(place, "") for name, place in parts]
 
