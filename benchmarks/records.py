@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
-RUN = ("kind", "data", "shape", "synthesizer", "method", "rows", "columns", "epsilon", "delta", "seed",
-       "alone", "households", "private", "public")  # fmt: skip
+RUN = ("kind", "data", "shape", "synthesizer", "method", "rows", "columns", "epsilon", "delta", "seed", "apart")
 """What tells one run from another."""
 
 

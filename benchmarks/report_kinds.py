@@ -84,8 +84,6 @@ customer, by tables of their own. What stays wrong at epsilon 2 is mostly how ma
 unnamed invoices: a few invoices too many of a rare kind with many lines each move all their lines' quantities.
 """,
 }
-APART = ("alone", "private", "households")
-"""What a line has that is not about the plain run."""
 PERSONS = """With every person a unit by itself (`--unit person`, where the owner says so), less is hidden, and what
 members of one household have in common is neither measured nor made:
 """
@@ -117,7 +115,7 @@ python -m benchmarks.kinds {kind} --data FOLDER --epsilon {epsilon:g} --seed 0 -
 def page(lines: list[Line]) -> tuple[str, dict[str, str]]:
     """Markdown and figures (file name -> SVG); empty where nothing was recorded."""
     every = [line for line in lines if line["kind"] in WORDS]
-    made = [line for line in every if not any(line.get(name) for name in APART)]
+    made = [line for line in every if not line.get("apart")]
     if not made:
         return "", {}
     parts, figures = [HEAD], {}

@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: results must
 os.environ.setdefault("RUST_BACKTRACE", "0")
 
 import argparse
+import json
 import resource
 import time
 from collections.abc import Sequence
@@ -102,7 +103,8 @@ def _facts(asked: argparse.Namespace) -> dict[str, Any]:
     """How a run differs from the plain one."""
     names = ("households", "private", "public")
     told = {name: value for name in names if (value := getattr(asked, name)) is not None}
-    return told | ({"alone": True} if asked.unit == "person" else {})
+    told |= {"alone": True} if asked.unit == "person" else {}
+    return told | ({"apart": json.dumps(told)} if told else {})
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -20,7 +20,7 @@ from synthesis.members import People, Rule
 
 SIZE = "members"
 ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 3.0, 0.5, 6.0  # what groups of tables matter
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 4.0, 0.5, 4.0  # what groups of tables matter
 MEETINGS = (4.0, 2.0, 0.5)
 
 
