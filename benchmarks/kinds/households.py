@@ -29,7 +29,8 @@ class Households:
 
     The members' table declares ``least`` and ``most`` members of a unit, ``together`` (attributes drawn together)
     and, where not all tables are worth measuring, ``oneWay``, ``pairs``, ``withSize``, ``withUnit`` and ``meetings``;
-    ``matters`` weighs single attributes, ``coarse`` says in which bins an attribute is seen together with others.
+    ``matters`` weighs single attributes, ``importance`` groups of tables (``pairs``, ``withUnit``), and ``coarse`` says
+    in which bins an attribute is seen together with others.
     """
 
     def __init__(self, units: Table, members: Table, extra: Mapping[str, int] | None = None) -> None:
@@ -93,16 +94,21 @@ class Households:
     def wanted(self, *, independent: bool) -> list[Wanted]:
         """Every table, by rule from the declaration. Independent members: each by itself, none with another."""
         own, facts, tops = self.layout.members.columns, self.members.facts, self.layout.top.columns
+        matter = facts.get("importance", {})
         found = together(of_units(tops, ()), OF_UNITS) + together(
             of_units((), self.units.facts.get("pairs", combinations(tops, 2))), OF_UNITS
         )
         found += self._one_ways(facts.get("oneWay", own), (0,) if independent else tuple(facts.get("roles", ROLES)))
-        found += together([self._each(*pair) for pair in facts.get("pairs", combinations(own, 2))], PAIRS)
+        found += together(
+            [self._each(*pair) for pair in facts.get("pairs", combinations(own, 2))], matter.get("pairs", PAIRS)
+        )
         found += together([self._each(SIZE, name) for name in facts.get("withSize", own)], WITH_SIZE)
         if independent:
             return found
         every = [(top, name) for top in self.units.names for name in own]
-        found += together([self._each(*pair) for pair in facts.get("withUnit", every)], WITH_UNIT)
+        found += together(
+            [self._each(*pair) for pair in facts.get("withUnit", every)], matter.get("withUnit", WITH_UNIT)
+        )
         for positions, importance in zip(self._meetings(), MEETINGS, strict=False):
             meeting = facts.get("meetings", own)
             pairs = [self.layout.pairs((name, name), positions, votes=self.votes, by_norm=True) for name in meeting]
