@@ -56,12 +56,15 @@ check: setup-dev ## style, types, contracts, security lint, images, migrations, 
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
+	cd client && ../$(VENV)/bin/lint-imports
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml llmsynthor_site synthesis privacy audit docker manage.py
 	$(VENV)/bin/hadolint docker/Dockerfile
 	$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
 	$(VENV)/bin/shellcheck docker/*.sh
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py build_docs --check
+	@mkdir -p var
+	$(PY) manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml && cmp var/openapi.yaml docs/openapi.yaml
 	$(PY) -m benchmarks.report --check
 	$(PY) manage.py check_templates
 	PRODUCTION=1 SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
@@ -76,6 +79,7 @@ screenshots: setup-dev ## take the pictures of docs/screenshots again, by the br
 
 docs: setup-dev ## write the generated pages again
 	$(PY) manage.py build_docs
+	$(PY) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 	$(PY) -m benchmarks.report
 
 format: setup-dev

@@ -130,6 +130,13 @@ FACTS: dict[str, tuple[str, ...]] = {
     "site:sign_in:unlinked": ("user", "provider"),
     # what a sign-in provider's groups suggest; it gives nobody a role
     "site:role:suggested": ("user", "provider", "roles"),
+    # scopes: what a token covers, at most until the day expires; its secret is in no log and no database
+    "site:token:made": ("token", "user", "scopes", "expires"),
+    "site:token:revoked": ("token", "user"),
+    "site:webhook:added": ("webhook", "user", "host"),
+    "site:webhook:ended": ("webhook", "user", "host"),
+    # before each try; a delivery tells one person one of their own notices
+    "site:webhook:sending": ("webhook", "delivery", "host", "try"),
     # prompt, map, answer: {"id", "hash"} of a body kept beside the log
     "audit:prompt:intent": ("intent", "run", "sequence", "attempt", "endpoint", "prompt", "map", "deadline"),
     "audit:prompt:sending": ("intent", "token", "deadline"),

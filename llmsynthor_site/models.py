@@ -12,11 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from llmsynthor_site.api_models import ApiToken, Delivery, StoredAnswer, Webhook
 from llmsynthor_site.beat_models import Beat
 from llmsynthor_site.organisation_models import Membership, Organisation
 from llmsynthor_site.roles import ROLES, permissions_of, roles_of
 
-__all__ = ["Beat", "ClaimedRole", "Membership", "Notice", "Organisation", "PeopleChange", "RoleGrant", "User"]
+__all__ = [
+    "ApiToken", "Beat", "ClaimedRole", "Delivery", "Membership", "Notice", "Organisation", "PeopleChange",
+    "RoleGrant", "StoredAnswer", "User", "Webhook",
+]  # fmt: skip
 
 ROLE_CHOICES = [(role.name, role.display_name) for role in ROLES]
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from audit import events
+from llmsynthor_site import webhooks
 from llmsynthor_site.models import Notice, User
 from privacy.models import CapRaise, StewardWaiver
 from synthesis.models import SynthesisRequest
@@ -122,6 +123,7 @@ def tell(people: Iterable[User], text: str, *, url: str, key: str, by: Any = Non
     doer = getattr(by, "pk", None)
     made = [Notice(user=one, text=text, url=url, key=key) for one in people if one.pk != doer]
     Notice.objects.bulk_create(made, ignore_conflicts=True)
+    webhooks.enqueue([one.user for one in made], key)
     if made and settings.NOTICES_BY_MAIL:
         transaction.on_commit(kick)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import beats, notices, reminders, returning
+from llmsynthor_site import beats, notices, reminders, returning, webhooks
 from privacy import retention
 from privacy import services as registering
 from synthesis import jobs, packing, probing, reconciling, running, sharding, simulating, structuring
@@ -85,6 +85,11 @@ def mail_notices() -> None:
     notices.deliver()
 
 
+@shared_task(name="llmsynthor_site.tasks.send_webhooks")
+def send_webhooks() -> None:
+    webhooks.deliver()
+
+
 @shared_task(name="llmsynthor_site.tasks.sweep")
 def sweep() -> None:
     """Bring the outbox into the log and anchor it, end what is over its time, kick jobs whose worker fell silent."""
@@ -99,6 +104,7 @@ def sweep() -> None:
     for check in checking.waiting():
         checking.kick(check)
     notices.deliver()
+    webhooks.deliver()
     beats.forget()
     beats.of_task("sweep")
 

@@ -3,13 +3,12 @@ from django.urls import include, path
 from llmsynthor_site import views
 from llmsynthor_site.evidence import views as evidence
 from llmsynthor_site.health_views import health_page
-from llmsynthor_site.people.preferences import preferences
 from llmsynthor_site.people.views import NewPassword
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("notices/", views.notice_list, name="notices"),
-    path("settings/", preferences, name="preferences"),
+    path("settings/", include("llmsynthor_site.people.own_urls")),
     path("machines/", health_page, name="health"),
     path("help/", views.help_page, name="help"),
     path("", include("llmsynthor_site.signin.urls")),
@@ -22,6 +21,7 @@ urlpatterns = [
     path("", include("synthesis.urls")),
     path("", include("audit.urls")),
     path("desk/", include("llmsynthor_site.desk.urls")),
+    path("api/v1/", include("llmsynthor_site.api.urls")),
 ]
 
 handler500 = "llmsynthor_site.troubles.broken"

@@ -176,3 +176,11 @@ def told(run: Run, kind: str) -> dict[str, Any] | None:
     """The newest event of this kind, or None."""
     found = run.events.filter(kind=kind).last()
     return found.data if found else None
+
+
+def note_for(request: SynthesisRequest, user: Any) -> str:
+    """The last comment; what a worker said of its own trouble is for reviewers alone."""
+    from_a_worker = request.state in (S.FAILED, S.PAUSED)
+    if from_a_worker and not user.has_perm("synthesis.view_request"):
+        return "The people who review requests can see why."
+    return request.note

@@ -191,7 +191,7 @@ def frame(request: SynthesisRequest, user: Any) -> dict[str, Any]:
         **protected(request),
         "counted": request.state not in BEFORE_MEASURING,
         "reviewer": user.has_perm("synthesis.view_request"),
-        "note": note_for(request, user),
+        "note": selectors.note_for(request, user),
         "outside": not policies.is_open_to(request, request.requester),
     }
 
@@ -199,14 +199,6 @@ def frame(request: SynthesisRequest, user: Any) -> dict[str, Any]:
 def protected(request: SynthesisRequest) -> dict[str, str]:
     """Whose presence is hidden: as a rule, and in the owner's words for one of them."""
     return {"unit": privacy.unit_in_words(request.dataset), "meaning": privacy.schema(request.dataset).unit_meaning}
-
-
-def note_for(request: SynthesisRequest, user: Any) -> str:
-    """The last comment; what a worker said of its own trouble is for reviewers alone."""
-    from_a_worker = request.state in (RequestState.FAILED, RequestState.PAUSED)
-    if from_a_worker and not user.has_perm("synthesis.view_request"):
-        return "The people who review requests can see why."
-    return request.note
 
 
 def offer(request: SynthesisRequest, action: Action) -> dict[str, Any]:

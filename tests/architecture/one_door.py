@@ -26,6 +26,8 @@ MAY: dict[str, frozenset[str]] = {
     "llmsynthor_site/operations/backups.py": frozenset({"subprocess"}),
     "privacy/codebook/sheets.py": frozenset({"subprocess"}),
     "llmsynthor_site/guard.py": frozenset({"socket"}),
+    "llmsynthor_site/posting.py": frozenset({"http", "socket", "ssl"}),  # notices, to hosts an administrator listed
+    "llmsynthor_site/webhooks.py": frozenset({"http"}),  # the name of an exception
     "llmsynthor_site/demo/processes.py": frozenset({"socket", "subprocess"}),
     "llmsynthor_site/demo/site.py": frozenset({"os.execve"}),
 }

@@ -36,6 +36,7 @@ MUTATIONS = [
     ("synthesis/states.py", "import synthesis.models", "Inside the synthesis room"),
     ("audit/merkle.py", "import audit.log", "Inside the audit room"),
     ("llmsynthor_site/roles.py", "import llmsynthor_site.models", "Inside the site"),
+    ("llmsynthor_site/roles.py", "import llmsynthor", "The server knows nothing of its client"),
 ]
 
 
@@ -77,3 +78,15 @@ def test_a_file_without_a_place_is_refused(tmp_path: Path) -> None:
     result = lint(house)
     assert result.returncode != 0
     assert any(line.startswith("Inside the synthesis room") for line in broken_contracts(result.stdout))
+
+
+CLIENT = [("import audit.canonical", "The client knows nothing of the server"), ("import llmsynthor.api", "Inside the")]
+
+
+@pytest.mark.parametrize(("planted", "contract"), CLIENT)
+def test_an_import_planted_in_the_client_breaks_its_contract(tmp_path: Path, planted: str, contract: str) -> None:
+    house = shutil.copytree(ROOT / "client", tmp_path / "client", ignore=shutil.ignore_patterns("__pycache__"))
+    assert lint(house).returncode == 0
+    target = house / "llmsynthor" / "login.py"
+    target.write_text(target.read_text() + f"\n{planted}\n")
+    assert any(line.startswith(contract) for line in broken_contracts(lint(house).stdout))

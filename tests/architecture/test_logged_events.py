@@ -86,6 +86,7 @@ FILLED = {
     "privacy:cap_raise:*": told("privacy/caps.py", "_ended", 2),
     "privacy:waiver:*": told("privacy/waivers.py", "_tell", 1),
     "synthesis:kill_switch:*": told("synthesis/switches.py", "tell", 1),
+    "site:webhook:*": told("llmsynthor_site/webhooks.py", "tell", 1),
 }
 
 

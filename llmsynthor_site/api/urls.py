@@ -1,0 +1,32 @@
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from llmsynthor_site.api import own
+from llmsynthor_site.desk import api as desk
+from llmsynthor_site.people import api as people
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("me/", own.Me.as_view(), name="api-me"),
+    path("notices/", own.NoticeList.as_view(), name="api-notices"),
+    path("notices/read/", own.NoticesRead.as_view(), name="api-notices-read"),
+    path("tokens/", own.TokenList.as_view(), name="api-tokens"),
+    path("tokens/<int:pk>/revoke/", own.TokenRevoke.as_view(), name="api-token-revoke"),
+    path("webhooks/", own.WebhookList.as_view(), name="api-webhooks"),
+    path("webhooks/<int:pk>/end/", own.WebhookEnd.as_view(), name="api-webhook-end"),
+    path("webhooks/deliveries/", own.DeliveryList.as_view(), name="api-deliveries"),
+    path("people/", people.PeopleList.as_view(), name="api-people"),
+    path("people/<int:pk>/", people.PersonDetail.as_view(), name="api-person"),
+    path("people/<int:pk>/changes/", people.ChangePropose.as_view(), name="api-people-propose"),
+    path("people/<int:pk>/roles/<slug:role>/take-away/", people.RoleTakeAway.as_view(), name="api-role-take-away"),
+    path("people/changes/", people.ChangeList.as_view(), name="api-people-changes"),
+    path("people/changes/<int:pk>/confirm/", people.ChangeConfirm.as_view(), name="api-change-confirm"),
+    path("people/changes/<int:pk>/decline/", people.ChangeDecline.as_view(), name="api-change-decline"),
+    path("ledger/", desk.Ledger.as_view(), name="api-ledger"),
+    path("ledger/export/", desk.LedgerExport.as_view(), name="api-ledger-export"),
+    path("downloads/", desk.Downloads.as_view(), name="api-downloads"),
+    path("", include("privacy.api.urls")),
+    path("", include("synthesis.api.urls")),
+    path("", include("audit.api.urls")),
+]
