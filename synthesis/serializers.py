@@ -16,7 +16,7 @@ from synthesis.transitions import allowed_actions
 
 SESSION_ONLY = frozenset({"vote_measure", "vote_egress", "vote_output", "condition", "decide_rule", "resume"})
 """Steps that say yes for others: taken by somebody who is signed in, never by a token."""
-NO_TOKEN = "A signed-in person decides on this, never a token."  # noqa: S105
+SIGNED_IN_ALONE = "A signed-in person decides on this, never a token."
 
 
 class ActionSerializer(serializers.Serializer):
@@ -36,7 +36,7 @@ def actions_of(request: SynthesisRequest, user: Any, *, by_token: bool) -> list[
             "name": one.name,
             "label": one.label,
             "allowed": one.allowed and not (by_token and one.name in SESSION_ONLY),
-            "denial": NO_TOKEN if one.allowed and by_token and one.name in SESSION_ONLY else one.denial,
+            "denial": SIGNED_IN_ALONE if one.allowed and by_token and one.name in SESSION_ONLY else one.denial,
             "session_only": one.name in SESSION_ONLY,
         }
         for one in allowed_actions(request, user)

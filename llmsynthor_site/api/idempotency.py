@@ -27,7 +27,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,100}")
 KEPT = timedelta(hours=24)
 UNDER_WAY = "A call with this key has not come to its end. Look whether it took effect before you use another key."
 OTHER = "This key was used for another call. Use a new key for each thing you want done."
-HELD_A_SECRET = "This call was done before. Its answer held a secret, which is kept nowhere: make another one."  # noqa: S105
+DONE_BEFORE = "This call was done before. Its answer held a secret, which is kept nowhere: make another one."
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
@@ -91,7 +91,7 @@ def again(row: StoredAnswer | None, mark: str) -> HttpResponse:
     if row is None or row.status is None:
         return problem(409, UNDER_WAY)
     if row.body is None:
-        return problem(409, HELD_A_SECRET)
+        return problem(409, DONE_BEFORE)
     answer = HttpResponse(bytes(row.body), status=row.status, content_type=row.content_type)
     for name, value in (("Location", row.location), ("ETag", row.etag), ("Idempotent-Replay", "true")):
         if value:

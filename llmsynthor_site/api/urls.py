@@ -1,3 +1,5 @@
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -5,9 +7,13 @@ from llmsynthor_site.api import own
 from llmsynthor_site.desk import api as desk
 from llmsynthor_site.people import api as people
 
+# The reference page runs the site's own scripts alone, as every page does; it styles elements one by one, and its
+# icons are part of its style sheet.
+looks = csp_update({"style-src": [UNSAFE_INLINE], "img-src": ["data:"]})
+
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("docs/", looks(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),
     path("me/", own.Me.as_view(), name="api-me"),
     path("notices/", own.NoticeList.as_view(), name="api-notices"),
     path("notices/read/", own.NoticesRead.as_view(), name="api-notices-read"),

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from synthesis import selectors
 from synthesis.models import SynthesisRequest
-from synthesis.serializers import NO_TOKEN, SESSION_ONLY, RequestSerializer
+from synthesis.serializers import SESSION_ONLY, SIGNED_IN_ALONE, RequestSerializer
 
 
 class Stale(exceptions.APIException):
@@ -71,4 +71,4 @@ class OfRequest(GenericAPIView):
 def refuse_token(http: Request, action: str) -> None:
     """PermissionDenied where a program asks for what a signed-in person alone decides."""
     if http.auth is not None and action in SESSION_ONLY:
-        raise PermissionDenied(NO_TOKEN)
+        raise PermissionDenied(SIGNED_IN_ALONE)
