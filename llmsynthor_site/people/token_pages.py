@@ -45,7 +45,7 @@ def token_list(http: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def token_new(http: HttpRequest) -> HttpResponse:
-    """The page that answers a post holds the secret: nothing may keep it, and a reload makes no second token."""
+    """The page that answers a post holds the secret, so that nothing may keep it; sent twice, it makes two tokens."""
     form = TokenForm(http.POST or None)
     if http.method == "POST" and form.is_valid():
         try:

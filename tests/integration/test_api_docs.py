@@ -1,4 +1,4 @@
-"""The examples of docs/api.md run as they are printed; and the reference page keeps to the site's strict policy."""
+"""The examples of docs/api.md run as they are printed; and the reference page runs the site's own scripts alone."""
 
 from __future__ import annotations
 
