@@ -30,6 +30,7 @@ from privacy.serializers import (
     WaiverSerializer,
     WaiverTextSerializer,
 )
+from privacy.views.datasets import one_stream
 from privacy.waiver_text import WAIVER_TEXT, WAIVER_VERSION, digest
 
 
@@ -71,7 +72,8 @@ class DatasetList(OfDatasets, ListAPIView):
         given = checked(RegisterForm(request.POST, request.FILES))
         wish = {"by": request.user, "declaration": given["declaration"].read(), "title": given["title"]}
         if given["file"]:
-            kept = services.register_with_file(**wish, stream=given["file"], filename=given["file"].name or "").dataset
+            stream, name = one_stream(given["file"])
+            kept = services.register_with_file(**wish, stream=stream, filename=name).dataset
         else:
             kept = services.register_dataset(**wish)
         return Response(DatasetSerializer(kept, context={"request": request}).data, status=201)
@@ -92,8 +94,8 @@ class DatasetUpload(OfDatasets):
     def post(self, request: Request, pk: UUID) -> Response:
         dataset = self.get_object()
         policies.require(policies.may_upload(request.user, dataset), "Only the dataset's owner uploads its data.")
-        file = checked(DataForm(request.POST, request.FILES))["file"]
-        version = services.receive_upload(by=request.user, dataset=dataset, stream=file, filename=file.name or "")
+        stream, name = one_stream(checked(DataForm(request.POST, request.FILES))["file"])
+        version = services.receive_upload(by=request.user, dataset=dataset, stream=stream, filename=name)
         return Response(VersionSerializer(version).data, status=201)
 
 

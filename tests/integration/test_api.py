@@ -333,11 +333,15 @@ def test_an_owner_registers_a_dataset_and_a_wrong_file_is_told_by_column_and_rul
     assert refused.status_code == 422
     assert {one["field"] for one in refused.json()["errors"]} == {"age", "sex"}
     assert "secretcell" not in refused.content.decode()
+    both = {"declaration": io.BytesIO(privacy_site.declaration(title="Both", population="third").encode())}
+    both |= {"file": io.BytesIO(privacy_site.table(300))}
+    both["declaration"].name, both["file"].name = "d.json", "t.csv"
+    assert owner.files("datasets/", **both).json()["versions"][0]["rows_read"] == 300
     right = io.BytesIO(privacy_site.table())
     right.name = "t.csv"
     assert owner.files(place, file=right).json()["number"] == 1
     assert Caller(small.stella, *EVERY).files(place, file=io.BytesIO(b"x")).status_code == 403
-    assert Dataset.objects.count() == 2
+    assert Dataset.objects.count() == 3
 
 
 def test_researchers_see_declared_facts_only(small: request_site.Site) -> None:
