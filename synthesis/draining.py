@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from multiprocessing.sharedctypes import RawValue
+import mmap
 
-_asked = RawValue("b", 0)
+_asked = mmap.mmap(-1, 1)  # a page of memory that forked processes share
 
 
 class Draining(Exception):
@@ -12,14 +12,14 @@ class Draining(Exception):
 
 
 def begin() -> None:
-    _asked.value = 1
+    _asked[0] = 1
 
 
 def end() -> None:
-    _asked.value = 0
+    _asked[0] = 0
 
 
 def check() -> None:
     """Draining, once the worker was asked to stop; called where work can be left without harm."""
-    if _asked.value:
+    if _asked[0]:
         raise Draining

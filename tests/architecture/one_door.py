@@ -28,6 +28,7 @@ MAY: dict[str, frozenset[str]] = {
     "llmsynthor_site/guard.py": frozenset({"socket"}),
     "llmsynthor_site/posting.py": frozenset({"http", "socket", "ssl"}),  # notices, to hosts an administrator listed
     "llmsynthor_site/webhooks.py": frozenset({"http"}),  # the name of an exception
+    "llmsynthor_site/health.py": frozenset({"socket"}),  # whether anybody listens at the door's own socket
     "llmsynthor_site/demo/processes.py": frozenset({"socket", "subprocess"}),
     "llmsynthor_site/demo/site.py": frozenset({"os.execve"}),
 }

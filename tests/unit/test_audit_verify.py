@@ -195,8 +195,8 @@ runpy.run_module("audit.verify", run_name="__main__", alter_sys=True)
 
 PURE = """__init__ verify verify_log verify_prices verify_prompts verify_ledger verify_decisions verify_keys
           verify_tiles verify_witnesses verify_downloads verify_erasures verify_gates verify_free_texts
-          verify_structures verify_waivers archive findings facts errors leaves notes cosignatures rotations timestamps
-          tiles merkle canonical commitments rendering segments telling"""
+          verify_structures verify_waivers verify_checks archive findings facts errors leaves notes cosignatures
+          rotations timestamps tiles merkle canonical commitments rendering segments telling"""
 
 
 def test_the_command_runs_on_its_pure_files_alone_and_exits_0_1_2(clean, tmp_path):
