@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from llmsynthor_site import joining
 from synthesis import running
 from synthesis.models import SynthesisRequest
 from tests import privacy_site, request_site
+from tests.functional.steps import accept_the_terms, approve, ask, fetch, go_to_the_package
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
 
@@ -41,36 +41,6 @@ def register(owner: Page, folder: Path) -> None:
     expect(owner.get_by_text("sealed as version 1")).to_be_visible()
 
 
-def ask(researcher: Page) -> SynthesisRequest:
-    """The researcher finds the dataset, says what for, and submits."""
-    researcher.get_by_role("link", name="Datasets", exact=True).click()
-    researcher.get_by_role("link", name="Pay in a small town").click()
-    expect(researcher.get_by_text("Rows read")).to_have_count(0)
-    researcher.get_by_role("link", name="Ask for a synthetic table").click()
-    researcher.get_by_label("Title").fill("Pay for a class in statistics")
-    researcher.get_by_label("Purpose").fill("To teach regression.")
-    researcher.get_by_label("Context").fill("One class, on school computers; nothing is published.")
-    researcher.get_by_label("Number of synthetic rows").fill("500")
-    researcher.get_by_label("Epsilon").fill("4")
-    expect(researcher.locator("#price")).to_contain_text("right at most about")
-    researcher.get_by_role("button", name="Save draft").dblclick()
-    researcher.get_by_role("link", name="Submit for review").click()
-    researcher.get_by_role("button", name="Submit for review").click()
-    expect(researcher.get_by_text("data stewards now decide")).to_be_visible()
-    return SynthesisRequest.objects.get()  # the double click made one request, not two
-
-
-def approve(steward: Page, request: SynthesisRequest, gate: str, *, sees: str) -> None:
-    """A steward finds the request on the home page, reads the gate's page, and confirms."""
-    steward.goto("/")
-    steward.get_by_role("link", name=request.title).click()
-    steward.get_by_role("link", name=re.compile(f"^{gate}")).first.click()
-    expect(steward.get_by_text(sees).first).to_be_visible()
-    steward.get_by_role("link", name="Approve").click()
-    steward.get_by_role("button", name="Approve").click()
-    expect(steward.get_by_text("Your vote is recorded.")).to_be_visible()
-
-
 def follow_the_run(researcher: Page, request: SynthesisRequest) -> None:
     """The researcher watches; the page follows by itself and stops asking when there is nothing more to see."""
     asked: list[str] = []
@@ -88,19 +58,15 @@ def follow_the_run(researcher: Page, request: SynthesisRequest) -> None:
 
 def download(researcher: Page, request: SynthesisRequest) -> dict[str, Any]:
     """Terms, one file by its own link, and the receipt; the bytes are those the page promised."""
-    researcher.goto("/")
-    researcher.get_by_role("link", name=request.title).click()
-    researcher.get_by_role("link", name="Download the package").click()
+    go_to_the_package(researcher, request)
     researcher.get_by_role("button", name="Accept and go on").click()
     expect(researcher.get_by_role("alert")).to_contain_text("Accept the terms to go on")
-    researcher.get_by_label("I have read these terms").check()
-    researcher.get_by_role("button", name="Accept and go on").click()
-    with researcher.expect_download() as coming:
-        researcher.get_by_role("button", name="Download manifest.json").click()
-    content = coming.value.path().read_bytes()
+    accept_the_terms(researcher)
+    sent = fetch(researcher, "manifest.json")
+    content = sent.path().read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     expect(researcher.locator("#receipts")).to_contain_text(digest, timeout=10_000)
-    again = researcher.request.get(coming.value.url)
+    again = researcher.request.get(sent.url)
     assert again.status == 403
     assert "used already" in again.text()
     found: dict[str, Any] = json.loads(content)
