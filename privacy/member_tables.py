@@ -12,7 +12,8 @@ from itertools import combinations
 from typing import Any
 
 from privacy.layouts import Layout, Pair, Wanted, among_later, first_two, with_later
-from privacy.plans import MAX_CELLS, MeasurementPlan, Stages
+from privacy.plan_parts import Stages
+from privacy.plans import MAX_CELLS, MeasurementPlan
 from privacy.values import AnyClique, Clique, TiedClique
 
 ROLES = (0, 1, 2)

@@ -10,70 +10,13 @@ from typing import Any
 
 from privacy import hints as told
 from privacy.held import Held
+from privacy.plan_parts import Search, Stages, share_of
 from privacy.purposes import Purpose, tables
 from privacy.values import AnyClique, Clique, Domain, TiedClique
 
 MAX_CELLS = 2**20
 DISCOVERY_SHARE = Decimal("0.1")
 HELD_SHARE, HELD_TABLES = Decimal("0.05"), 3
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A column whose categories are looked for first: at most ``most`` are kept, and ``delta`` is spent on it."""
-
-    column: str
-    most: int
-    delta: Decimal
-
-    def __post_init__(self) -> None:
-        if type(self.most) is not int or self.most < 1:
-            raise ValueError("the most keys that a search keeps are a whole number from 1")
-        if not self.delta.is_finite() or not 0 < self.delta < 1:
-            raise ValueError("the delta of a search must be above 0 and below 1")
-
-    def to_json(self) -> dict[str, Any]:
-        return {"column": self.column, "most": self.most, "delta": f"{self.delta:f}"}
-
-    @classmethod
-    def from_json(cls, search: object) -> Search:
-        if not isinstance(search, Mapping) or set(search) != {"column", "most", "delta"}:
-            raise TypeError("a search has a column, the most keys to keep and a delta")
-        if not isinstance(search["column"], str):
-            raise TypeError("a search names its column")
-        return cls(search["column"], search["most"], _share(search["delta"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """A fixed workload measured in three steps, each deciding from what the ones before released.
-
-    ``size``: first the table of this column, at ``size_share`` of rho, which says how many votes other tables will
-    have. Then the workload's tables of one column, at ``one_way_share`` of the rest, which say how coarsely tables of
-    several columns are seen. ``fixed_weights`` then say what tables matter, from which their shares of rho follow
-    (privacy/workloads.py).
-    """
-
-    size: str
-    size_share: Decimal = Decimal("0.02")
-    one_way_share: Decimal = Decimal("0.12")
-
-    def __post_init__(self) -> None:
-        if not 0 < self.size_share < 1 or not 0 < self.one_way_share < 1:
-            raise ValueError("the shares of stages must be above 0 and below 1")
-
-    def to_json(self) -> dict[str, str]:
-        return {
-            "size": self.size, "size_share": str(self.size_share), "one_way_share": str(self.one_way_share)
-        }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, stages: object) -> Stages:
-        if not isinstance(stages, Mapping) or set(stages) != {"size", "size_share", "one_way_share"}:
-            raise TypeError("stages have a column of sizes and two shares")
-        if not isinstance(stages["size"], str):
-            raise TypeError("stages name their column of sizes")
-        return cls(stages["size"], _share(stages["size_share"]), _share(stages["one_way_share"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +180,15 @@ class MeasurementPlan:
             raise ValueError(f"a measurement plan has exactly the keys {sorted(expected)}")
         try:
             return cls(
-                one_way_share=_share(plan["one_way_share"]),
-                discovery_share=_share(plan["discovery_share"]),
+                one_way_share=share_of(plan["one_way_share"]),
+                discovery_share=share_of(plan["discovery_share"]),
                 searches=tuple(map(Search.from_json, _list(plan["searches"]))),
-                fixed_share=_share(plan["fixed_share"]),
+                fixed_share=share_of(plan["fixed_share"]),
                 fixed=tuple(_clique(axes) for axes in _list(plan["fixed"])),
                 tied=tuple(_tied(each) for each in _list(plan["tied"])),
                 fixed_weights=tuple(_list(plan["fixed_weights"])),
                 purpose=None if plan["purpose"] is None else Purpose.from_json(plan["purpose"]),
-                select_share=_share(plan["select_share"]),
+                select_share=share_of(plan["select_share"]),
                 rounds=plan["rounds"],
                 per_round=plan["per_round"],
                 max_cells=plan["max_cells"],
@@ -261,12 +204,6 @@ def _knows(columns: set[str], searched: set[str]) -> None:
     """Bins, and slots that are to be alike, need categories that are known when the plan is made."""
     if unknown := searched & columns:
         raise ValueError(f"the plan needs to know the categories of columns that it searches: {sorted(unknown)}")
-
-
-def _share(text: object) -> Decimal:
-    if not isinstance(text, str):
-        raise TypeError("a share is stored as text")
-    return Decimal(text)
 
 
 def _list(values: object) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from privacy.plans import Search
+from privacy.plan_parts import Search
 from privacy.problems import Problem, SchemaError
 from privacy.related import Related, read_related
 from privacy.schema_dates import DatePart, regenerate

@@ -21,7 +21,7 @@ from privacy import inbox, ledger, policies, selectors
 from privacy.accounting import rho_down
 from privacy.errors import DeclarationRefused, NotReady
 from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord, SourceCheck
-from privacy.plans import Search
+from privacy.plan_parts import Search
 from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
 from privacy.values import Domain

@@ -16,7 +16,8 @@ from privacy.dp.charging import Charge
 from privacy.dp.counting import ExactCounter
 from privacy.dp.execution import execute
 from privacy.layouts import Layout
-from privacy.plans import MAX_CELLS, MeasurementPlan, Stages
+from privacy.plan_parts import Stages
+from privacy.plans import MAX_CELLS, MeasurementPlan
 from privacy.schema import Schema
 from privacy.values import (
     Clique,

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow")
 _OF_PRIVACY = (
-    "accounting", "cliques", "errors", "held", "hints", "layouts", "moments", "plans", "problems", "purposes",
-    "related", "rule_*", "schema*", "texts", "validity", "values",
+    "accounting", "cliques", "errors", "held", "hints", "layouts", "moments", "plan_parts", "plans", "problems",
+    "purposes", "related", "rule_*", "schema*", "texts", "validity", "values",
 )  # fmt: skip
 CODE = (
     "synthesis/loop/*.py", "synthesis/members/*.py", "synthesis/relating.py", "synthesis/llm/base.py",

@@ -16,7 +16,8 @@ from privacy.dp import opendp_door
 from privacy.dp.charging import Charge, pay
 from privacy.dp.counting import ExactCounter
 from privacy.dp.sensitivity import change_of_keys
-from privacy.plans import MeasurementPlan, Search
+from privacy.plan_parts import Search
+from privacy.plans import MeasurementPlan
 from privacy.values import Clique, Measurement, PrivacyUnit
 
 Texts = Callable[[str], Mapping[int, str]]

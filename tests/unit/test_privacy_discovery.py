@@ -18,7 +18,8 @@ from privacy.dp.counting import NumpyCounter
 from privacy.dp.discovery import Found, discover
 from privacy.dp.sensitivity import KeyChange, change_of_keys
 from privacy.errors import NotAffordable
-from privacy.plans import MeasurementPlan, Search, adaptive_default, for_purpose, searching
+from privacy.plan_parts import Search
+from privacy.plans import MeasurementPlan, adaptive_default, for_purpose, searching
 from privacy.purposes import Purpose
 from privacy.values import Axis, Clique, Domain, IntArray, Measurement, PrivacyUnit, TiedClique
 
