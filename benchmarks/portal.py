@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-portal-") as folder:
         os.environ["SITE_DIR"] = asked.site or folder
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsynthor_site.settings")
+        os.environ.setdefault("SECOND_FACTOR_ROLES", "")  # made people sign in by a session alone
         print(json.dumps(measured(asked.datasets, asked.requests, asked.events, asked.times)))
 
 

@@ -171,7 +171,10 @@ def verify(
 
 
 def show(rows: Any, *names: str) -> None:
-    table = Table(*[name.replace("_", " ") for name in names])
+    table = Table()
+    for name in names:
+        # An id is for copying: it stays whole however narrow the terminal is.
+        table.add_column(name.replace("_", " "), min_width=36 if name == "id" else None, overflow="fold")
     for row in rows:
         table.add_row(*[str(row[name]) for name in names])
     out.print(table)

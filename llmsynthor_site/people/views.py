@@ -62,26 +62,27 @@ def person_page(http: HttpRequest, number: int) -> HttpResponse:
     require(http, services.MANAGE, changes.CONFIRM)
     person = get_object_or_404(User, pk=number)
     grants = person.role_grants.select_related("granted_by", "ended_by").order_by("-granted_at")
+    held = [one for one in grants if one.ended_at is None]
+    names = {one.role for one in held}
     context = {
         "person": person,
-        "held": [one for one in grants if one.ended_at is None],
+        "held": held,
         "memberships": memberships.of(person),
         "ended": [one for one in grants if one.ended_at is not None],
         "changes": person.changes.select_related("proposed_by", "decided_by", "organisation")[:SHOWN],
         "may_manage": http.user.has_perm(services.MANAGE),
         "self": person.pk == http.user.pk,
-        "grantable": grantable(person),
+        "grantable": grantable(names),
         "factors": ", ".join(str(one.Type(one.type).label) for one in Authenticator.objects.filter(user=person)),
         "linked": SocialAccount.objects.filter(user=person),
-        "claimed": claims.of(person),
+        "claimed": claims.of(person, held=names),
         "keeps": Admin.name if not services.other_administrators(person) else "",
     }
     return render(http, "people/person.html", context)
 
 
-def grantable(person: User) -> list[str]:
-    """Names of the roles that go with those this person holds."""
-    held = {role.name for role in roles_of(person)}
+def grantable(held: set[str]) -> list[str]:
+    """Names of the roles that go with those somebody holds."""
     return [role.name for role in ROLES if role.name not in held and not conflict(held | {role.name})]
 
 
@@ -116,7 +117,7 @@ def propose_page(http: HttpRequest, number: int, kind: str) -> HttpResponse:
 def proposal_form(http: HttpRequest, person: User, kind: str) -> forms.Form:
     given = http.POST or None
     if kind == PeopleChange.Kind.GRANT:
-        return RoleForm(given, grantable=grantable(person))
+        return RoleForm(given, grantable=grantable({one.name for one in roles_of(person)}))
     return JoinForm(given, person=person) if kind == PeopleChange.Kind.JOIN else WhyForm(given)
 
 

@@ -51,9 +51,8 @@ def tell(user: User, roles: Iterable[str], text: str, what: str) -> None:
         notices.tell(notices.holding("admin"), text, url=reverse("person", args=[user.pk]), key=key)
 
 
-def of(user: User) -> list[ClaimedRole]:
-    """Suggestions for roles this person does not hold."""
-    held = {role.name for role in roles_of(user)}
+def of(user: User, *, held: set[str]) -> list[ClaimedRole]:
+    """Suggestions for roles beyond those that this person holds."""
     return [one for one in user.claimed_roles.all() if one.role not in held]
 
 

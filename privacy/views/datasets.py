@@ -148,7 +148,7 @@ def declared(user: Any, dataset: Dataset) -> dict[str, Any]:
         "may_upload": policies.may_upload(user, dataset),
         "versions": versions,
         "limited_to": list(dataset.limited_to.all()) if everything else (),
-        "look": dataset_look(dataset) if everything else None,
+        "look": dataset_look(dataset) if everything and selectors.schema(dataset).source else None,
         **waived(user, dataset),
     }
 

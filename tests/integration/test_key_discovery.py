@@ -21,7 +21,7 @@ from audit import keys, verify
 from audit.export import export
 from audit.models import LogEntry
 from llmsynthor_site import joining
-from privacy import accounting, ledger, measuring, places, plans, retention, selectors, services, vault
+from privacy import accounting, ledger, measuring, places, plans, retention, selectors, services, staging, vault
 from privacy.dp import opendp_door
 from privacy.dp.counting import BatchCounter
 from privacy.errors import MeasuringFailed, NotReady, SealBroken
@@ -180,7 +180,7 @@ def test_a_worker_that_died_after_searching_pays_for_all_and_shows_nothing(
 
     release = opened(house.dataset)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(measuring.execution, "execute", killed)
+        patched.setattr(staging, "execute", killed)
         measuring.run(plan(house.dataset), Onlooker, release=release)
     ReleaseRecord.objects.filter(pk=release.pk).update(beat_at=timezone.now() - timedelta(hours=1))
     with pytest.raises(MeasuringFailed):

@@ -119,7 +119,8 @@ def addresses_of(dataset: Any) -> list[str]:
     for name in (key for key in resolver.reverse_dict if isinstance(key, str)):
         [(template, fields), *_] = resolver.reverse_dict.getlist(name)[0][0]
         if template.startswith(("datasets/", "requests/of/")) and fields:
-            found.append(reverse(name, kwargs={fields[0]: dataset.pk}))
+            others = dict.fromkeys(fields[1:], 1)
+            found.append(reverse(name, kwargs={fields[0]: dataset.pk, **others}))
     return found
 
 
