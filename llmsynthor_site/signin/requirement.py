@@ -8,11 +8,12 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db.models import Exists, OuterRef
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 
 from llmsynthor_site.models import RoleGrant
 
+FIRST = "Set up a second factor first."
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 OPEN = frozenset({
     "mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "mfa_view_recovery_codes", "mfa_download_recovery_codes",
@@ -42,6 +43,9 @@ class SecondFactorFirst:
         match = request.resolver_match
         if (match is not None and match.url_name in OPEN) or not lacks_factor(request.user):
             return None
-        if request.method not in ("GET", "HEAD") or request.path.startswith("/api/"):
-            return HttpResponse("Set up a second factor first.", status=403, content_type="text/plain")
+        if request.path.startswith("/api/"):
+            told = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": FIRST}
+            return JsonResponse(told, status=403, content_type="application/problem+json")
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponse(FIRST, status=403, content_type="text/plain")
         return redirect("mfa_index")
