@@ -75,7 +75,7 @@ def test_a_steward_sets_up_an_app_before_anything_else(small: request_site.Site)
     for page in ("/", "/requests/", "/settings/"):
         assert client.get(page)["Location"] == "/settings/second-factor/"
     assert client.post("/settings/", {"theme": "dark"}).status_code == 403
-    refused = client.get("/api/v1/")
+    refused = client.get("/api/v1/requests/")
     assert (refused.status_code, refused["Content-Type"]) == (403, "application/problem+json")
     assert "Your role needs a second factor" in client.get("/settings/second-factor/").content.decode()
     begun = client.get("/settings/second-factor/totp/activate/")

@@ -82,7 +82,7 @@ def test_two_tables_come_out_and_differ_where_the_sentence_says(
     assert request.state == S.CHECKING, request.note
     without, under = tables(request)
     assert north(without) == pytest.approx(0.2, abs=0.05)
-    assert north(under) == pytest.approx(0.6, abs=0.05)
+    assert north(under) == pytest.approx(0.6, abs=0.1)  # 300 rows alone deviate by .03
     same = (without.fillna(-1) == under.fillna(-1)).all(axis=1)
     assert (under[~same]["place"] == "north").all()
     assert under.groupby("place")["pay"].mean()["north"] > 2 * under.groupby("place")["pay"].mean()["south"]
