@@ -11,6 +11,9 @@ from tests.arrivals import arrivals, folder
 from tests.door_site import ask, forked, open_door, run_of, shut, wait_for
 
 CLOCK_BACK, GOES_ON = "clock back", "a door that goes on when the log refuses"
+REPAIRED = "repaired"
+IMPATIENT: dict[str, dict[str, Any]] = {"sqlite": {"timeout": 0.3}, "postgresql": {"options": "-c lock_timeout=300ms"}}
+"""How long each kind of database waits for a lock that a test holds for longer."""
 
 
 def recorded(request: str, number: str) -> dict[str, Any]:
@@ -41,12 +44,13 @@ def pressed(request: str, intent: str, number: str, how: str = "") -> dict[str, 
 
 
 def under(how: str, work: Callable[[], None]) -> None:
-    """In this process alone: nobody waits long for SQLite's lock, and the clock or the door is as ``how`` says."""
+    """In this process alone: the clock or the door is as ``how`` says, and until the repair nobody waits for long."""
     from django.db import connections
     from django.utils import timezone
 
-    if connections["log"].vendor == "sqlite":
-        connections["log"].settings_dict["OPTIONS"] |= {"timeout": 0.3}
+    if how != REPAIRED:
+        known = connections["log"].settings_dict
+        known["OPTIONS"] = dict(known.get("OPTIONS", {})) | IMPATIENT[connections["log"].vendor]
     if how == CLOCK_BACK:
         now = timezone.now
         timezone.now = lambda: now() - timedelta(hours=1)

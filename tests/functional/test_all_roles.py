@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from llmsynthor_site import joining
 from synthesis import running
@@ -155,7 +155,7 @@ def acknowledge(researcher: Page, request: SynthesisRequest) -> None:
 
 def read_the_log(auditor: Page) -> list[tuple[str, str]]:
     """Every entry's action and who did it, oldest first, as the auditor pages back through the log."""
-    auditor.get_by_role("link", name="Audit log", exact=True).click()
+    follow(auditor, auditor.get_by_role("link", name="Audit log", exact=True))
     newest_first: list[tuple[str, str]] = []
     while True:
         rows = auditor.locator("table.log tbody tr").all()
@@ -163,7 +163,13 @@ def read_the_log(auditor: Page) -> list[tuple[str, str]]:
         older = auditor.get_by_role("link", name="Older entries")
         if not older.count():
             return newest_first[::-1]
-        older.click()
+        follow(auditor, older)
+
+
+def follow(page: Page, link: Locator) -> None:
+    """To the end of loading: what is read from a page at once, without waiting for it, must be there."""
+    with page.expect_navigation():
+        link.click()
 
 
 def by_whom(row: Any) -> str:

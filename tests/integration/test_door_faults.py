@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.postgres_server import Server, available
 from tests.door_asking import Act, asking
-from tests.door_faults import CLOCK_BACK, GOES_ON
+from tests.door_faults import CLOCK_BACK, GOES_ON, REPAIRED
 from tests.sizes import Note, Repeats
 
 pytestmark = [pytest.mark.long_sizes, pytest.mark.xdist_group("door")]
@@ -39,7 +39,7 @@ class House:
             told = self.act("pressed", self.request, intent, next(self.numbers), how)
         finally:
             repair()
-        after = self.act("pressed", self.request, "", next(self.numbers))
+        after = self.act("pressed", self.request, "", next(self.numbers), REPAIRED)
         rules = {
             f"{len(told['arrived'])} prompts left": not told["arrived"],
             "the door did not refuse": told["outcome"] == "refused",
@@ -118,7 +118,6 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder, log = tmp_path_factory.mktemp("door"), {}
     if server is not None:
         log = {"LOG_DATABASE_URL": server.create("door")}
-        server.sql("ALTER ROLE postgres SET lock_timeout = '300ms'")
     with asking(folder, **log) as act:
         yield House(folder, act, str(act("ready")["request"]), count(1), server)
     if server is not None:
