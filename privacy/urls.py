@@ -1,6 +1,6 @@
 from django.urls import path
 
-from privacy.views import audiences, caps, datasets, drafts, statistics, waivers
+from privacy.views import audiences, caps, datasets, drafts, histories, statistics, waivers
 
 urlpatterns = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("datasets/drafts/<uuid:pk>/check/", drafts.draft_check, name="draft-check"),
     path("datasets/drafts/<uuid:pk>/delete/", drafts.draft_discard, name="draft-discard"),
     path("datasets/<uuid:pk>/", datasets.dataset_detail, name="dataset-detail"),
+    path("datasets/<uuid:pk>/history/", histories.history_page, name="dataset-history"),
     path("datasets/<uuid:pk>/upload/", datasets.dataset_upload, name="dataset-upload"),
     path("datasets/<uuid:pk>/look-again/", datasets.look_again, name="dataset-look-again"),
     path("datasets/<uuid:pk>/cap/", caps.propose_page, name="cap-propose"),

@@ -75,6 +75,7 @@ def owner_pages(site: request_site.Site, ds: str) -> Iterator[tuple[str, str, st
     yield "olivia", "draft-delete", f"{steps}delete/"
     yield "olivia", "drafts", "/datasets/drafts/"
     yield "olivia", "caps-none", "/caps/"
+    yield "olivia", "history", f"{ds}history/"
     yield "olivia", "cap-propose", f"{ds}cap/"
     proposed = caps.propose_raise(
         by=site.owner, population=site.dataset.population, rho=Decimal(3), reason="More is asked for than was foreseen."
