@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from privacy.validity import Zero
 from privacy.values import Domain, HardRule, IntArray, NoisyMarginal, Release
-from synthesis.report import columns, purpose
+from synthesis.report import columns, purpose, sampling
 from synthesis.report.columns import Labels
 
 FloatArray = NDArray[np.float64]
@@ -63,10 +63,10 @@ class Check:
         total = noisy_total(self.release)
         scaled = [counts * total / self._rows for counts in self._counts]
         pairs = list(zip(scaled, self.release.marginals, strict=True))
-        tables = [table_check(counts, marginal, total) for counts, marginal in pairs]
+        tables = [table_check(counts, marginal, total, self._rows) for counts, marginal in pairs]
         tables.sort(key=lambda one: -one["residual_over_sigma"])
         return self._told(tables) | {
-            "columns": columns.columns(pairs, total, labels),
+            "columns": columns.columns(pairs, total, self._rows, labels),
             "held_back": self.held_back(total),
             "targets": purpose.targets(targets, self.release.domain.columns, tables),
         }
@@ -76,7 +76,7 @@ class Check:
         known = [set(one.clique.columns) for one in self.release.marginals]
         found = []
         for counts, marginal in zip(self._held, self.release.held, strict=True):
-            told = table_check(counts * total / self._rows, marginal, total)
+            told = table_check(counts * total / self._rows, marginal, total, self._rows)
             off = max(told["residual_over_sigma"] ** 2 - 1, 0) ** 0.5 * marginal.sigma
             given = any(columns.issuperset(marginal.clique.columns) for columns in known)
             found.append(told | {"rows_off_a_cell": round(off, 1), "loop_had_these_columns": given})
@@ -88,7 +88,9 @@ class Check:
             "compared_with": "noised statistics",
             "tvd1_vs_noised": mean_of(tables, 1),
             "tvd2_vs_noised": mean_of(tables, 2),
-            "within_noise": round(float(np.mean([purpose.met(one["residual_over_sigma"]) for one in tables])), 4),
+            "within_noise": purpose.share_of(tables, purpose.WITHIN),
+            "within_band": purpose.share_of(tables, purpose.WITHIN, purpose.CHANCE),
+            "sampling_share": round(float(np.mean([one["sampling_share"] for one in tables])), 4),
             "tables": tables,
             "never_measured": unmeasured_pairs(self.release),
             "rules": [
@@ -116,16 +118,15 @@ def noisy_total(release: Release) -> float:
     return float((weights * totals).sum() / weights.sum())
 
 
-def table_check(expected: FloatArray, marginal: NoisyMarginal, total: float) -> dict[str, Any]:
-    """One released table: its distance from the synthetic one, scaled to ``total``, and that in units of its noise."""
-    residual = np.sqrt(np.mean((marginal.counts - expected) ** 2)) / marginal.sigma
+def table_check(expected: FloatArray, marginal: NoisyMarginal, total: float, rows: int) -> dict[str, Any]:
+    """One released table: its distance from the synthetic one, scaled from ``rows`` to ``total``, beside its noise."""
+    residual = float(np.sqrt(np.mean((marginal.counts - expected) ** 2)))
     noised = np.maximum(marginal.counts, 0).astype(float)
     shares = noised / max(noised.sum(), 1.0)
     return {
         "columns": list(marginal.clique.columns),
         "cells": int(marginal.counts.size),
-        "sigma": round(marginal.sigma, 3),
-        "residual_over_sigma": round(float(residual), 3),
+        **sampling.told(residual, marginal.sigma, sampling.variance(expected, total=total, rows=rows)),
         "tvd_vs_noised": round(float(0.5 * np.abs(shares - expected / total).sum()), 5),
     }
 

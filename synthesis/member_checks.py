@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from privacy.layouts import Layout
 from privacy.values import HardRule, NoisyTied
 from synthesis.members import People, Table
-from synthesis.report import purpose
+from synthesis.report import purpose, sampling
 
+FloatArray = NDArray[np.float64]
 EACH, TWO = "each", "two of one unit"
 
 
@@ -26,16 +28,27 @@ def checks(people: People, released: Sequence[NoisyTied], *, scale: float) -> li
 
 def _check(people: People, released: NoisyTied, scale: float) -> dict[str, Any]:
     noised, sigma = released.counts / released.parts, released.sigma / released.parts
-    expected = Table(released.clique, people).count(people.codes) * scale
+    table = Table(released.clique, people)
+    expected = table.count(people.codes) * scale
+    residual = float(np.sqrt(np.mean((noised - expected) ** 2)))
     shares = np.maximum(noised, 0)
     shares = shares / max(float(shares.sum()), 1.0)
     return {
         **in_words(released, people.layout),
         "cells": int(noised.size),
-        "sigma": round(sigma, 3),
-        "residual_over_sigma": round(float(np.sqrt(np.mean((noised - expected) ** 2)) / sigma), 3),
+        **sampling.told(residual, sigma, scale**2 * variance(table, people)),
         "tvd_vs_noised": round(float(0.5 * np.abs(shares - expected / max(expected.sum(), 1e-9)).sum()), 5),
     }
+
+
+def variance(table: Table, people: People) -> FloatArray:
+    """Of each cell's votes, had these units been drawn one by one: the members of a unit come and go together."""
+    cells, size = table.cells(people.codes), int(np.prod(table.shape))
+    pairs, places = np.unique(table.units * size + cells, return_inverse=True)
+    votes = np.bincount(places, weights=table.weights, minlength=len(pairs))
+    squares, sums = (np.bincount(pairs % size, weights=votes**power, minlength=size) for power in (2, 1))
+    found: FloatArray = np.maximum(squares - sums**2 / len(people.top), 0)
+    return found
 
 
 def in_words(released: NoisyTied, layout: Layout) -> dict[str, Any]:
@@ -51,4 +64,8 @@ def rules(declared: Sequence[HardRule], table: str, broken: int) -> list[dict[st
 
 
 def within_noise(tables: Sequence[dict[str, Any]]) -> float:
-    return round(float(np.mean([purpose.met(one["residual_over_sigma"]) for one in tables])), 4)
+    return purpose.share_of(tables, purpose.WITHIN)
+
+
+def within_band(tables: Sequence[dict[str, Any]]) -> float:
+    return purpose.share_of(tables, purpose.WITHIN, purpose.CHANCE)

@@ -108,8 +108,11 @@ class RelatedWriter:
         return found | {
             "texts": [],
             "rules": found["rules"] + member_checks.rules(declared.schema.rules, declared.name, 0),
-            "related": {"rows": rows, "tables": members, "within_noise": member_checks.within_noise(members)},
-        }
+            "related": {
+                "rows": rows, "tables": members, "within_noise": member_checks.within_noise(members),
+                "within_band": member_checks.within_band(members),
+            },
+        }  # fmt: skip
 
 
 def spelled(table: Table, related: Related, people: People, *, seed: int) -> Iterator[pd.DataFrame]:

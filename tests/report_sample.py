@@ -22,6 +22,17 @@ FACTS: dict[str, Any] = {
     },
     "unprotected_quantities": ["when it was made"], "proposer": "embedded",
 }  # fmt: skip
+COUNTED = {
+    "mode": "charged", "radius": 1, "rho": "0.001", "distinct": 3977,
+    "counts": [
+        {"question": "distinct synthetic records that occur in the data", "noised": 12, "error_19_in_20": 63},
+        {"question": "rows with a synthetic neighbour", "noised": 140, "error_19_in_20": 63},
+    ],
+}  # fmt: skip
+EVERY_PANEL: dict[str, Any] = FACTS | {
+    "disclosure": COUNTED, "one_steward": {"signed_at": "2030-01-01T00:00:00+00:00", "waiver": "w1"},
+}  # fmt: skip
+"""What a package says of itself where every panel of the report has something to show."""
 
 
 def label(column: str) -> list[str]:
@@ -30,14 +41,15 @@ def label(column: str) -> list[str]:
 
 
 def report(width: int, *, seed: int = 3) -> dict[str, Any]:
-    """Every column and up to eight pairs a column released; the synthetic table is off in its first column."""
+    """Every column and up to eight pairs a column released, one pair held back; the table is off in its first column."""
     rng = np.random.default_rng(seed)
     domain = Domain.from_mapping({f"column_{at}": SIZES[at % len(SIZES)] for at in range(width)})
     rows = np.stack([rng.integers(0, size, ROWS) for size in domain.sizes], axis=1)
     pairs = [pair for at, pair in enumerate(combinations(domain.columns, 2)) if at % max(1, width // 8) == 0]
     cliques = [Clique.of(name) for name in domain.columns] + [Clique.of(*pair) for pair in pairs[: 8 * width]]
     tables = tuple(noised(rows, clique, domain, rng) for clique in cliques)
-    release = Release("r", domain, tables, PrivacyUnit(), Decimal(1), Decimal(0))
+    held = (noised(rows, Clique.of(*domain.columns[-2:]), domain, rng),)
+    release = Release("r", domain, tables, PrivacyUnit(), Decimal(1), Decimal(0), held=held)
     made = rows.copy()
     made[: ROWS // 10, 0] = 0
     rule = HardRule("column_0 == 0 or column_1 == 0", "so it is", Clique.of("column_0"), np.ones(2, dtype=bool))

@@ -23,8 +23,14 @@ def page(report: Facts, facts: Facts) -> str:
             "report": report, "facts": facts, "fit": purpose.fitness(report), "strip": drawing.strip(report["tables"]),
             "heat": drawing.heat(names, report["tables"]), "columns": [drawing.bars(one) for one in report["columns"]],
             "tables": report["tables"][:LISTED], "more_tables": max(0, len(report["tables"]) - LISTED),
-            "within": round(100 * report["within_noise"]), "checked": disclosure.sentences(facts.get("disclosure")),
+            "within": round(100 * report["within_noise"]), "band": percent(report, "within_band"),
+            "sampling": percent(report, "sampling_share"), "checked": disclosure.sentences(facts.get("disclosure")),
             "violations": sum(rule["violations"] for rule in report["rules"]),
             "rare": sum(one["rare_values"] for one in report["columns"]),
         },
     )  # fmt: skip
+
+
+def percent(report: Facts, name: str) -> int | None:
+    """None in a report that was worked out before there was such a figure."""
+    return round(100 * report[name]) if name in report else None

@@ -12,6 +12,10 @@ NOISE = 1.5
 """A table whose residual is at most so many times its noise agrees with what was released as far as can be told."""
 
 
+WITHIN, CHANCE, BEYOND = "noise", "sampling", "beyond"
+"""How a table stands: met within its noise, within noise and the synthetic table's own sampling, or by neither."""
+
+
 def targets(names: Sequence[str], columns: Sequence[str], tables: Sequence[Facts]) -> list[Facts]:
     """For every declared column of interest, each other column: whether and how well the two were met together."""
     found = {frozenset(one["columns"]): one for one in worst_last(tables)}
@@ -31,11 +35,24 @@ def pair(name: str, other: str, found: dict[frozenset[str], Facts], tables: Sequ
     holding = [one for one in tables if {name, other} <= set(one["columns"])]
     one = found.get(frozenset((name, other))) or (worst_last(holding)[-1] if holding else None)
     residual = one["residual_over_sigma"] if one else None
-    return {"column": other, "measured": one is not None, "residual_over_sigma": residual, "met": met(residual)}
+    told = {"column": other, "measured": one is not None, "residual_over_sigma": residual, "met": met(residual)}
+    return told | {"standing": standing(one) if one else None}
 
 
 def met(residual: float | None) -> bool:
     return residual is not None and residual <= NOISE
+
+
+def standing(one: Facts) -> str:
+    """Of a table by its figures. In a report from before there were bands, what noise does not explain is beyond."""
+    if met(one["residual_over_sigma"]):
+        return WITHIN
+    return CHANCE if one["residual_over_sigma"] <= one.get("band_over_sigma", 0) else BEYOND
+
+
+def share_of(tables: Sequence[Facts], *standings: str) -> float:
+    """Which share of the tables stands so, of 1."""
+    return round(sum(standing(one) in standings for one in tables) / max(len(tables), 1), 4)
 
 
 def fitness(report: Facts) -> dict[str, list[str]]:
@@ -46,19 +63,32 @@ def fitness(report: Facts) -> dict[str, list[str]]:
         good.append(
             f"How columns go together where that was measured: {kept(several)} of {len(several)} tables are met."
         )
-    return {"good": good, "poor": [*off(singles, several), *unknown(report)]}
+    return {"good": good, "poor": [*off(singles, several), *by_chance(report, singles, several), *unknown(report)]}
 
 
 def kept(tables: Sequence[Facts]) -> int:
-    return sum(met(one["residual_over_sigma"]) for one in tables)
+    return sum(standing(one) == WITHIN for one in tables)
 
 
 def off(singles: Sequence[Facts], several: Sequence[Facts]) -> Iterator[str]:
-    """What differs from the released statistics by more than their noise."""
-    if found := [one["column"] for one in singles if not met(one["residual_over_sigma"])]:
-        yield f"The distribution of {listed(found)}: it differs from the statistics by more than their noise."
-    if found := [" with ".join(one["columns"]) for one in several if not met(one["residual_over_sigma"])]:
-        yield f"How these go together: {listed(found)}. They differ from the statistics by more than noise."
+    """What differs from the released statistics by more than their noise and the table's own sampling."""
+    both = "more than their noise and the number of rows explain"
+    if found := [one["column"] for one in singles if standing(one) == BEYOND]:
+        yield f"The distribution of {listed(found)}: it differs from the statistics by {both}."
+    if found := [" with ".join(one["columns"]) for one in several if standing(one) == BEYOND]:
+        yield f"How these go together: {listed(found)}. They differ from the statistics by {both}."
+
+
+def by_chance(report: Facts, singles: Sequence[Facts], several: Sequence[Facts]) -> Iterator[str]:
+    """What differs by more than noise, and by no more than so few drawn rows miss by chance."""
+    found = [one["column"] for one in singles if standing(one) == CHANCE]
+    found += [" with ".join(one["columns"]) for one in several if standing(one) == CHANCE]
+    if found:
+        yield (
+            f"Shares finer than {report['rows']:,} rows can tell: {listed(found)} differ from the statistics by more "
+            "than their noise, and by no more than so many drawn rows miss by chance. That is no bad fit, and a "
+            "table of more rows would be nearer."
+        )
 
 
 def unknown(report: Facts) -> Iterator[str]:
@@ -79,10 +109,12 @@ def listed(found: Sequence[str], most: int = 6) -> str:
     return f"{words} and {len(found) - most} more" if len(found) > most else words
 
 
-def pairs_of(names: Sequence[str], tables: Sequence[Facts]) -> dict[tuple[str, str], float | None]:
-    """Every pair of columns: the worst residual among the tables that hold both, None where none does."""
-    worst: dict[frozenset[str], float] = {}
-    for one in tables:
-        for both in map(frozenset, combinations(one["columns"], 2)):
-            worst[both] = max(worst.get(both, 0.0), float(one["residual_over_sigma"]))
+def pairs_of(names: Sequence[str], tables: Sequence[Facts]) -> dict[tuple[str, str], Facts | None]:
+    """Every pair of columns: the worst of the tables that hold both, None where none does.
+
+    One that is off beyond chance is worse than one that is not, whatever their residuals.
+    """
+    worst: dict[frozenset[str], Facts] = {}
+    for one in sorted(tables, key=lambda one: (standing(one) == BEYOND, float(one["residual_over_sigma"]))):
+        worst |= dict.fromkeys(map(frozenset, combinations(one["columns"], 2)), one)
     return {(a, b): worst.get(frozenset((a, b))) for a, b in combinations(names, 2)}

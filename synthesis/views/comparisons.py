@@ -60,7 +60,11 @@ def names_of(report: Facts) -> list[str]:
 def pairs(report: Facts) -> list[Facts]:
     """Every pair: the worst residual of a table that holds both, those never measured last."""
     found = [
-        {"columns": list(pair), "residual": residual, "met": purpose.met(residual)}
-        for pair, residual in purpose.pairs_of(names_of(report), report["tables"]).items()
+        {
+            "columns": list(pair),
+            "residual": one and one["residual_over_sigma"],
+            "standing": one and purpose.standing(one),
+        }
+        for pair, one in purpose.pairs_of(names_of(report), report["tables"]).items()
     ]
     return sorted(found, key=lambda one: (one["residual"] is None, -(one["residual"] or 0)))

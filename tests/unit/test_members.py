@@ -10,6 +10,7 @@ from privacy.dp.counting import NumpyCounter
 from privacy.dp.sensitivity import VOTE
 from privacy.layouts import Before, Layout, among_later, first_two, with_later
 from privacy.values import Domain, IntArray, NoisyTied, TiedClique
+from synthesis import member_checks
 from synthesis.members import MemberModel, MemberSettings, People, Rule
 from synthesis.members.tables import Table
 
@@ -176,3 +177,17 @@ def test_codes_of_members_are_whole_numbers_in_their_domain() -> None:
     table: IntArray = MODEL.people.table()
     assert (table >= 0).all()
     assert (table < np.array(LAYOUT.members.sizes)).all()
+
+
+@pytest.mark.parametrize("clique", [TABLES[0], TABLES[7], TABLES[10]], ids=["each", "two", "by norm"])
+def test_what_drawing_units_one_by_one_does_to_their_members_table_is_told(clique: TiedClique) -> None:
+    """As far as tables of samples of 400 units really spread about that of all, members of a unit drawn together."""
+    everybody = real(400)
+    table = Table(clique, everybody)
+    table.count(everybody.codes)
+    rng, flat = np.random.default_rng(3), np.zeros((400, int(np.prod(table.shape))))
+    np.add.at(flat, (table.units, table.cells(everybody.codes)), table.weights)
+    spread = [flat[rng.integers(0, 400, 400)].sum(axis=0) for _ in range(2000)]
+    found = member_checks.variance(table, everybody)
+    assert found.mean() == pytest.approx(np.var(spread, axis=0).mean(), rel=0.05)
+    assert found.max() == pytest.approx(np.var(spread, axis=0).max(), rel=0.15)
