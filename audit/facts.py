@@ -153,6 +153,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "audit:key:rotated": ("old_key", "new_key"),
     "audit:key:body_rotated": ("old_key", "new_key"),
     "audit:key:resealed": ("key", "bodies"),
+    "audit:key:packages": ("old_key", "new_key"),
     "audit:key:split": ("bundle", "files", "needed", "shares"),
     # once when a witness begins to fail, once when it answers again
     "audit:witness:failed": ("witness", "problem"),

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.db import transaction
 
@@ -28,13 +29,11 @@ def rotate_signing(*, by: str) -> PublicKey:
     Raises LogUnavailable when the log is not whole; nothing has changed then.
     """
     log.check_whole()
-    with _alone():
+    with alone():
         place = keys.folder() / keys.NEXT
         old = keys.signing()
-        if not place.exists():
-            durable.write(place, f"{PrivateKey.make(old.name).secret_text()}\n".encode())
-        new = PrivateKey.parse(place.read_text())
-        _keep_statement(old, new)
+        new = begun(place, old.name)
+        keep_statement(keys.STATEMENTS, old, new)
         facts = {"old_key": str(old.public), "new_key": str(new.public)}
         events.append(
             action="audit:key:rotated", by=by, subject="log:key", facts=facts, event_id=f"log-key:{new.public.id.hex()}"
@@ -54,7 +53,7 @@ def half_done() -> bool:
 def rotate_bodies(*, by: str) -> str:
     """Add a new body key, with which every body from now on is sealed; its id. Older bodies keep their key."""
     log.check_whole()
-    with _alone():
+    with alone():
         place = keys.folder() / keys.BODIES
         old = _newest_body_key()
         durable.write(place, f"{place.read_text().rstrip()}\n{secrets.token_hex(32)}\n".encode())
@@ -117,16 +116,25 @@ def _newest_body_key() -> str:
     return list(keys.body_keys())[-1]
 
 
-def _keep_statement(old: PrivateKey, new: PrivateKey) -> None:
-    folder = keys.folder() / keys.STATEMENTS
+def begun(place: Path, name: str) -> PrivateKey:
+    """The key that follows, which an interrupted turn left at ``place``, or a new one of this name."""
+    if not place.exists():
+        durable.write(place, f"{PrivateKey.make(name).secret_text()}\n".encode())
+    return PrivateKey.parse(place.read_text())
+
+
+def keep_statement(name: str, old: PrivateKey, new: PrivateKey) -> None:
+    """Into the folder of this name among the keys."""
+    folder = keys.folder() / name
     folder.mkdir(exist_ok=True, mode=0o700)
-    statement, known = rotations.signed(old, new), keys.statements()
+    statement, known = rotations.signed(old, new), keys.statements(name)
     if statement not in known:  # it is there already where a turn was interrupted
         durable.write(folder / f"{len(known) + 1:04d}.note", statement)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
+    """One process at a time turns to new keys. Raises AuditError."""
     with (keys.folder() / ".turning").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,8 @@
-"""The log's own keys, one folder per site: who signs its checkpoints, and what seals its bodies.
+"""The site's keys, one folder: who signs the log's checkpoints, what seals its bodies, and who signs packages.
 
-Turning to new ones is audit/key_care.py; earlier signing keys are remembered by the statements that ended them.
+Turning to new ones is audit/key_care.py; earlier signing keys are remembered by the statements that ended them. The
+key of packages is one of its own: whoever has it cannot write another log, and the log vouches for it
+(audit/package_keys.py).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from audit.notes import Checkpoint, NoteError, PrivateKey, PublicKey
 
 SIGNING, PUBLIC, BODIES = "log-signing.key", "log.pub", "log-bodies.key"
 NEXT, STATEMENTS = "log-signing.next.key", "log-rotations"
+PACKAGES, PACKAGES_PUBLIC = "packages-signing.key", "packages.pub"
 
 
 def folder() -> Path:
@@ -32,33 +35,46 @@ def make() -> PublicKey:
         _write(SIGNING, PrivateKey.make(f"llmsynthor/log-{secrets.token_hex(6)}").secret_text() + "\n")
     if not (folder() / BODIES).exists():
         _write(BODIES, secrets.token_hex(32) + "\n")
-    public = signing().public
-    if not (folder() / PUBLIC).exists():
-        _write(PUBLIC, f"{public}\n", mode=0o644)
-    return public
+    if not (folder() / PACKAGES).exists():
+        _write(PACKAGES, PrivateKey.make(f"llmsynthor/packages-{secrets.token_hex(6)}").secret_text() + "\n")
+    for name, key in ((PUBLIC, public()), (PACKAGES_PUBLIC, packages().public)):
+        if not (folder() / name).exists():
+            _write(name, f"{key}\n", mode=0o644)
+    return public()
 
 
 def signing() -> PrivateKey:
     """The key that signs checkpoints; raises LogUnavailable when it is missing or malformed."""
-    return _pair(_read(SIGNING))[0]
+    return _pair(_read(SIGNING), SIGNING)[0]
 
 
 def public() -> PublicKey:
-    return _pair(_read(SIGNING))[1]
+    return _pair(_read(SIGNING), SIGNING)[1]
+
+
+def packages() -> PrivateKey:
+    """The key that signs packages, as it lies there; raises LogUnavailable when it is missing or malformed."""
+    return _pair(_read(PACKAGES), PACKAGES)[0]
 
 
 @lru_cache(maxsize=4)
-def _pair(text: str) -> tuple[PrivateKey, PublicKey]:
+def _pair(text: str, name: str) -> tuple[PrivateKey, PublicKey]:
     try:
         key = PrivateKey.parse(text)
     except NoteError as error:
-        raise LogUnavailable(f"{SIGNING}: {error}") from error
+        raise LogUnavailable(f"{name}: {error}") from error
     return key, key.public
 
 
-def statements() -> list[bytes]:
+def check_apart() -> None:
+    """LogUnavailable where this process may read the key of packages and it is no key, or the log's own."""
+    if os.access(folder() / PACKAGES, os.R_OK) and packages().public.raw == public().raw:
+        raise LogUnavailable(f"{PACKAGES} is the log's own key: whoever signs packages could write another log")
+
+
+def statements(name: str = STATEMENTS) -> list[bytes]:
     """The hand-overs from each signing key to the next, oldest first, unchecked. Raises OSError."""
-    return [path.read_bytes() for path in sorted((folder() / STATEMENTS).glob("*.note"))]
+    return [path.read_bytes() for path in sorted((folder() / name).glob("*.note"))]
 
 
 def publics() -> list[PublicKey]:

@@ -28,7 +28,7 @@ class Downloads:
                 self.granted(leaf)
             case "synthesis:licence:accepted":
                 self.accepts(leaf)
-            case "synthesis:request:revoked":
+            case "synthesis:request:revoked" | "synthesis:request:recalled":
                 self.revoked.add(str(leaf.facts["request"]))
             case "synthesis:download:served":
                 self.served(leaf)
@@ -56,7 +56,7 @@ class Downloads:
             built = self.packages.get(str(grant.facts.get("package")))
             self.expect(built is not None and facts["sha256"] in _hashes(built.facts), leaf, "a file of no package")
             stands = str(grant.facts["request"]) not in self.revoked
-            self.expect(stands, leaf, "a download after the release was revoked")
+            self.expect(stands, leaf, "a download after the release was revoked or recalled")
 
     def expect(self, holds: bool, leaf: Leaf, message: str) -> bool:
         return self.findings.expect(holds, "downloads", f"entry {leaf.index}", message)

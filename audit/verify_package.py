@@ -1,5 +1,8 @@
 """Checking a package offline: ``python -m audit.verify_package FOLDER --key PUB [--rotations NOTES] [--log EXPORT]``.
 
+PUB is the site's key of packages, or the log's key: of packages from before there was one of its own, and, with an
+export of the log, of any package whose key the log vouches for.
+
 The exit code is 0 when the package is the one that was signed, 1 when it is not, 2 when it could not be checked.
 Needs Python, `cryptography` and this room's pure files.
 """
@@ -14,10 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audit import canonical, notes, rotations, statements, verify_provenance
+from audit import canonical, notes, rotations, statements
 from audit.findings import Findings, Unusable
 from audit.telling import tell
 from audit.verify import public_key
+from audit.verify_provenance import Told
 
 ATTESTATION, MANIFEST = "attestation.json", "manifest.json"
 LARGEST = 64 * 2**20
@@ -29,29 +33,34 @@ def verify(folder: Path, key: notes.PublicKey, handed: Sequence[notes.PublicKey]
 
     ``handed``: keys that hand-overs tie to ``key`` (``chain_of``); a package signed by one of them holds too.
     """
+    return signed_by(folder, [key, *handed])[0]
+
+
+def signed_by(folder: Path, known: Sequence[notes.PublicKey]) -> tuple[Findings, notes.PublicKey]:
+    """As ``verify`` with any of these keys, and the one that signed; the first where none did."""
     findings = Findings()
     if not folder.is_dir() or not (folder / ATTESTATION).is_file():
         raise Unusable(f"the folder, or {ATTESTATION} in it, is not there: without it nothing can be checked")
     try:
-        signed = _opened(_read(folder / ATTESTATION), key, handed)
+        signed, signer = _opened(_read(folder / ATTESTATION), known)
     except (notes.NoteError, OSError) as error:
         findings.broken("signature", ATTESTATION, str(error))
-        return findings
+        return findings, known[0]
     findings.counts["signatures"] += 1
     findings.counts["packages on which one steward decided"] = signed.get("one_steward") is not None
     _same_manifest(folder, signed, findings)
     _same_files(folder, {file["name"]: file["sha256"] for file in signed["files"]}, findings)
-    return findings
+    return findings, signer
 
 
-def _opened(envelope: bytes, key: notes.PublicKey, handed: Sequence[notes.PublicKey]) -> dict[str, Any]:
-    """What one of these keys vouches for. Raises the refusal of ``key`` where none does."""
+def _opened(envelope: bytes, known: Sequence[notes.PublicKey]) -> tuple[dict[str, Any], notes.PublicKey]:
+    """What one of these keys vouches for, and which. Raises the refusal of the first where none does."""
     try:
-        return statements.opened(envelope, key)
+        return statements.opened(envelope, known[0]), known[0]
     except notes.NoteError as refused:
-        for other in handed:
+        for other in known[1:]:
             try:
-                return statements.opened(envelope, other)
+                return statements.opened(envelope, other), other
             except notes.NoteError:
                 continue
         raise refused from None
@@ -113,17 +122,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         key = public_key(options.key)
-        handed = chain_of(options.rotations, key) if options.rotations is not None else ()
-        found = verify(options.package, key, handed)
-        if options.log is not None and not found.found:
-            manifest = options.package / MANIFEST
-            told = canonical.parse(_read(manifest), floats=True)
-            verify_provenance.check(options.log, told, _digest(manifest), key=options.key, findings=found)
+        handed = chain_of(options.rotations, key) if options.rotations is not None else []
+        told = None if options.log is None else Told.of(options.log, key=options.log_key or options.key)
+        found, signer = signed_by(options.package, [key, *handed, *(told.vouched if told else [])])
+        if told is not None:
+            _borne_out(options.package, told, signer, found)
     except (Unusable, OSError) as problem:
         print(f"cannot be checked: {problem}", file=sys.stderr)
         return 2
-    tell(_as_json(found) if options.json else _in_words(found, key))
+    tell(_as_json(found, signer) if options.json else _in_words(found, signer))
     return 1 if found.found else 0
+
+
+def _borne_out(folder: Path, told: Told, signer: notes.PublicKey, found: Findings) -> None:
+    """Add what the log says against the package; of one that does not hold, what is wrong with the log alone."""
+    if found.found:
+        found.found += told.faults()
+    else:
+        manifest = folder / MANIFEST
+        told.check(canonical.parse(_read(manifest), floats=True), _digest(manifest), signer, found)
 
 
 def _in_words(found: Findings, key: notes.PublicKey) -> str:
@@ -145,17 +162,19 @@ def _verdict(found: Findings) -> str:
     return "THIS IS NOT THE PACKAGE THAT WAS SIGNED"
 
 
-def _as_json(found: Findings) -> str:
+def _as_json(found: Findings, signer: notes.PublicKey) -> str:
     told = [{"check": one.check, "place": one.place, "message": one.message} for one in found.found]
-    return json.dumps({"holds": not told, "counts": found.counts, "findings": told}, indent=2)
+    key = None if told else str(signer)
+    return json.dumps({"holds": not told, "signed_by": key, "counts": found.counts, "findings": told}, indent=2)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="llmsynthor-verify", description="Check a package offline.")
     parser.add_argument("package", type=Path, help="the folder that holds the package's files, and nothing else")
-    parser.add_argument("--key", required=True, help="the site's public key, or a file that holds it")
+    parser.add_argument("--key", required=True, help="the site's public key of packages, or a file that holds it")
     parser.add_argument("--rotations", type=Path, help="the folder of statements by which keys handed over to the next")
     parser.add_argument("--log", type=Path, help="an export of the site's audit log, to check who decided")
+    parser.add_argument("--log-key", help="the log's public key, or a file that holds it, where it is not --key")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser.parse_args(arguments)
 

@@ -36,6 +36,16 @@ def stop_without_a_whole_log(**_: object) -> None:
         raise SystemExit(f"key files that others may read (chmod 600): {', '.join(map(str, exposed))}")
 
 
+def stop_without_the_key_of_packages() -> None:
+    from audit import keys
+    from audit.errors import LogUnavailable
+
+    try:
+        keys.packages()
+    except LogUnavailable as problem:
+        raise SystemExit(str(problem)) from problem
+
+
 @worker_shutting_down.connect
 def leave_work_to_others(**_: object) -> None:
     """Asked to stop, a worker finishes what cannot be left; a synthesis goes back to the queue at its next step."""
@@ -48,13 +58,15 @@ def leave_work_to_others(**_: object) -> None:
 def wall_in_what_synthesises(instance: Any, **_: object) -> None:
     """A worker that takes synthesis reaches the door, its databases and its broker, and nothing else.
 
-    Installed before the pool is forked, so that every child has it too.
+    Installed before the pool is forked, so that every child has it too. It signs packages, and does not start without
+    the key.
     """
     if "synthesise" in instance.app.amqp.queues.consume_from:
         from django.conf import settings
 
         from llmsynthor_site import guard
 
+        stop_without_the_key_of_packages()
         guard.install(guard.reachable(settings))
 
 

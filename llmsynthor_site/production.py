@@ -10,6 +10,9 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
+from audit import keys
+from audit.errors import LogUnavailable
+
 DUTIES = frozenset({"owner", "steward", "auditor", "admin"})
 DEMO_DOMAIN = "@example.org"  # reserved: nobody has such an address, but for the people of a demonstration
 DEMO_NAMES = ("olivia", "stella", "stefan", "rosa", "amir", "ada")
@@ -32,7 +35,16 @@ def problems() -> list[str]:
         )
     if any(together(site / "anchors", file) for file in database_files()):
         found.append("anchors/ lies on the database's device: mount it from another one, to outlive a rollback")
-    return found
+    return found + package_key()
+
+
+def package_key() -> list[str]:
+    """What is wrong with the key that signs packages, where it lies here; only workers that synthesise need it."""
+    try:
+        keys.check_apart()
+    except (LogUnavailable, OSError) as problem:
+        return [f"the key of packages: {problem}"]
+    return []
 
 
 def database_files() -> list[Path]:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from audit import statements
-from audit.notes import PrivateKey
+from audit.notes import PrivateKey, PublicKey
 from audit.verify_package import ATTESTATION, MANIFEST
 from synthesis import describing, guarding, workbook
 from synthesis.report import disclosure, page
@@ -77,17 +77,18 @@ def parts(rows: int) -> list[slice]:
 
 
 def write_package(
-    folder: Path, *, report: dict[str, Any], facts: dict[str, Any], key: PrivateKey, papers: Mapping[str, str]
-) -> dict[str, Any]:
+    folder: Path, *, report: dict[str, Any], facts: dict[str, Any], key: PrivateKey, log_key: PublicKey,
+    papers: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """Write the files that go with the table's own (``TableFiles``) and the manifest of all; returns the manifest.
 
-    ``facts`` are what the package says of itself (``synthesis.packing.facts``); ``key`` signs; ``papers`` are texts by
-    file name (``synthesis.register``).
+    ``facts`` are what the package says of itself (``synthesis.packing.facts``); ``key`` signs, and the log of
+    ``log_key`` vouches for it; ``papers`` are texts by file name (``synthesis.register``).
     """
     no_workbook = workbook.write(sheets(folder, facts), folder / "data.xlsx")
     write_json(folder / "quality.json", report)
     (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
-    words = {"facts": facts, "report": report, "key": key.public, "no_workbook": no_workbook,
+    words = {"facts": facts, "report": report, "key": key.public, "log_key": log_key, "no_workbook": no_workbook,
              "checked": disclosure.sentences(facts.get("disclosure"))}  # fmt: skip
     texts = {name: render_to_string(template, words) for name, template in TEXTS.items()}
     for name, text in (texts | dict(papers)).items():

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from audit import events, keys
+from audit import events, keys, package_keys
 from privacy import checking, selectors
 from synthesis import disclosures, handing, jobs, packaging, references
 from synthesis.hashing import hash_of
@@ -90,24 +90,31 @@ def clear(request: SynthesisRequest) -> None:
 
 def pack(job: Job, run: Run, package: Package, told: dict[str, Any]) -> None:
     """Write everything beside the tables, sign it, and stop before gate C. ``told``: of a what-if."""
-    request, key = run.request, keys.signing()
+    request, key = run.request, package_keys.signing(by=SYSTEM)
     folder = packaging.package_folder(str(package.pk))
     known = facts(request, package) | told
     report = run.report | {"disclosure": known["disclosure"]}
     written = papers.papers(request, known, report)
-    package.manifest = packaging.write_package(folder, report=report, facts=known, key=key, papers=written)
+    package.manifest = packaging.write_package(
+        folder, report=report, facts=known, key=key, log_key=keys.public(), papers=written
+    )
     package.content_hash = packaging.sha256_of(folder / "manifest.json")
     with transaction.atomic():
         jobs.finish(job, outcome="done")
         Run.objects.filter(pk=run.pk).update(report=report, finished_at=timezone.now())
         package.save(force_insert=True)
-        events.record(action="synthesis:package:built", by=SYSTEM, subject=f"run:{run.pk}", facts=built(package))
+        events.record(
+            action="synthesis:package:built",
+            by=SYSTEM,
+            subject=f"run:{run.pk}",
+            facts=built(package, key=str(key.public)),
+        )
         run.tell("packaged", {"files": len(package.manifest["files"])})
         move(request, "check", by=SYSTEM, facts={"package": str(package.pk), "content_hash": package.content_hash})
 
 
-def built(package: Package) -> dict[str, Any]:
-    """What the log says of a package: the hash gate C approves, and those of the files it may hand over."""
+def built(package: Package, *, key: str) -> dict[str, Any]:
+    """What the log says of a package: the hash gate C approves, those of the files it may hand over, who signed."""
     return {
         "request": str(package.run.request_id),
         "package": str(package.pk),
@@ -115,6 +122,7 @@ def built(package: Package) -> dict[str, Any]:
         "files": {file["name"]: file["sha256"] for file in package.manifest["files"]},
         "disclosure": package.manifest["disclosure"]["mode"],
         "one_steward": package.manifest["one_steward"],
+        "key": key,
         "end_to_end": package.manifest["privacy"]["end_to_end"],
     }
 

@@ -41,7 +41,7 @@ def label(column: str) -> list[str]:
 
 
 def report(width: int, *, seed: int = 3) -> dict[str, Any]:
-    """Every column and up to eight pairs a column released, one pair held back; the table is off in its first column."""
+    """Every column and up to eight pairs a column released, one pair held back; the table is off in column 0."""
     rng = np.random.default_rng(seed)
     domain = Domain.from_mapping({f"column_{at}": SIZES[at % len(SIZES)] for at in range(width)})
     rows = np.stack([rng.integers(0, size, ROWS) for size in domain.sizes], axis=1)

@@ -57,7 +57,7 @@ def test_the_log_goes_on_under_a_new_key_and_every_key_an_auditor_holds_still_op
 def test_a_turn_interrupted_at_any_step_is_finished_by_the_next_one(site, monkeypatch, tmp_path):
     append(1)
     first = keys.public()
-    steps = [(key_care, "_keep_statement"), (key_care.events, "append"), (key_care.log, "checkpoint")]
+    steps = [(key_care, "keep_statement"), (key_care.events, "append"), (key_care.log, "checkpoint")]
     for module, name in steps:
         with monkeypatch.context() as broken:
             broken.setattr(module, name, lambda *_, **__: (_ for _ in ()).throw(OSError("power gone")))
@@ -76,7 +76,7 @@ def test_a_turn_interrupted_at_any_step_is_finished_by_the_next_one(site, monkey
 def test_nothing_is_exported_half_way_through_a_turn(monkeypatch, tmp_path, capsys):
     append(1)
     with monkeypatch.context() as broken:
-        broken.setattr(key_care, "_keep_statement", lambda *_: (_ for _ in ()).throw(OSError("power gone")))
+        broken.setattr(key_care, "keep_statement", lambda *_: (_ for _ in ()).throw(OSError("power gone")))
         with pytest.raises(CommandError, match="power gone"):
             call_command("rotate_log_key")
     with pytest.raises(AuditError, match="half done: finish it with rotate_log_key"):

@@ -147,7 +147,7 @@ def test_the_sweep_logs_anchors_and_kicks(house: Site, monkeypatch: pytest.Monke
 
 def test_a_released_package_is_the_one_the_site_signed_and_says_what_nothing_protects(house: Site) -> None:
     package = released_grant(house).package
-    found = verify_package.verify(Path(packaging.package_folder(str(package.pk))), keys.public())
+    found = verify_package.verify(Path(packaging.package_folder(str(package.pk))), keys.packages().public)
     assert found.found == []
     assert found.counts["files"] == len(package.manifest["files"]) - 1  # all but the envelope itself
     assert package.manifest["unprotected_quantities"] == ["that this package was made", "when it was made"]

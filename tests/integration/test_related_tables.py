@@ -72,7 +72,7 @@ def test_households_go_the_whole_way(made: SynthesisRequest, capsys: pytest.Capt
     keys_join(homes, people)
     spelled_and_ruled(homes, people)
     descriptions_agree(made, homes, people)
-    assert verify_package.verify(folder_of(made), keys.public()).found == []
+    assert verify_package.verify(folder_of(made), keys.packages().public).found == []
     charged_before_counted(made)
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:

@@ -21,6 +21,7 @@ CREATED = "synthesis:request:created"
 VOTE = "synthesis:vote:cast"
 GRANT = "synthesis:grant:issued"
 SERVED = "synthesis:download:served"
+REVOKED, RECALLED = "synthesis:request:revoked", "synthesis:request:recalled"
 SUBMITTED = "synthesis:request:submitted"
 APPROVED = "synthesis:request:approved"
 SYNTHESISING = "synthesis:request:synthesising"
@@ -129,8 +130,8 @@ def second_text(story):
     story.entries.append((ACCEPTED, "user:rita", {**story.facts(ACCEPTED), "licence_sha256": "other"}))
 
 
-def revoked_before_download(story):
-    story.entries.insert(story.find(SERVED), ("synthesis:request:revoked", "user:sam", {"request": "q1"}))
+def ended_before_download(how):
+    return lambda story: story.entries.insert(story.find(SERVED), (how, "user:sam", {"request": "q1"}))
 
 
 def erased_but(change=lambda story: None, **parts):
@@ -281,7 +282,8 @@ DEFECTS = {
     "file of no package": (told(SERVED, sha256="other"), "a file of no package"),
     "package never built": (dropped(BUILT), "was not built as it was approved"),
     "other package": (told(BUILT, sha256="other"), "was not built as it was approved"),
-    "download after revocation": (revoked_before_download, "a download after the release was revoked"),
+    "download after revocation": (ended_before_download(REVOKED), "after the release was revoked or recalled"),
+    "download after recall": (ended_before_download(RECALLED), "after the release was revoked or recalled"),
     "erased by nobody": (lambda s: s.erased.add("i1-answer"), "is erased, and no entry says by whom"),
     "erased on paper": (erased_but(erased=set()), "says that body i1-answer is erased, which it is not"),
     "erased alone": (erased_told(proposed_by="user:tom"), "one person alone erased it"),

@@ -13,7 +13,8 @@ import pytest
 from audit.notes import PrivateKey
 from synthesis import guarding, packaging
 
-KEY = PrivateKey("llmsynthor/log-test", bytes(range(32)))
+KEY = PrivateKey("llmsynthor/packages-test", bytes(range(32)))
+LOG_KEY = PrivateKey("llmsynthor/log-test", bytes(range(1, 33))).public
 
 FACTS = {
     "title": "Synthetic test", "dataset": "A table", "rows": 3, "package": "0b9f3c52-54a5-4ab5-9bb5-6a2e7d3e7c01",
@@ -43,7 +44,9 @@ def write(folder: Path, *parts: pd.DataFrame) -> dict:
     with packaging.TableFiles(folder) as files:
         for part in parts:
             files.add(part)
-    return packaging.write_package(folder, report=REPORT, facts=FACTS, key=KEY, papers={"dpia.md": "A draft"})
+    return packaging.write_package(
+        folder, report=REPORT, facts=FACTS, key=KEY, log_key=LOG_KEY, papers={"dpia.md": "A draft"}
+    )
 
 
 def test_every_file_is_in_the_manifest_with_its_hash(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""manage.py make_keys: the log's signing key and the key its bodies are sealed with."""
+"""manage.py make_keys: the log's signing key, the key its bodies are sealed with, and the key of packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from audit import keys
 
 
 class Command(BaseCommand):
-    help = "Make the log's keys where they are missing, and print the public key to hand to auditors."
+    help = "Make the keys of log and packages where they are missing, and print the log's public key, for auditors."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(str(keys.make()))
