@@ -9,7 +9,7 @@ from audit.entries import leaf_of
 from audit.leaves import Leaf
 from audit.models import LogEntry
 
-VOTE = "synthesis:vote:cast"
+VOTE, REVEALED = "synthesis:vote:cast", "synthesis:votes:revealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,9 @@ def of_requests(requests: Iterable[str]) -> dict[str, list[Approval]]:
     for leaf in map(leaf_of, sorted(entries, key=lambda one: one.index)):
         key = (str(leaf.facts.get("request")), str(leaf.facts.get("gate")), str(leaf.facts.get("content_hash")))
         if leaf.action == VOTE:
-            if leaf.facts["decision"] == "approve":
-                cast.setdefault(key, []).append(_approval(leaf))
+            cast.setdefault(key, []).append(_approval(leaf))
+        elif leaf.action == REVEALED:
+            cast[key] = _in_favour(cast.get(key, []), leaf)
         elif key in cast and leaf.action != "synthesis:request:rejected":
             found.setdefault(key[0], []).extend(cast.pop(key))
     return found
@@ -45,6 +46,11 @@ def of_requests(requests: Iterable[str]) -> dict[str, list[Approval]]:
 
 def of_request(request: str) -> list[Approval]:
     return of_requests([request]).get(request, [])
+
+
+def _in_favour(cast: list[Approval], revealed: Leaf) -> list[Approval]:
+    yes = {str(one["voter"]) for one in revealed.facts["votes"] if one["decision"] == "approve"}
+    return [one for one in cast if one.voter in yes]
 
 
 def _approval(leaf: Leaf) -> Approval:

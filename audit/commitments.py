@@ -1,4 +1,4 @@
-"""The hash that ties a body to the log, and where entries speak of bodies."""
+"""The hashes that tie a body, or a vote that is still blind, to the log; and where entries speak of bodies."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from typing import Any
 def commitment(salt: bytes, data: bytes) -> str:
     """HMAC-SHA256 of the body under its salt, in hexadecimal."""
     return hmac.new(salt, data, hashlib.sha256).hexdigest()
+
+
+def vote_commitment(salt: str, decision: str) -> str:
+    """What the log holds of a vote until its gate has decided; ``salt``: 64 hexadecimal digits, drawn for it alone."""
+    return commitment(bytes.fromhex(salt), decision.encode())
 
 
 def body_references(facts: Mapping[str, Any]) -> dict[str, str]:

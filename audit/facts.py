@@ -78,7 +78,10 @@ FACTS: dict[str, tuple[str, ...]] = {
     "synthesis:request:rule_decided": ("request", "rule", "rule_sha256", "decision"),
     "synthesis:request:*": ("request",),
     "synthesis:reference:attached": ("reference", "dataset", "rows", "file_sha256", "components_sha256"),
-    "synthesis:vote:cast": ("request", "gate", "decision", "content_hash", "voter"),
+    # decision_hash: HMAC-SHA256 of the decision under the vote's own salt. The gate's decision is preceded by an entry
+    # with votes: [{"voter", "decision", "salt"}]; votes at a gate that never decided stay hashed
+    "synthesis:vote:cast": ("request", "gate", "decision_hash", "content_hash", "voter"),
+    "synthesis:votes:revealed": ("request", "gate", "content_hash", "votes"),
     "synthesis:kill_switch:set": ("switch", "target", "reason"),
     "synthesis:kill_switch:lifted": ("switch", "target", "reason"),
     "synthesis:finding:opened": ("kind", "subject", "detail"),

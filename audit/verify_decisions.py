@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from audit.archive import Archive
+from audit.commitments import vote_commitment
 from audit.findings import Findings
 from audit.leaves import Leaf
 from audit.verify_waivers import Waivers
@@ -12,6 +13,8 @@ from audit.verify_waivers import Waivers
 NEEDED = {"measure": 2, "egress": 2, "output": 2}
 """Approvals without which a gate never opens; one is enough for egress that stays in the organisation, and for every
 gate of a request under its dataset owner's waiver."""
+UNTOLD = ""
+"""The decision of a vote that was cast and not revealed: it approves nothing."""
 
 
 class Decisions:
@@ -21,6 +24,7 @@ class Decisions:
         self.findings = findings
         self.asked: dict[str, Leaf] = {}
         self.votes: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+        self.sealed: dict[tuple[str, str, str, str], str] = {}
         self.grants: dict[str, Leaf] = {}
         self.rules: set[tuple[str, object]] = set()
         self.passed: set[tuple[str, str, str]] = set()
@@ -34,6 +38,8 @@ class Decisions:
                 self.asked[str(leaf.facts["request"])] = leaf
             case "synthesis:vote:cast":
                 self.vote(leaf)
+            case "synthesis:votes:revealed":
+                self.revealed(leaf)
             case "privacy:ledger:reserve":
                 self.reserved(leaf)
             case "synthesis:grant:issued":
@@ -53,10 +59,21 @@ class Decisions:
             self.expect(voter != asked.by, leaf, "a vote on one's own request")
         cast = self.votes[request, gate, shown]
         self.expect(voter not in cast, leaf, "a second vote by the same person")
-        cast.setdefault(voter, str(leaf.facts["decision"]))
+        cast.setdefault(voter, UNTOLD)
+        self.sealed.setdefault((request, gate, shown, voter), str(leaf.facts["decision_hash"]))
         if self.waivers.covers(request):
             self.alone.add((request, gate, shown))
         self.findings.counts["votes"] += 1
+
+    def revealed(self, leaf: Leaf) -> None:
+        """Each decision is the one that was hashed when the vote was cast, and is told once."""
+        request, gate, shown = (str(leaf.facts[name]) for name in ("request", "gate", "content_hash"))
+        for told in leaf.facts["votes"]:
+            voter, decision = str(told["voter"]), str(told["decision"])
+            sealed = self.sealed.pop((request, gate, shown, voter), "")
+            same = sealed == vote_commitment(str(told["salt"]), decision)
+            if self.expect(same, leaf, "a revealed vote is not the one that was cast"):
+                self.votes[request, gate, shown][voter] = decision
 
     def gate_passed(self, leaf: Leaf) -> None:
         gate, shown = leaf.facts.get("gate"), leaf.facts.get("content_hash")

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,10 +19,10 @@ from synthesis.disclosure_models import HandedOver
 from synthesis.door_models import CallFinding, CallReservation, KillSwitch
 from synthesis.download_models import DownloadGrant, DownloadLink, Receipt
 from synthesis.endpoint_models import Endpoint, Probe, Provider
-from synthesis.review_models import Claim, Condition, Submission
+from synthesis.review_models import Claim, Condition, Submission, Vote
 from synthesis.shard_models import Shard
 from synthesis.simulation_models import Simulation
-from synthesis.states import EMBEDDED, Decision, Disclosure, Gate, JobKind, Proposer, RequestState, Use, UseBy
+from synthesis.states import EMBEDDED, Disclosure, JobKind, Proposer, RequestState, Use, UseBy
 from synthesis.structure_models import Inference, SuggestedRule
 
 __all__ = [
@@ -194,31 +194,6 @@ class SynthesisRequest(models.Model):
     def reference(self) -> str:
         """A short handle people can say on the telephone."""
         return str(self.pk)[:8]
-
-
-class Vote(models.Model):
-    """One steward's decision at one gate, bound to the hash of exactly what they saw."""
-
-    request = models.ForeignKey(SynthesisRequest, on_delete=models.PROTECT, related_name="votes")
-    gate = models.CharField(max_length=10, choices=Gate.choices)
-    round = models.PositiveIntegerField()
-    voter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
-    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    decision = models.CharField(max_length=10, choices=Decision.choices)
-    comment = models.TextField(blank=True, max_length=4000)
-    content_hash = models.CharField(max_length=64)
-    cast_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["cast_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["request", "gate", "round", "voter"], name="one_vote_each"),
-            # The requester is copied here so that the database itself refuses a vote on one's own request.
-            models.CheckConstraint(condition=~Q(voter=F("requester")), name="nobody_approves_their_own"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.voter}: {self.decision} at gate {self.gate}"
 
 
 class EgressManifest(models.Model):

@@ -1,11 +1,16 @@
-"""Rows of the review: what was submitted each time, who is looking at it, and what an approval depends on."""
+"""Rows of the review: what was submitted each time, who looks at it, what an approval depends on, and votes."""
 
 from __future__ import annotations
 
+import secrets
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
+
+from audit.commitments import vote_commitment
+from synthesis.states import Decision, Gate
 
 
 class Submission(models.Model):
@@ -66,3 +71,38 @@ class Condition(models.Model):
 
     def __str__(self) -> str:
         return f"condition of {self.steward} on {self.request_id}"
+
+
+def fresh_salt() -> str:
+    return secrets.token_hex(32)
+
+
+class Vote(models.Model):
+    """One steward's decision at one gate, bound to the hash of exactly what they saw."""
+
+    request = models.ForeignKey("synthesis.SynthesisRequest", on_delete=models.PROTECT, related_name="votes")
+    gate = models.CharField(max_length=10, choices=Gate.choices)
+    round = models.PositiveIntegerField()
+    voter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decision = models.CharField(max_length=10, choices=Decision.choices)
+    comment = models.TextField(blank=True, max_length=4000)
+    content_hash = models.CharField(max_length=64)
+    salt = models.CharField(max_length=64, default=fresh_salt, editable=False)
+    cast_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["cast_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["request", "gate", "round", "voter"], name="one_vote_each"),
+            # The requester is copied here so that the database itself refuses a vote on one's own request.
+            models.CheckConstraint(condition=~Q(voter=F("requester")), name="nobody_approves_their_own"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.voter}: {self.decision} at gate {self.gate}"
+
+    @property
+    def decision_hash(self) -> str:
+        """What the log holds of the decision until the gate has decided."""
+        return vote_commitment(self.salt, self.decision)

@@ -13,11 +13,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from audit import events
 from audit.actors import actor
-from synthesis import policies
+from synthesis import ballots, policies
 from synthesis.hashing import hash_of
-from synthesis.models import Claim, Condition, DownloadGrant, SynthesisRequest, Vote
+from synthesis.models import Claim, Condition, DownloadGrant, SynthesisRequest
 from synthesis.services import decide, locked
 from synthesis.states import Decision, Gate
 from synthesis.states import RequestState as S
@@ -68,19 +67,11 @@ def accept_conditions(*, by: Any, request: SynthesisRequest) -> SynthesisRequest
 def cast_on(request: SynthesisRequest, condition: Condition) -> None:
     """The vote that a condition was, from its acceptance on."""
     Condition.objects.filter(pk=condition.pk).update(accepted_at=timezone.now())
-    Vote.objects.create(
-        request=request, gate=Gate.MEASURE, round=condition.round, voter=condition.steward, requester=request.requester,
+    ballots.cast(
+        request=request, gate=Gate.MEASURE, round=condition.round, voter=condition.steward,
         decision=Decision.APPROVE, comment=f"On a condition, which was accepted: {condition.text}",
-        content_hash=condition.content_hash,
+        content_hash=condition.content_hash, told={"condition_sha256": hash_of(condition.text)},
     )  # fmt: skip
-    facts = {
-        "request": str(request.pk), "gate": str(Gate.MEASURE), "decision": str(Decision.APPROVE),
-        "content_hash": condition.content_hash, "voter": actor(condition.steward),
-        "requester": actor(request.requester), "round": condition.round, "condition_sha256": hash_of(condition.text),
-    }  # fmt: skip
-    events.record(
-        action="synthesis:vote:cast", by=actor(condition.steward), subject=f"request:{request.pk}", facts=facts
-    )
 
 
 def take_back(*, by: Any, request: SynthesisRequest) -> SynthesisRequest:

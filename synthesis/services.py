@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit import events
 from audit.actors import actor
 from privacy import selectors
-from synthesis import disclosures, jobs, policies, probing, references, reusing, structure_envelope, what_if
+from synthesis import ballots, disclosures, jobs, policies, probing, references, reusing, structure_envelope, what_if
 from synthesis.hashing import hash_of
 from synthesis.models import DownloadGrant, Endpoint, Probe, Submission, SynthesisRequest, Vote
 from synthesis.opening import AFTER_GATE
@@ -175,13 +175,10 @@ def vote(*, by: Any, request: SynthesisRequest, gate: Gate, decision: Decision, 
         raise ValidationError("What you were shown has changed since. Reload the page and look again.")
     if decision == Decision.REJECT and not comment.strip():
         raise ValidationError({"comment": "Say why it is rejected."})
-    cast = Vote.objects.create(
-        request=request, gate=gate, round=request.round, voter=by, requester=request.requester,
+    cast = ballots.cast(
+        request=request, gate=gate, round=request.round, voter=by,
         decision=decision, comment=comment, content_hash=binding,
     )  # fmt: skip
-    facts = {"request": str(request.pk), "gate": str(gate), "decision": str(decision), "content_hash": binding,
-             "voter": actor(by), "requester": actor(request.requester), "round": request.round}  # fmt: skip
-    events.record(action="synthesis:vote:cast", by=actor(by), subject=f"request:{request.pk}", facts=facts)
     move(request, f"vote_{gate}", by=SYSTEM)
     decide(request, gate, binding)
     return cast
@@ -191,10 +188,11 @@ def decide(request: SynthesisRequest, gate: Gate, binding: str) -> None:
     """Close the gate once every vote it needs is in: one rejection rejects, even of somebody no longer a steward."""
     if request.waiver_id is not None:
         request.waiver = selectors.held_waiver(request.waiver_id)
-    found = policies.votes(request, gate).filter(content_hash=binding).select_related("voter")
+    found = list(policies.votes(request, gate).filter(content_hash=binding).select_related("voter"))
     cast = [vote for vote in found if vote.decision == Decision.REJECT or policies.counts(vote)]
     if len(cast) < policies.votes_needed(request, gate):
         return
+    ballots.reveal(request, gate, binding, found)
     facts = {"gate": str(gate), "content_hash": binding, "at": timezone.now().isoformat(timespec="seconds")}
     if any(vote.decision == Decision.REJECT for vote in cast):
         move(request, "reject", by=SYSTEM, facts=facts)

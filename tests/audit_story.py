@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import canonical, notes, rendering, verify
-from audit.commitments import commitment
+from audit.commitments import commitment, vote_commitment
 from audit.merkle import leaf_hash, root
 from audit.segments import Declared, DPValue, FreeText, Message, Prompt, Synthetic, Template, approved_with
 
@@ -98,9 +98,19 @@ def commit(entry: str, rho: str) -> dict[str, Any]:
     return {**dict.fromkeys(names, "stated"), **money(entry, rho), "reservation": "r"}
 
 
-def vote(gate: str, voter: str, shown: str) -> tuple[str, str, dict[str, Any]]:
-    facts = {"request": "q1", "gate": gate, "decision": "approve", "content_hash": shown, "voter": voter}
+def vote(gate: str, voter: str, shown: str, decision: str = "approve") -> tuple[str, str, dict[str, Any]]:
+    sealed = vote_commitment(SALT.hex(), decision)
+    facts = {"request": "q1", "gate": gate, "decision_hash": sealed, "content_hash": shown, "voter": voter}
     return ("synthesis:vote:cast", voter, facts)
+
+
+def ballot(voter: str, decision: str = "approve") -> dict[str, str]:
+    return {"voter": voter, "decision": decision, "salt": SALT.hex()}
+
+
+def revealed(gate: str, shown: str, *voters: str) -> tuple[str, str, dict[str, Any]]:
+    facts = {"request": "q1", "gate": gate, "content_hash": shown, "votes": [ballot(voter) for voter in voters]}
+    return ("synthesis:votes:revealed", "system", facts)
 
 
 def passed(name: str, gate: str, shown: str, **more: Any) -> tuple[str, str, dict[str, Any]]:
@@ -120,12 +130,14 @@ def whole() -> Story:
         ("synthesis:request:submitted", "user:rita", {"request": "q1", "content_hash": "hq", **WHAT_IF}),
         vote("measure", "user:sam", "hq"),
         vote("measure", "user:tom", "hq"),
+        revealed("measure", "hq", "user:sam", "user:tom"),
         passed("approved", "measure", "hq"),
         ("privacy:ledger:reserve", "system", money("r", "0.5")),
         ("privacy:ledger:commit", "system", commit("e1", "0.2")),
         ("privacy:ledger:commit", "system", commit("e2", "0.3")),
         ("privacy:release:measured", "system", {**release, "tables": story.keep("tables", tables)}),
         vote("egress", "user:sam", "hm"),
+        revealed("egress", "hm", "user:sam"),
         passed("synthesising", "egress", "hm", local=True),
         ("synthesis:run:started", "system", {"request": "q1", "run": "u1", "environment": {"python": "3"}}),
         *prompt_entries(story, "i1", 1),
@@ -133,12 +145,13 @@ def whole() -> Story:
         ("synthesis:package:built", "system", {"request": "q1", "package": "k1", "sha256": "hp", "files": FILES}),
         vote("output", "user:sam", "hp"),
         vote("output", "user:tom", "hp"),
+        revealed("output", "hp", "user:sam", "user:tom"),
         ("synthesis:grant:issued", "system", {"grant": "g1", "request": "q1", "user": "user:rita", **names}),
         ("synthesis:licence:accepted", "user:rita", {**TERMS, "licence_sha256": "ht"}),
         ("synthesis:download:served", "user:rita", {**TERMS, "sha256": "hd"}),
         ("audit:export:made", "user:anna", {"reason": "yearly check"}),
     ]
-    story.checkpoints = [15, 18]
+    story.checkpoints = [17, 20]
     return story
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from audit.actors import actor
-from audit.approvals import VOTE
+from audit.approvals import REVEALED, VOTE
+from audit.commitments import vote_commitment
 from audit.entries import leaf_of
 from audit.models import LogEntry
 from llmsynthor_site.models import RoleGrant, User
@@ -147,17 +148,29 @@ def _late(person: User, role: str, at: datetime, roles: Roles, did: str) -> str:
     return f"{person} {did} {'after' if after else 'before'} the role {role} was {'taken away' if after else 'granted'}"
 
 
-def compare_with_log(lines: Iterable[Line]) -> None:
+def compare_with_log(lines: Sequence[Line]) -> None:
     """Add to these lines every vote that log and table do not tell alike; one query for all of them."""
     shown = {str(line.request.pk): line for line in lines}
     logged: dict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
-    entries = LogEntry.objects.filter(action=VOTE, subject__in=[f"request:{pk}" for pk in shown]).order_by()
-    for facts in (leaf_of(entry).facts for entry in entries):
-        logged[str(UUID(facts["request"]))][facts["gate"], facts["round"], facts["voter"], facts["decision"]] += 1
+    about = [f"request:{pk}" for pk in shown]
+    leaves = [
+        leaf_of(one) for one in LogEntry.objects.filter(action__in=(VOTE, REVEALED), subject__in=about).order_by()
+    ]
+    meant = _decisions(lines, [one.facts for one in leaves if one.action == REVEALED])
+    for facts in (one.facts for one in leaves if one.action == VOTE):
+        decision = meant.get(facts["decision_hash"], "not told")
+        logged[str(UUID(facts["request"]))][facts["gate"], facts["round"], facts["voter"], decision] += 1
     for pk, line in shown.items():
         stored = Counter((vote.gate, vote.round, actor(vote.voter), vote.decision) for vote in line.votes)
         line.conflicts += [f"{_words(vote, line)} stands in the table, not in the log" for vote in stored - logged[pk]]
         line.conflicts += [f"{_words(vote, line)} stands in the log, not in the table" for vote in logged[pk] - stored]
+
+
+def _decisions(lines: Iterable[Line], revealed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Hash in the log -> the decision behind it: as the log revealed it, or as it stands in the table."""
+    stored = {vote.decision_hash: str(vote.decision) for line in lines for vote in line.votes}
+    told = [one for facts in revealed for one in facts["votes"]]
+    return stored | {vote_commitment(one["salt"], one["decision"]): str(one["decision"]) for one in told}
 
 
 def _words(vote: tuple[Any, ...], line: Line) -> str:

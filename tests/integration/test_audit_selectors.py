@@ -7,10 +7,13 @@ import pytest
 from django.db import connections
 
 from audit import approvals, events, prompts, selectors
+from audit.commitments import vote_commitment
 from audit.models import Body
 from audit.segments import DPValue, Message, Synthetic, Template
 from tests.append_only import triggers_lifted
 from tests.audit_story import PROMPT
+
+SALT = "07" * 32
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"])
 
@@ -68,8 +71,15 @@ def approved(gate, content, **more):
 
 
 def vote(gate, voter, content, decision="approve"):
-    facts = {"request": "q1", "gate": gate, "decision": decision, "content_hash": content, "voter": voter}
+    sealed = vote_commitment(SALT, decision)
+    facts = {"request": "q1", "gate": gate, "decision_hash": sealed, "content_hash": content, "voter": voter}
     events.append(action="synthesis:vote:cast", by=voter, subject="request:q1", facts=facts)
+
+
+def revealed(gate, content, **votes):
+    told = [{"voter": f"user:{name}", "decision": how, "salt": SALT} for name, how in votes.items()]
+    facts = {"request": "q1", "gate": gate, "content_hash": content, "votes": told}
+    events.append(action="synthesis:votes:revealed", by="system", subject="request:q1", facts=facts)
 
 
 def test_approvals_are_those_a_gate_was_passed_with():
@@ -77,6 +87,7 @@ def test_approvals_are_those_a_gate_was_passed_with():
     vote("measure", "user:stella", "second round")
     vote("measure", "user:stefan", "second round")
     assert approvals.of_request("q1") == [], "votes at an open gate stay blind"
+    revealed("measure", "second round", stella="approve", stefan="approve")
     approved("measure", "second round")
     vote("egress", "user:stella", "manifest")
     assert [(one.gate, one.voter) for one in approvals.of_request("q1")] == [

@@ -112,7 +112,7 @@ def clean(tmp_path):
 
 def resigned(folder):
     """As an insider, who signs whatever lies there."""
-    final = rotations.checkpoint((folder / "checkpoints" / "000000000027.note").read_bytes(), [KEY.public])
+    final = rotations.checkpoint((folder / "checkpoints" / "000000000030.note").read_bytes(), [KEY.public])
     (folder / "manifest.note").unlink()
     sign_manifest(folder, final, KEY)
 
@@ -124,7 +124,7 @@ def test_an_export_with_tiles_holds_and_its_checkpoint_signs_the_root_in_them(cl
     assert read_root(clean / "tlog", int(size)) == base64.b64decode(root)
 
 
-@pytest.mark.parametrize("name", ["tile/0/000.p/27", "tile/entries/000.p/27", "checkpoint"])
+@pytest.mark.parametrize("name", ["tile/0/000.p/30", "tile/entries/000.p/30", "checkpoint"])
 def test_a_flipped_byte_fails_also_where_an_insider_signs_again(clean, name):
     path = clean / "tlog" / name
     data = bytearray(path.read_bytes())
@@ -135,18 +135,18 @@ def test_a_flipped_byte_fails_also_where_an_insider_signs_again(clean, name):
     assert any(one.startswith(f"tiles: {name}") for one in findings(clean))
     if name != "checkpoint":
         with pytest.raises(AssertionError, match="does not belong"):
-            read_root(clean / "tlog", 27)
+            read_root(clean / "tlog", 30)
 
 
 @pytest.mark.parametrize("change", ["missing", "added", "older checkpoint"])
 def test_signed_tiles_of_another_log_fail(clean, change):
     base = clean / "tlog"
     if change == "missing":
-        (base / "tile" / "0" / "000.p" / "27").unlink()
+        (base / "tile" / "0" / "000.p" / "30").unlink()
     elif change == "added":
         (base / "tile" / "0" / "001").write_bytes(bytes(8192))
     else:
-        (base / "checkpoint").write_bytes((clean / "checkpoints" / "000000000015.note").read_bytes())
+        (base / "checkpoint").write_bytes((clean / "checkpoints" / "000000000017.note").read_bytes())
     resigned(clean)
     expected = {"missing": "missing", "added": "belongs to no entry", "older checkpoint": "not the one the manifest"}
     assert any(one.startswith("tiles: ") and expected[change] in one for one in findings(clean))

@@ -12,7 +12,7 @@ import pytest
 
 from audit import notes, verify
 from audit.merkle import leaf_hash, root
-from tests.audit_story import KEY, PUB, erase, findings, passed, sign_manifest, vote, whole
+from tests.audit_story import KEY, PUB, ballot, erase, findings, passed, sign_manifest, vote, whole
 
 ROOM = Path(verify.__file__).parent
 
@@ -27,7 +27,7 @@ def test_a_clean_export_holds_and_everything_in_it_is_counted(clean):
     assert report.findings == []
     assert report.verdict == "holds"
     expected = {
-        "entries": 27, "checkpoints": 4, "checkpoints from outside": 0, "files": 6, "bodies": 7, "prompts": 2,
+        "entries": 30, "checkpoints": 4, "checkpoints from outside": 0, "files": 6, "bodies": 7, "prompts": 2,
         "votes": 5, "downloads": 1,
         "prompts rendered again, byte for byte": 2, "dp values matched to the released table": 2,
         "segments SYNTHETIC, recorded, not recomputed": 2,
@@ -52,7 +52,7 @@ def test_no_flipped_byte_of_any_file_goes_unseen(clean):
 
 
 @pytest.mark.parametrize(
-    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000015.note"]
+    "name", ["entries.jsonl", "bodies.jsonl", "manifest.note", "log.pub", "checkpoints/000000000017.note"]
 )
 def test_a_missing_file_fails(clean, name):
     (clean / name).unlink()
@@ -84,20 +84,20 @@ def test_a_history_rewritten_after_a_checkpoint_fails(tmp_path):
     story = whole()
     kept = tmp_path / "kept.note"
     folder = story.write(tmp_path / "first")
-    shutil.copy(folder / "checkpoints" / "000000000018.note", kept)
+    shutil.copy(folder / "checkpoints" / "000000000020.note", kept)
     story.facts("privacy:ledger:cap_set").update(rho="5")
     rewritten = story.write(tmp_path / "second")
     assert findings(rewritten) == []
     assert findings(rewritten, checkpoints=[kept]) == [
-        "roots: checkpoint from outside at 18: the entries do not have this root",
-        "roots: entry 18: something before entry 18 was changed",
+        "roots: checkpoint from outside at 20: the entries do not have this root",
+        "roots: entry 20: something before entry 20 was changed",
     ]
 
 
 @pytest.mark.parametrize(("at", "told"), [
-    (2, "something before entry 15 was changed"),
-    (16, "something before entry 18 was changed; up to entry 14 all is as it was signed"),
-    (20, "something before entry 27 was changed; up to entry 17 all is as it was signed"),
+    (2, "something before entry 17 was changed"),
+    (18, "something before entry 20 was changed; up to entry 16 all is as it was signed"),
+    (22, "something before entry 30 was changed; up to entry 19 all is as it was signed"),
 ])  # fmt: skip
 def test_a_changed_entry_is_placed_between_the_signed_sizes(clean, at, told):
     """Changed by somebody without the key, who leaves a well-formed entry behind."""
@@ -112,19 +112,19 @@ def test_a_changed_entry_is_placed_between_the_signed_sizes(clean, at, told):
 def test_a_log_cut_short_fails_against_a_checkpoint_kept_outside(tmp_path):
     story = whole()
     kept = tmp_path / "kept.note"
-    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000027.note", kept)
+    shutil.copy(story.write(tmp_path / "first") / "checkpoints" / "000000000030.note", kept)
     del story.entries[-2:]
     shorter = story.write(tmp_path / "second")
     assert findings(shorter) == []
-    assert any("signs more than the 25 entries" in one for one in findings(shorter, checkpoints=[kept]))
+    assert any("signs more than the 28 entries" in one for one in findings(shorter, checkpoints=[kept]))
 
 
 def test_a_manifest_that_signs_another_size_fails(tmp_path):
     story = whole()
     folder = story.write(tmp_path / "export")
     hashes = [leaf_hash(line) for line in story.lines()]
-    sign_manifest(folder, notes.Checkpoint(KEY.name, 26, root(hashes[:26])), KEY)
-    assert any("the manifest signs 26 entries, 27 are here" in one for one in findings(folder))
+    sign_manifest(folder, notes.Checkpoint(KEY.name, 29, root(hashes[:29])), KEY)
+    assert any("the manifest signs 29 entries, 30 are here" in one for one in findings(folder))
 
 
 def test_bodies_erased_by_two_people_are_reported_and_do_not_fail(tmp_path):
@@ -165,8 +165,8 @@ def test_a_prompt_on_its_way_is_counted_and_does_not_fail(tmp_path):
 
 def test_a_local_egress_gate_needs_one_vote_and_a_rejection_closes_it(tmp_path):
     story = whole()
-    story.entries.insert(12, vote("egress", "user:tom", "hm"))
-    story.entries[12][2]["decision"] = "reject"
+    story.entries.insert(story.find("synthesis:votes:revealed", 1), vote("egress", "user:tom", "hm", "reject"))
+    story.facts("synthesis:votes:revealed", 1)["votes"].append(ballot("user:tom", "reject"))
     assert any("gate 'egress'" in one for one in findings(story.write(tmp_path / "export")))
     story = whole()
     story.facts("synthesis:request:synthesising")["local"] = False
@@ -231,7 +231,7 @@ def test_what_cannot_be_checked_is_unusable(clean, tmp_path, capsys):
 def test_a_checkpoint_that_the_given_key_did_not_sign_breaks_the_verdict(clean, tmp_path, capsys):
     other = notes.PrivateKey.make(KEY.name)
     kept, forged = tmp_path / "kept.note", tmp_path / "forged.note"
-    shutil.copy(clean / "checkpoints" / f"{15:012d}.note", kept)
+    shutil.copy(clean / "checkpoints" / f"{17:012d}.note", kept)
     forged.write_bytes(notes.Checkpoint(KEY.name, 15, bytes(32)).signed(other))
     assert verify.main([str(clean), "--key", PUB, "--checkpoint", str(kept), str(forged)]) == 1
     told = capsys.readouterr().out
@@ -257,7 +257,7 @@ def test_a_reader_who_leaves_early_is_no_error(clean, json_wanted):
 
 def test_one_cause_with_many_effects_is_told_a_few_times_and_counted(tmp_path, capsys):
     story = whole()
-    story.checkpoints = list(range(15, 21))
+    story.checkpoints = list(range(17, 23))
     clean = story.write(tmp_path / "export")
     data = (clean / "entries.jsonl").read_bytes()
     (clean / "entries.jsonl").write_bytes(data.partition(b"\n")[2])  # the first is gone, so each has another number
@@ -273,7 +273,7 @@ def test_one_cause_with_many_effects_is_told_a_few_times_and_counted(tmp_path, c
 
 def test_a_checkpoint_from_outside_is_counted_and_compared(clean, tmp_path):
     kept = tmp_path / "kept.note"
-    shutil.copy(clean / "checkpoints" / f"{15:012d}.note", kept)
+    shutil.copy(clean / "checkpoints" / f"{17:012d}.note", kept)
     report = verify.verify(clean, key=PUB, checkpoints=[kept])
     assert (report.verdict, report.counts["checkpoints from outside"]) == ("holds", 1)
 

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from audit import canonical, rendering
+from audit.commitments import vote_commitment
 from audit.segments import Declared, DPValue, FreeText, Message, Template, approved_with, found_in
-from tests.audit_story import PROMPT, SENTENCE, commit, erase, findings, money, propose, vote, whole
+from tests.audit_story import PROMPT, SALT, SENTENCE, commit, erase, findings, money, propose, vote, whole
 
 INTENT = "audit:prompt:intent"
 SENDING = "audit:prompt:sending"
@@ -18,7 +19,7 @@ FORFEIT = "privacy:ledger:forfeit"
 MEASURED = "privacy:release:measured"
 REGISTERED = "privacy:dataset:registered"
 CREATED = "synthesis:request:created"
-VOTE = "synthesis:vote:cast"
+VOTE, REVEALED = "synthesis:vote:cast", "synthesis:votes:revealed"
 GRANT = "synthesis:grant:issued"
 SERVED = "synthesis:download:served"
 REVOKED, RECALLED = "synthesis:request:revoked", "synthesis:request:recalled"
@@ -116,6 +117,16 @@ def calibrated(
     return told(COMMIT, **facts, **({"cliques": [[{"column": "a", "bins": []}]]} | more))
 
 
+def rejected(story):
+    """Cast as a rejection and revealed as one, and the gate opens all the same."""
+    story.facts(VOTE)["decision_hash"] = vote_commitment(SALT.hex(), "reject")
+    turned_round(story)
+
+
+def turned_round(story):
+    story.facts(REVEALED)["votes"][0]["decision"] = "reject"
+
+
 def owner_votes(story):
     story.entries.append(vote("output", "user:olga", "hp"))
 
@@ -201,12 +212,12 @@ DEFECTS = {
     "closed twice": (lambda s: s.entries.append(s.entries[s.find(OUTCOME)]), "is closed 2 times"),
     "value held back": (told(COMMIT, 1, held=True), "held back"),
     "never recorded": (dropped(INTENT), "without one intent recorded before"),
-    "recorded after": (moved(INTENT, 16), "without one intent recorded before"),
+    "recorded after": (moved(INTENT, 18), "without one intent recorded before"),
     "outcome unsent": (dropped(SENDING), "does not belong to the one who sent it"),
     "stolen token": (told(OUTCOME, token="u"), "does not belong to the one"),
-    "sent twice": (lambda s: s.entries.insert(16, s.entries[15]), "was sent 2 times"),
-    "sent after it was closed": (moved(SENDING, 16), "goes on after it was closed"),
-    "no checkpoint": (lambda s: s.checkpoints.remove(15), "no checkpoint signed over its intent"),
+    "sent twice": (lambda s: s.entries.insert(18, s.entries[17]), "was sent 2 times"),
+    "sent after it was closed": (moved(SENDING, 18), "goes on after it was closed"),
+    "no checkpoint": (lambda s: s.checkpoints.remove(17), "no checkpoint signed over its intent"),
     "same attempt": (doubled_intent, "the same attempt has two intents"),
     "other bytes": (other_prompt, "rendered again from its segments it has other bytes"),
     "bare text": (bare_text, "unknown segment type"),
@@ -223,12 +234,12 @@ DEFECTS = {
     "label too many": (with_labels('["kilo", "lima", "another", "x"]'), "labels that key discovery did not let out"),
     "labels no list": (with_labels("kilo"), "labels that are no list"),
     "labels of no release": (with_labels('["kilo", "lima", "another"]', "r2"), "was not measured before"),
-    "prompt before release": (moved(MEASURED, 19), "was not measured before"),
+    "prompt before release": (moved(MEASURED, 21), "was not measured before"),
     "another sentence": (with_value(FreeText('"mind the poor"', approved_with("hq"))), "is not the one submitted"),
     "sentence around JSON": (with_value(FreeText(SENTENCE[:-1], approved_with("hq"))), "is not the one submitted"),
     "sentence of another approval": (with_value(FreeText(SENTENCE, approved_with("hz"))), "names no approval"),
     "sentence never submitted": (told(SUBMITTED, what_if_sha256=None), "is not the one submitted"),
-    "sentence before its gate": (moved(APPROVED, 19), "a free text that no gate had approved"),
+    "sentence before its gate": (moved(APPROVED, 21), "a free text that no gate had approved"),
     "sentence of another request": (told(STARTED, request="q9"), "a prompt of no submitted request"),
     "overspent": (told(CAP, rho="0.49999999999999999999"), "exceeds the population's cap"),
     "overspent delta": (told(COMMIT, delta="1e-30"), "exceeds the population's cap"),
@@ -243,7 +254,7 @@ DEFECTS = {
     "negative rho": (told(COMMIT, rho="-0.2"), "not below zero"),
     "float rho": (told(COMMIT, rho=0), "must be decimal strings"),
     "NaN rho": (told(COMMIT, rho="NaN"), "not below zero"),
-    "charged late": (moved(COMMIT, 10, 1), "measurement e2 was not charged before"),
+    "charged late": (moved(COMMIT, 11, 1), "measurement e2 was not charged before"),
     "never charged": (dropped(COMMIT, 1), "measurement e2 was not charged before"),
     "charged once, used twice": (released_again, "pays for two releases"),
     "booked twice": (added(COMMIT, commit("e1", "0")), "booked twice"),
@@ -251,7 +262,12 @@ DEFECTS = {
     "same voter": (lambda s: s.entries.insert(5, vote("measure", "user:sam", "hq")), "a second vote by the same"),
     "lent name": (told(VOTE, voter="user:uma"), "another person's name"),
     "one vote": (dropped(VOTE), "passed with 1 approvals"),
-    "rejected": (told(VOTE, decision="reject"), "passed with 1 approvals"),
+    "rejected": (rejected, "passed with 1 approvals"),
+    "turned round": (turned_round, "a revealed vote is not the one that was cast"),
+    "other salt": (lambda s: s.facts(REVEALED)["votes"][0].update(salt="11" * 32), "is not the one that was cast"),
+    "never revealed": (dropped(REVEALED), "gate 'measure' of request q1 was passed with 0 approvals"),
+    "half revealed": (lambda s: s.facts(REVEALED, 2)["votes"].pop(), "gate 'output' of request q1 was passed with 1"),
+    "revealed twice": (lambda s: s.entries.append((REVEALED, "system", s.facts(REVEALED))), "is not the one that was"),
     "other content": (told(VOTE, nth=1, content_hash="other"), "passed with 1 approvals"),
     "reserved before votes": (moved(RESERVE, 4), "passed with 0 approvals"),
     "egress unapproved": (dropped(VOTE, 2), "gate 'egress' of request q1 was passed with 0"),
@@ -265,17 +281,17 @@ DEFECTS = {
     "gate unnamed": (lambda s: s.facts(APPROVED).pop("gate"), "without the hash of what gate 'measure' approved"),
     "egress of nothing": (told(SYNTHESISING, content_hash=""), "without the hash of what gate 'egress' approved"),
     "released unseen": (added("synthesis:request:released", {"request": "q1"}), "what gate 'output' approved"),
-    "run before egress": (moved(STARTED, 11), "a run starts before gate 'egress' approved"),
+    "run before egress": (moved(STARTED, 12), "a run starts before gate 'egress' approved"),
     "run of another request": (told(STARTED, request="q9"), "a run starts before gate 'egress' approved"),
     "prompt of no run": (dropped(STARTED), "a prompt of a run that did not say it started"),
     "dataset never registered": (dropped(REGISTERED), "whose dataset d1 nobody registered"),
     "request never created": (dropped(CREATED), "and no entry says of what dataset"),
     "created for no dataset": (lambda s: s.facts(CREATED).pop("dataset"), "and no entry says of what dataset"),
-    "registered after the votes": (moved(REGISTERED, 24), "whose dataset d1 nobody registered"),
+    "registered after the votes": (moved(REGISTERED, 27), "whose dataset d1 nobody registered"),
     "owner renamed": (owner_renamed, "a vote of the owner on a request for their own dataset"),
     "owner votes": (owner_votes, "a vote of the owner on a request for their own dataset"),
     "terms not accepted": (dropped(ACCEPTED), "under terms that its reader had not accepted"),
-    "terms accepted late": (moved(ACCEPTED, 25), "under terms that its reader had not accepted"),
+    "terms accepted late": (moved(ACCEPTED, 28), "under terms that its reader had not accepted"),
     "other terms": (told(SERVED, licence="2"), "under terms that its reader had not accepted"),
     "terms of another": (told(ACCEPTED, user="user:eve"), "terms accepted in another person's name"),
     "two texts of the terms": (second_text, "version 1 of the terms has two texts"),

@@ -30,7 +30,7 @@ def first_body_again(folder):
 
 
 def renamed_checkpoint(folder):
-    (folder / "checkpoints" / "000000000015.note").rename(folder / "checkpoints" / "000000000014.note")
+    (folder / "checkpoints" / "000000000017.note").rename(folder / "checkpoints" / "000000000016.note")
 
 
 OTHER_BASE64 = canonical.dumps({"id": "x", "kind": "x", "erased": False, "salt": "", "data": "AB=="}) + b"\n"

@@ -45,7 +45,7 @@ def asked(*more: Segment) -> Story:
     ]
     after = story.find("privacy:ledger:reserve") + 1
     story.entries.insert(after, (RESERVED, "system", {"request": "q1", "hints_sha256": SHA}))
-    story.checkpoints = [9, 21, 24]
+    story.checkpoints = [10, 23, 26]
     return story
 
 
@@ -130,7 +130,7 @@ RULE = {"request": "q1", "rule": 1, "rule_sha256": "h", "decision": "accept"}
 def decided(story: Story, by: str = "user:sam", **facts: Any) -> Story:
     """A rule is decided on once the statistics are there."""
     story.entries.insert(story.find("privacy:release:measured") + 1, (DECIDED, by, RULE | facts))
-    story.checkpoints = [9, 22, 25]
+    story.checkpoints = [10, 24, 27]
     return story
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from audit import verify
-from tests.audit_story import PUB, Story, findings, vote, whole
+from audit.commitments import vote_commitment
+from tests.audit_story import PUB, SALT, Story, ballot, findings, vote, whole
 
 SIGNED, ENDED = "privacy:waiver:signed", "privacy:waiver:ended"
 SUBMITTED, CREATED, BUILT = "synthesis:request:submitted", "synthesis:request:created", "synthesis:package:built"
-VOTE = "synthesis:vote:cast"
+VOTE, REVEALED = "synthesis:vote:cast", "synthesis:votes:revealed"
 WORDS = {"text_version": "1", "text_sha256": "ab", "reason": "A small house."}
 TOLD = {"waiver": "w1", "version": "1", "text_sha256": "ab", "signed_at": "2030-01-01T00:00:00+00:00"}
 Plant = Callable[[Story], Any]
@@ -23,6 +24,8 @@ def alone() -> Story:
     """The whole story, in which Tom never votes: the owner signed a waiver before Rita submitted."""
     story = whole()
     story.entries = [one for one in story.entries if (one[0], one[1]) != (VOTE, "user:tom")]
+    for number in range(3):
+        del story.facts(REVEALED, number)["votes"][1:]
     signed = (SIGNED, "user:olga", {"waiver": "w1", "dataset": "d1", **WORDS})
     story.entries.insert(story.find(SUBMITTED), signed)
     story.facts(SUBMITTED)["waiver"] = "w1"
@@ -55,6 +58,11 @@ def told(action: str, **facts: Any) -> Plant:
     return lambda story: story.facts(action).update(facts)
 
 
+def rejecting(story: Story) -> None:
+    story.facts(VOTE)["decision_hash"] = vote_commitment(SALT.hex(), "reject")
+    story.facts(REVEALED)["votes"][0]["decision"] = "reject"
+
+
 def without(action: str) -> Plant:
     return lambda story: story.entries.pop(story.find(action))
 
@@ -80,7 +88,7 @@ FORGED: dict[str, tuple[Plant, str]] = {
     "request of no dataset": (without(CREATED), NOT_SIGNED),
     "a package that keeps it to itself": (lambda s: s.facts(BUILT).pop("one_steward"), "does not say under which"),
     "a package of another waiver": (told(BUILT, one_steward={**TOLD, "waiver": "w9"}), "does not say under which"),
-    "a rejection": (told(VOTE, decision="reject"), "was passed with 0 approvals"),
+    "a rejection": (rejecting, "was passed with 0 approvals"),
     "no vote at all": (without(VOTE), "was passed with 0 approvals"),
     "words left out": (lambda s: s.facts(SIGNED).pop("text_sha256"), "misses text_sha256"),
 }  # fmt: skip
@@ -103,6 +111,7 @@ def test_what_was_decided_before_a_waiver_ended_stays_decided(tmp_path: Path) ->
 def test_two_votes_need_no_waiver(tmp_path: Path) -> None:
     story = alone()
     story.entries.insert(story.find(VOTE) + 1, vote("measure", "user:tom", "hq"))
+    story.facts(REVEALED)["votes"].append(ballot("user:tom"))
     story.checkpoints = [size + 1 for size in story.checkpoints]
     assert findings(story.write(tmp_path / "export")) == []
 
