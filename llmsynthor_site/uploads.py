@@ -6,6 +6,7 @@ happens, nothing is left to read, and nothing to sweep.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ OTHER_FIELDS = 4 * 2**20  # what a form may hold beside its file
 
 
 class SealedUpload(FileUploadHandler):
-    """Every uploaded file of a request, large or small, as a file that can be read once."""
+    """Every uploaded file of a request, large or small, as a file that can be read once; its ``sha256`` is known."""
 
     file: Spool  # Django closes what a handler calls its file when a request breaks off
 
@@ -33,17 +34,20 @@ class SealedUpload(FileUploadHandler):
 
     def new_file(self, *args: Any, **values: Any) -> None:
         super().new_file(*args, **values)
-        self.file = Spool(Path(settings.FILE_UPLOAD_TEMP_DIR))
+        self.file, self.digest = Spool(Path(settings.FILE_UPLOAD_TEMP_DIR)), hashlib.sha256()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if raw_data:  # an empty record would read as the last one
             self.file.write(raw_data)
+            self.digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile[bytes]:
         content = io.BufferedReader(SpoolReader(self.file), 2**20)
-        return UploadedFile(
+        taken = UploadedFile(
             content, self.file_name, self.content_type, file_size, self.charset, self.content_type_extra
         )
+        taken.sha256 = self.digest.hexdigest()  # type: ignore[attr-defined]  # of what can be read only once
+        return taken
 
     def upload_interrupted(self) -> None:
         if hasattr(self, "file"):

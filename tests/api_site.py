@@ -35,8 +35,9 @@ class Caller:
     def patch(self, place: str, body: Any = None, **headers: str) -> Any:
         return self._send("patch", place, body, headers)
 
-    def files(self, place: str, **parts: Any) -> Any:
-        return self.client.post(f"/api/v1/{place}", parts, headers=self._headers({}))
+    def files(self, place: str, key: str = "", **parts: Any) -> Any:
+        named = {"Idempotency-Key": key} if key else {}
+        return self.client.post(f"/api/v1/{place}", parts, headers=self._headers(named))
 
     def _send(self, method: str, place: str, body: Any, headers: dict[str, str]) -> Any:
         data = json.dumps({} if body is None else body)

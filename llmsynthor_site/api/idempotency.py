@@ -16,6 +16,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 
 from llmsynthor_site.api.authentication import secret_in, token_of
@@ -56,6 +57,8 @@ class Idempotent:
             mark = fingerprint(http)
         except RequestDataTooBig:
             return problem(413, "That is larger than the site takes.")
+        except MultiPartParserError:
+            return problem(400, "The form cannot be read.")
         StoredAnswer.objects.filter(**named, created_at__lt=timezone.now() - KEPT).delete()
         try:
             with transaction.atomic():
@@ -68,11 +71,18 @@ class Idempotent:
 
 
 def fingerprint(http: HttpRequest) -> str:
-    """Of a form with files its length stands for its body: a file is read once, by whoever takes it in."""
-    many = (http.content_type or "").startswith("multipart/")
-    body = str(http.headers.get("Content-Length", "")).encode() if many else http.body
+    """SHA-256 of method, address and body; RequestDataTooBig, or MultiPartParserError for a form that is none."""
+    body = form(http) if (http.content_type or "").startswith("multipart/") else http.body
     told = f"{http.method} {http.get_full_path()}\n".encode()
     return hashlib.sha256(told + body).hexdigest()
+
+
+def form(http: HttpRequest) -> bytes:
+    """A form's fields and files, whatever the boundary between them. A file is read once, by whoever takes it in, so
+    what stands for it here is the hash made while it was spooled.
+    """
+    files = [[name, one.name, one.content_type, one.sha256] for name, many in http.FILES.lists() for one in many]
+    return json.dumps([sorted(http.POST.lists()), sorted(files)]).encode()
 
 
 def keep(row: StoredAnswer, answer: HttpResponse) -> None:

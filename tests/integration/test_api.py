@@ -274,6 +274,31 @@ def test_a_call_that_is_sent_again_changes_nothing(small: request_site.Site) -> 
     assert rosa.post("requests/", wish, Idempotency_Key="x" * 101).status_code == 422
 
 
+def test_a_key_that_was_used_for_one_file_takes_no_other_of_the_same_length(small: request_site.Site) -> None:
+    place, owner = f"datasets/{small.dataset.pk}/upload/", Caller(small.owner, "own")
+    first, other = privacy_site.table(300), privacy_site.table(300).replace(b"f,20,", b"f,21,")
+    assert len(first) == len(other)
+    assert first != other
+
+    def sent(content: bytes, key: str) -> Any:
+        file = io.BytesIO(content)
+        file.name = "t.csv"
+        return owner.files(place, key=key, file=file)
+
+    made = sent(first, "a-1")
+    assert (made.status_code, made.json()["number"]) == (201, 2)
+    refused = sent(other, "a-1")
+    assert refused.status_code == 422
+    assert "another call" in refused.json()["detail"]
+    again = sent(first, "a-1")
+    assert (again.json(), again["Idempotent-Replay"]) == (made.json(), "true")
+    assert sent(other, "a-2").json()["number"] == 3
+    broken = owner.client.post(
+        f"/api/v1/{place}", b"x", content_type="multipart/form-data", headers=owner._headers({"Idempotency-Key": "a-3"})
+    )
+    assert (broken.status_code, broken["Content-Type"]) == (400, "application/problem+json")
+
+
 def test_a_secret_is_kept_in_no_stored_answer(small: request_site.Site) -> None:
     rosa, wish = Caller(small.rosa), {"name": "x", "scopes": ["read"], "days": 1}
     assert rosa.post("tokens/", wish, Idempotency_Key="t").status_code == 201
