@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -36,7 +36,10 @@ USED_EVERY = timedelta(minutes=1)
 
 @transaction.atomic
 def make(*, by: Any, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
-    """A token and its secret, which is told this once. ValidationError, naming the field, for what cannot be."""
+    """A token and its secret, which is told this once. ValidationError, naming the field, for what cannot be;
+    PermissionDenied for whoever's access has changed since ``by`` was read, which was when they were recognised.
+    """
+    person = as_recognised(by)
     name = name.strip()
     if not name or len(name) > 80:
         raise ValidationError({"name": "Give it a name of at most 80 characters, so that you know which to revoke."})
@@ -46,7 +49,6 @@ def make(*, by: Any, name: str, scopes: list[str], days: int) -> tuple[ApiToken,
         raise ValidationError({"days": f"A token expires after 1 to {LONGEST.days} days."})
     if standing(by).count() >= MOST:
         raise ValidationError(f"You hold {MOST} tokens already: revoke one first.")
-    person = get_user_model().objects.get(pk=by.pk)  # as of now: what its token is bound to may have changed
     secret = PREFIX + secrets.token_urlsafe(32)
     kept = [scope for scope in SCOPES if scope in scopes]
     token = ApiToken.objects.create(
@@ -56,6 +58,14 @@ def make(*, by: Any, name: str, scopes: list[str], days: int) -> tuple[ApiToken,
     facts = {"token": token.pk, "user": by.username, "scopes": kept, "expires": token.expires_at.date().isoformat()}
     events.record(action="site:token:made", by=actor(by), subject=f"user:{by.pk}", facts=facts)
     return token, secret
+
+
+def as_recognised(by: Any) -> Any:
+    """The person's row, held until the token is made: a reset or a change of roles that comes meanwhile ends it too."""
+    person = get_user_model().objects.select_for_update().get(pk=by.pk)
+    if not person.is_active or person.get_session_auth_hash() != by.get_session_auth_hash():
+        raise PermissionDenied("Your password or roles have changed meanwhile: sign in again, and make it then.")
+    return person
 
 
 @transaction.atomic

@@ -56,7 +56,15 @@ def make(out: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST)
+    """Everything in a backup that is no folder and not its list; links and other things that are no file among it."""
+    return (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir() if path != folder / MANIFEST)
+
+
+def fits(folder: Path, path: Path) -> bool:
+    """Whether a backup makes such a file at such a place: a database's, or one of the folders that it copies."""
+    database, sealed = {f"{alias}.database" for alias in ALIASES}, path.relative_to(folder).parts
+    placed = sealed[0] in database if len(sealed) == 1 else sealed[0] == "files" and sealed[1] in FOLDERS and sealed[2:]
+    return bool(placed) and path.is_file() and not path.is_symlink()
 
 
 def digest(path: Path) -> str:

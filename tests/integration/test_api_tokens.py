@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -63,12 +63,29 @@ def test_a_token_that_has_ended_opens_nothing(small: request_site.Site, end: str
     assert caller.token not in refused.content.decode()
 
 
+@pytest.mark.parametrize("change", ["password", "role", "inactive"])
+def test_no_token_is_made_for_a_session_that_ended_meanwhile(small: request_site.Site, change: str) -> None:
+    """Recognised, then changed by others, then at the point of making the token."""
+    recognised = type(small.stella).objects.get(pk=small.stella.pk)
+    if change == "password":
+        proposed = changes.propose(by=small.ada, user=small.stella, kind="reset", reason="Lost it.")
+        changes.confirm(by=small.owner, change=proposed)
+    elif change == "role":
+        services.take_away_role(by=small.ada, user=small.stella, role="steward", reason="Has left.")
+    else:
+        type(small.stella).objects.filter(pk=small.stella.pk).update(is_active=False)
+    with pytest.raises(PermissionDenied, match="sign in again"):
+        tokens.make(by=recognised, name="x", scopes=["read"], days=1)
+    assert not ApiToken.objects.exists()
+
+
 def test_a_role_that_was_taken_away_ends_what_its_token_may_do(small: request_site.Site) -> None:
     request, stella = small.submitted(), Caller(small.stella, "read", "review")
     assert stella.get(f"requests/{request.pk}/").status_code == 200
     services.take_away_role(by=small.ada, user=small.stella, role="steward", reason="Has left.")
     assert stella.get(f"requests/{request.pk}/").status_code == 401
     assert stella.post(f"requests/{request.pk}/actions/claim/").status_code == 401
+    small.stella.refresh_from_db()  # who signs in again
     again = Caller(small.stella, "read", "review")
     assert again.get("me/").json()["roles"] == []
     assert again.get(f"requests/{request.pk}/").status_code == 404
