@@ -56,15 +56,17 @@ def make(out: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> Iterator[Path]:
-    """Everything in a backup that is no folder and not its list; links and other things that are no file among it."""
-    return (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir() if path != folder / MANIFEST)
+    """All of a backup but its list and its folders; a link, which is neither, is among it."""
+    found = (path for path in sorted(folder.rglob("*")) if path != folder / MANIFEST)
+    return (path for path in found if path.is_symlink() or not path.is_dir())
 
 
-def fits(folder: Path, path: Path) -> bool:
-    """Whether a backup makes such a file at such a place: a database's, or one of the folders that it copies."""
-    database, sealed = {f"{alias}.database" for alias in ALIASES}, path.relative_to(folder).parts
-    placed = sealed[0] in database if len(sealed) == 1 else sealed[0] == "files" and sealed[1] in FOLDERS and sealed[2:]
-    return bool(placed) and path.is_file() and not path.is_symlink()
+def belongs(folder: Path, path: Path) -> bool:
+    """Whether it is a plain file where a backup has one: a database, or something in a folder that is copied."""
+    first, *rest = path.relative_to(folder).parts
+    database = not rest and first in {f"{alias}.database" for alias in ALIASES}
+    sealed = len(rest) > 1 and first == "files" and rest[0] in FOLDERS
+    return (database or sealed) and path.is_file() and not path.is_symlink()
 
 
 def digest(path: Path) -> str:
@@ -73,13 +75,19 @@ def digest(path: Path) -> str:
 
 
 def checked(folder: Path) -> dict[str, Any]:
-    """The manifest of a backup whose every byte is as it was written. NoBackup names the first file that is not."""
+    """The manifest of a backup whose every byte is as it was written. NoBackup names the first file that is not, or
+    that no backup has: a link, or anything beside the databases and the folders that are copied.
+    """
     try:
         told: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         listed = dict(told["files"])
     except (OSError, ValueError, KeyError, TypeError):
         raise NoBackup(f"{folder} holds no whole backup: its list {MANIFEST} is missing or damaged") from None
-    found = {str(path.relative_to(folder)) for path in contents(folder)}
+    found = set()
+    for path in contents(folder):
+        if not belongs(folder, path):
+            raise NoBackup(f"{path.relative_to(folder)} is no file that a backup has")
+        found.add(str(path.relative_to(folder)))
     if odd := sorted(found ^ set(listed)):
         raise NoBackup(f"{odd[0]} is {'missing' if odd[0] in listed else 'not on the list'}")
     for name, wanted in listed.items():
@@ -101,8 +109,9 @@ def restore(folder: Path) -> dict[str, Any]:
             raise NoBackup(f"{place} is not empty")
     for alias in ALIASES:
         load(alias, folder / f"{alias}.database")
-    if (folder / "files").is_dir():
-        shutil.copytree(folder / "files", settings.SITE_DIR, dirs_exist_ok=True)
+    for name in FOLDERS:  # and nothing else: keys and anchors are the site's own
+        if (source := folder / "files" / name).is_dir():
+            shutil.copytree(source, Path(settings.SITE_DIR) / name, symlinks=True, dirs_exist_ok=True)
     return told
 
 

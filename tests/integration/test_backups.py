@@ -9,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connections
 
 from benchmarks import postgres_server
+from llmsynthor_site.operations import backups
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,6 +95,59 @@ def test_an_older_backup_is_refused_until_reconciled(used: Site, tmp_path: Path)
     assert "It does not start yet" in heir.manage("restore_site", "--from", str(out))
     refused = heir.run("-m", "celery", "-A", "llmsynthor_site", "worker", "-Q", "mail", refused=True)
     assert "the audit log is not available" in refused
+
+
+@pytest.fixture
+def changed(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A backup of one sealed file, beside a live site that takes it; databases aside."""
+    settings.SITE_DIR = site = tmp_path / "site"
+    for name in ("keys", "anchors", "vault"):
+        (site / name).mkdir(parents=True)
+    (site / "keys" / "log.key").write_text("the site's own")
+    for alias in backups.ALIASES:
+        monkeypatch.setattr(connections[alias].introspection, "table_names", list)
+    monkeypatch.setattr(backups, "load", lambda alias, path: None)
+    folder = tmp_path / "backup"
+    (folder / "files" / "vault" / "one").mkdir(parents=True)
+    for name in ("default.database", "log.database", "files/vault/one/part.sealed"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def relist(folder: Path, *more: str) -> None:
+    """Whoever changes a backup can change its list as well."""
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    told = {
+        "files": {name: backups.digest(folder / name) for name in (*names, *more) if name != "backup.json"},
+        "engines": {alias: connections[alias].vendor for alias in backups.ALIASES},
+    }
+    (folder / "backup.json").write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["files/keys/log.key", "files/anchors/9.note", "files/vault/link", "files/door", "files/backup.json", "more"],
+)
+def test_a_changed_backup_overwrites_neither_keys_nor_anchors(changed: Path, tmp_path: Path, name: str) -> None:
+    """Another folder's file, links to a file and to a folder, and what lies beside what a backup has."""
+    kept, path = tmp_path / "site" / "keys" / "log.key", changed / name
+    path.parent.mkdir(exist_ok=True)
+    if name in ("files/vault/link", "files/door"):
+        path.symlink_to(kept if name.endswith("link") else kept.parent)
+    else:
+        path.write_text("the attacker's")
+    relist(changed)
+    with pytest.raises(backups.NoBackup, match=f"{name} is no file that a backup has"):
+        backups.restore(changed)
+    path.unlink()
+    relist(changed, "../site/keys/log.key")
+    with pytest.raises(backups.NoBackup, match=r"log\.key is missing"):
+        backups.restore(changed)
+    relist(changed)
+    backups.restore(changed)
+    assert (tmp_path / "site" / "vault" / "one" / "part.sealed").exists()
+    assert kept.read_text() == "the site's own"
+    assert not list((tmp_path / "site" / "anchors").iterdir())
 
 
 @pytest.fixture(scope="module")
