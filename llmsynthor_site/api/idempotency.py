@@ -81,8 +81,9 @@ def form(http: HttpRequest) -> bytes:
     """A form's fields and files, whatever the boundary between them. A file is read once, by whoever takes it in, so
     what stands for it here is the hash made while it was spooled.
     """
-    files = [[name, one.name, one.content_type, one.sha256] for name, many in http.FILES.lists() for one in many]
-    return json.dumps([sorted(http.POST.lists()), sorted(files)]).encode()
+    files: Any = http.FILES.lists()
+    told = [[name, one.name, one.content_type, one.sha256] for name, many in files for one in many]
+    return json.dumps([sorted(http.POST.lists()), sorted(told)]).encode()
 
 
 def keep(row: StoredAnswer, answer: HttpResponse) -> None:
