@@ -67,7 +67,8 @@ check: setup-dev ## style, types, contracts, security lint, images, migrations, 
 	$(PY) manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml && cmp var/openapi.yaml docs/openapi.yaml
 	$(PY) -m benchmarks.report --check
 	$(PY) manage.py check_templates
-	PRODUCTION=1 SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	@mkdir -p var/deploy && ln -sfn /dev var/deploy/anchors
+	PRODUCTION=1 SITE_DIR=var/deploy ANCHORS_APART=/dev SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(60))') \
 		DATABASE_URL=postgres://site@db/state LOG_DATABASE_URL=postgres://site@db/log \
 		$(PY) manage.py check --deploy --fail-level WARNING
 

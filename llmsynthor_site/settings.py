@@ -193,6 +193,8 @@ MEASURING_PACE = {
     "nanoseconds_per_row": env.float("MEASURING_NANOSECONDS_PER_ROW", default=20.0),
     "microseconds_per_cell": env.float("MEASURING_MICROSECONDS_PER_CELL", default=100.0),
 }
+# With a database on a server: where the log's anchors lie, in words; an operator's statement that it is apart.
+ANCHORS_APART = env("ANCHORS_APART", default="").strip()
 # Owners' engines: names that declarations may use, and the file of how the measuring worker reaches them.
 DATA_ENGINES = env.list("DATA_ENGINES", default=[])
 ENGINES_FILE = Path(env("ENGINES_FILE", default=str(SITE_DIR / "keys" / "engines.json")))

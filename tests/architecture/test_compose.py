@@ -55,6 +55,11 @@ def leaks(compose: dict[str, Any]) -> list[str]:
         "the door's socket": services_with(compose, "volumes", volume("socket")) ^ {"door", "synthesise"},
         "the door's count": services_with(compose, "volumes", "door:/site/door".__eq__) ^ {"door"},
         "the site's volume": services_with(compose, "volumes", volume("site")) ^ (OURS - {"witness"}),
+        "anchors that nobody said are apart": {
+            name for name in OURS - {"witness"}
+            if "${ANCHORS:?" not in services[name].get("environment", {}).get("ANCHORS_APART", "")
+            or "${ANCHORS:?" not in ((compose["volumes"]["anchors"] or {}).get("driver_opts", {}).get("device", ""))
+        },
         "a look into the sealed files": {
             name for name in services_with(compose, "volumes", volume("site"))
             if name not in ("web", "measure") and "/site/vault" not in services[name].get("tmpfs", [])
@@ -126,8 +131,12 @@ def as_root(compose: dict[str, Any]) -> None:
     compose["services"]["web"]["cap_drop"] = []
 
 
+def beside_the_database(compose: dict[str, Any]) -> None:
+    compose["volumes"]["anchors"] = None
+
+
 HOLES = [to_out, open_front, not_internal, host, default_network, keys, vault, sealed, count, the_socket,
-         past_the_proxy, into_the_state, as_root]  # fmt: skip
+         past_the_proxy, beside_the_database, into_the_state, as_root]  # fmt: skip
 
 
 @pytest.mark.parametrize("hole", HOLES)

@@ -12,11 +12,11 @@ from llmsynthor_site.native.members import MEMBERS
 UNITS = Path(__file__).resolve().parents[2] / "docker" / "systemd"
 
 
-def service(name: str) -> dict[str, str]:
+def section(name: str, of: str = "Service") -> dict[str, str]:
     unit = ConfigParser(interpolation=None, strict=True, allow_no_value=True)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read(UNITS / f"llmsynthor-{name}.service")
-    return dict(unit["Service"])
+    return dict(unit[of])
 
 
 def test_there_is_one_for_each_process() -> None:
@@ -25,13 +25,14 @@ def test_there_is_one_for_each_process() -> None:
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_it_starts_that_process(name: str) -> None:
-    command = service(name)["ExecStart"].removesuffix(" --bind 127.0.0.1:8000")
+    command = section(name)["ExecStart"].removesuffix(" --bind 127.0.0.1:8000")
     assert command == "/opt/llmsynthor/.venv/bin/python " + " ".join(MEMBERS[name])
 
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_the_walls_stand(name: str) -> None:
-    told = service(name)
+    told = section(name)
+    assert section(name, "Unit")["RequiresMountsFor"] == "/srv/llmsynthor/anchors", "the device of the anchors"
     hidden = told["InaccessiblePaths"].split()
     assert (told.get("IPAddressDeny") == "any") == (name not in ("door", "submit")), "a route out"
     assert ("-/srv/llmsynthor/vault" in hidden) == (name not in ("web", "measure")), "the sealed files"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from llmsynthor_site import production
 from llmsynthor_site.demo.people import PEOPLE
@@ -21,7 +22,7 @@ ELSEWHERE = Path("/dev/shm")  # another device than the folders of tests
 
 @pytest.fixture
 def place(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of a site whose databases are on a server."""
+    """A folder of a site; its databases count as files that lie elsewhere."""
     site = tmp_path / "production"
     for folder in ("keys", "vault", "anchors"):
         (site / folder).mkdir(parents=True)
@@ -54,6 +55,32 @@ def test_keys_and_anchors_lie_apart(place: Path, monkeypatch: pytest.MonkeyPatch
     assert production.problems() == []
 
 
+def test_anchors_outlive_a_database_on_a_server(place: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has to say so, and the folder is neither missing nor on the device of the site's own."""
+    monkeypatch.setattr(production, "served", lambda: True)
+    assert [rule.split(":")[0] for rule in production.problems()] == [
+        "ANCHORS_APART is empty",
+        "anchors/ lies on the device of the site's folder",
+    ]
+    settings.ANCHORS_APART = "/mnt/anchors, a disk of its own"
+    (place / "anchors").rmdir()
+    assert "anchors/ lies on the device" in production.problems()[0]
+    if not ELSEWHERE.is_dir() or ELSEWHERE.stat().st_dev == place.stat().st_dev:
+        pytest.skip("this machine has one device only")
+    (place / "anchors").symlink_to(ELSEWHERE)
+    assert production.problems() == []
+    settings.ANCHORS_APART = ""
+    assert "ANCHORS_APART is empty" in production.problems()[0]
+
+
+def test_a_database_is_on_a_server_or_a_file(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not production.served()
+    assert len(production.database_files()) == 2
+    monkeypatch.setitem(settings.DATABASES["log"], "ENGINE", "django.db.backends.postgresql")
+    assert production.served()
+    assert len(production.database_files()) == 1
+
+
 def test_demonstrations_and_single_factors_are_named(place: Path, settings: Any) -> None:
     settings.DEBUG, settings.SECOND_FACTOR_ROLES = True, ["owner", "admin"]
     assert "DEBUG and DEMO" in production.problems()[0]
@@ -72,6 +99,21 @@ def test_people_of_a_demonstration_are_no_people(settings: Any) -> None:
     User.objects.create(username="rosa", email="rosa@example.org")
     with pytest.raises(ImproperlyConfigured, match=r"accounts of a demonstration are open \(rosa\)"):
         production.refuse()
+
+
+@pytest.mark.django_db(databases=["default"])
+def test_a_site_without_tables_has_no_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections["default"].introspection, "table_names", lambda: ["django_migrations"])
+    assert production.open_accounts() == []
+
+
+def test_nothing_starts_while_nobody_can_tell_who_has_an_account(tmp_path: Path) -> None:
+    away = {"DATABASE_URL": f"sqlite:///{tmp_path}/away/site.sqlite3"}
+    environment = {**os.environ, **away, "SITE_DIR": str(tmp_path), "PRODUCTION": "1", "SECRET_KEY": "x" * 60}
+    command = [sys.executable, "-c", "import llmsynthor_site.wsgi"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "the database cannot be asked whether accounts of a demonstration are open" in done.stderr
 
 
 @pytest.mark.parametrize(
