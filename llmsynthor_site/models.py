@@ -34,6 +34,7 @@ class User(AbstractUser):
         default=0, help_text="Counts changes of what this person may do; sessions from before one have ended"
     )
     time_zone = models.CharField(max_length=60, blank=True, help_text="Times are shown in it; empty is the site's own")
+    language = models.CharField(max_length=10, blank=True, help_text="Of pages and mail; empty: what the browser asks")
 
     class Meta:
         permissions = [

@@ -17,11 +17,12 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.signals import post_save
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from kombu.exceptions import OperationalError
 
 from audit import events
 from llmsynthor_site import webhooks
+from llmsynthor_site.languages.saying import language_for, said
 from llmsynthor_site.models import Notice, User
 from privacy.models import CapRaise, StewardWaiver
 from synthesis.models import SynthesisRequest
@@ -30,6 +31,8 @@ from synthesis.transitions import moved
 log = logging.getLogger(__name__)
 AT_ONCE, TRIES = 100, 5
 REQUESTER, STEWARDS = "requester", "stewards"
+WAIVED = "A dataset's owner lets one steward decide on its requests from now on."
+NOT_WAIVED = "A dataset's owner lets two stewards decide again."
 STAYS = frozenset({"claim", "condition", "accept"})
 """Steps that leave a request where it is, and whoever was asked still asked."""
 
@@ -76,8 +79,7 @@ def on_raise(*, instance: CapRaise, created: bool, **_: Any) -> None:
 
 def on_waiver(*, instance: StewardWaiver, **_: Any) -> None:
     """Stewards know that one of them decides alone, or that two do again."""
-    began, ended = "lets one steward decide on its requests from now on", "lets two stewards decide again"
-    text = f"A dataset's owner {began if instance.stands else ended}."
+    text = WAIVED if instance.stands else NOT_WAIVED
     key = f"waiver:{instance.pk}:{'signed' if instance.stands else 'ended'}"
     tell(holding("steward"), text, url=reverse("dataset-detail", args=[instance.dataset_id]), key=key)
 
@@ -161,13 +163,20 @@ def deliver() -> int:
     return sum(mail(notice) for notice in found.select_related("user").order_by("pk")[:AT_ONCE])
 
 
+def letter(notice: Notice) -> tuple[str, str]:
+    """Subject and text, in the language of whoever it is for; the notice itself is kept in English."""
+    with language_for(notice.user):
+        told, why = said(notice.text), translation.gettext("You get this message because of your role there.")
+    return f"LLMSynthor: {told}", f"{told}\n\n{settings.SITE_URL}{notice.url}\n\n{why}\n"
+
+
 def mail(notice: Notice) -> bool:
     mine = Notice.objects.filter(pk=notice.pk, tries=notice.tries, mailed_at=None)
     if not mine.update(tries=F("tries") + 1):
         return False
-    text = f"{notice.text}\n\n{settings.SITE_URL}{notice.url}\n\nYou get this message because of your role there.\n"
+    subject, text = letter(notice)
     try:
-        send_mail(f"LLMSynthor: {notice.text}", text, None, [notice.user.email])
+        send_mail(subject, text, None, [notice.user.email])
     except OSError as problem:  # smtplib's own errors are among them
         log.warning("a notice could not be mailed: %s", type(problem).__name__)
         return False

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "llmsynthor_site.languages.reading.PagesInOnesOwnLanguage",
     "llmsynthor_site.middleware.TimesInOnesOwnZone",
     "allauth.account.middleware.AccountMiddleware",
     "llmsynthor_site.middleware.LogMustBeWritable",
@@ -134,6 +135,10 @@ else:
     cache = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": SITE_DIR / "cache"}
 CACHES = {"default": cache | {"KEY_PREFIX": "llmsynthor"}}
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME, LANGUAGE_COOKIE_SAMESITE = "language", "Lax"
+FORMAT_MODULE_PATH = ["llmsynthor_site.languages.formats"]
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.template.loader import render_to_string
 from django.utils import timezone
 
+from audit import documents
 from privacy import selectors
 from synthesis import describing
 from synthesis.models import Package
@@ -100,7 +100,7 @@ def write(folder: Path) -> int:
     _json(folder / "catalogue.jsonld", dcat(found, site=site, publisher=publisher))
     for one in found:
         _json(folder / f"{one['package']}.croissant.json", describing.listed(one))
-    page = render_to_string("package/catalogue.html", {"found": found, "publisher": publisher, "site": site})
+    page = documents.written("package/catalogue.html", {"found": found, "publisher": publisher, "site": site})
     (folder / "index.html").write_text(page, encoding="utf-8")
     return len(found)
 

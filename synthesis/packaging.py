@@ -13,9 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
-from django.template.loader import render_to_string
 
-from audit import statements
+from audit import documents, statements
 from audit.notes import PrivateKey, PublicKey
 from audit.verify_package import ATTESTATION, MANIFEST
 from synthesis import describing, guarding, workbook
@@ -90,7 +89,7 @@ def write_package(
     (folder / "report.html").write_text(page.page(report, facts), encoding="utf-8")
     words = {"facts": facts, "report": report, "key": key.public, "log_key": log_key, "no_workbook": no_workbook,
              "checked": disclosure.sentences(facts.get("disclosure"))}  # fmt: skip
-    texts = {name: render_to_string(template, words) for name, template in TEXTS.items()}
+    texts = {name: documents.written(template, words) for name, template in TEXTS.items()}
     for name, text in (texts | dict(papers)).items():
         (folder / name).write_text(text, encoding="utf-8")
     names = [name for table in facts["tables"] for name in table["files"]] if "tables" in facts else TABLE + SUPPOSED

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.template.loader import render_to_string
-
-from audit import selectors
+from audit import documents, selectors
 from audit.leaves import Leaf
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ def render(told: Told, requests: Sequence[dict[str, Any]]) -> str:
         "entries": entries,
         "holds": told.report.verdict == "holds",
     }
-    return render_to_string("evidence/index.html", context)
+    return documents.written("evidence/index.html", context)
 
 
 def _story(facts: dict[str, Any], entries: Sequence[Leaf], inside: set[int]) -> dict[str, Any]:

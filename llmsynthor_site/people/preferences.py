@@ -1,4 +1,4 @@
-"""What somebody chooses for themselves alone: the zone in which they read times, and the theme."""
+"""What somebody chooses for themselves alone: the language, the zone in which they read times, and the theme."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from django.views.decorators.http import require_http_methods
 from llmsynthor_site.models import User
 
 YEAR = 365 * 24 * 3600
+LANGUAGES = [("", "As the browser asks"), *settings.LANGUAGES]
+KEPT = ("time_zone", "language")
+"""What the person's account keeps; the rest stays in the browser."""
 THEMES = [("", "As the device is set"), ("light", "Light"), ("dark", "Dark")]
 
 
@@ -23,6 +26,10 @@ class PreferencesForm(forms.Form):
         required=False, max_length=60, label="Time zone",
         widget=forms.TextInput({"list": "zones", "autocomplete": "off"}),
         help_text="A name such as Europe/Zurich. Every time is shown in it, with its name. Empty: the site's own.",
+    )  # fmt: skip
+    language = forms.ChoiceField(
+        required=False, choices=LANGUAGES, widget=forms.RadioSelect,
+        help_text="Of pages, and of messages to you. The log, packages and the API are in English for everybody.",
     )  # fmt: skip
     theme = forms.ChoiceField(required=False, choices=THEMES, widget=forms.RadioSelect, help_text="In this browser.")
 
@@ -35,7 +42,7 @@ class PreferencesForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences(http: HttpRequest) -> HttpResponse:
-    now = {"time_zone": getattr(http.user, "time_zone", ""), "theme": http.COOKIES.get("theme", "")}
+    now = {name: getattr(http.user, name, "") for name in KEPT} | {"theme": http.COOKIES.get("theme", "")}
     form = PreferencesForm(http.POST or None, initial=now)
     if http.method == "POST" and form.is_valid():
         return kept(http, form.cleaned_data)
@@ -45,11 +52,16 @@ def preferences(http: HttpRequest) -> HttpResponse:
 
 
 def kept(http: HttpRequest, chosen: dict[str, Any]) -> HttpResponse:
-    User.objects.filter(username=http.user.get_username()).update(time_zone=chosen["time_zone"])
+    User.objects.filter(username=http.user.get_username()).update(**{name: chosen[name] for name in KEPT})
     messages.success(http, "Your settings are kept.")
     answer = redirect("preferences")
-    if chosen["theme"]:
-        answer.set_cookie("theme", chosen["theme"], max_age=YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE)
-    else:
-        answer.delete_cookie("theme", samesite="Lax")
+    for name in ("theme", "language"):  # the language too: the page on which one signs in is in it
+        keep_cookie(answer, name, chosen[name])
     return answer
+
+
+def keep_cookie(answer: HttpResponse, name: str, value: str) -> None:
+    if value:
+        answer.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE)
+    else:
+        answer.delete_cookie(name, samesite="Lax")

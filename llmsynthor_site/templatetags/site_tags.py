@@ -10,14 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.forms import BoundField
+from django.forms import BoundField, ModelChoiceField
 from django.template.context import Context
 from django.urls import reverse
 
 from llmsynthor_site import charts
+from llmsynthor_site.languages import saying
+from llmsynthor_site.languages.saying import said
 from synthesis import probe_words
 
 register = template.Library()
+register.filter("said", said)
 
 # Label, address, and the permissions of which one is enough; no permission means everyone who is signed in.
 NAVIGATION: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -51,7 +54,7 @@ DESK: tuple[tuple[str, str], ...] = (
 def desk_navigation(context: Context) -> dict[str, Any]:
     """The auditor's pages, the current one marked."""
     here = context["request"].path
-    links = [{"label": label, "url": reverse(name), "here": here == reverse(name)} for label, name in DESK]
+    links = [{"label": said(label), "url": reverse(name), "here": here == reverse(name)} for label, name in DESK]
     return {"links": links}
 
 
@@ -63,7 +66,9 @@ def main_navigation(context: Context) -> dict[str, Any]:
     for label, name, needed in NAVIGATION:
         if not needed or any(user.has_perm(permission) for permission in needed):
             url = reverse(name)
-            links.append({"label": label, "url": url, "here": path == url or (url != "/" and path.startswith(url))})
+            links.append(
+                {"label": said(label), "url": url, "here": path == url or (url != "/" and path.startswith(url))}
+            )
     return {"links": links}
 
 
@@ -74,14 +79,16 @@ def odds(rho: Decimal | float, unit: str = "one person", what: str = "this reque
     return {"odds": shown, "icons": charts.icons(shown), "unit": unit, "what": what}
 
 
+BUDGET = {"spent": "Spent", "reserved": "Reserved", "request": "This request", "left": "Left"}
+
+
 @register.inclusion_tag("components/budget_bar.html")
 def budget_bar(cap: Decimal, spent: Decimal, reserved: Decimal, request: Decimal = Decimal(0)) -> dict[str, Any]:
     """The cap of a population: what is gone, what is promised, what this request would take, what stays."""
     left = max(Decimal(0), cap - spent - reserved - request)
     amounts = [("spent", spent), ("reserved", reserved), ("request", request), ("left", left)]
     parts = charts.bar([(name, float(amount)) for name, amount in amounts])
-    words = {"spent": "Spent", "reserved": "Reserved", "request": "This request", "left": "Left"}
-    legend = [(name, words[name], amount) for name, amount in amounts if amount or name in {"spent", "left"}]
+    legend = [(name, said(BUDGET[name]), amount) for name, amount in amounts if amount or name in {"spent", "left"}]
     return {"parts": parts, "legend": legend, "cap": cap, "over": spent + reserved + request > cap}
 
 
@@ -96,19 +103,56 @@ def discrepancy_chart(iterations: Sequence[dict[str, Any]]) -> dict[str, Any]:
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField, kind: str = "") -> dict[str, Any]:
     """One form field: label, hint, what is wrong, control. ``kind`` may be 'short'."""
+    say_choices(bound)
     return {"field": bound, "kind": kind, "checkbox": bound.widget_type == "checkbox"}
+
+
+@register.filter
+def choices_said(bound: BoundField) -> BoundField:
+    """The control itself, its choices in the reader's language."""
+    say_choices(bound)
+    return bound
+
+
+def say_choices(bound: BoundField) -> None:
+    """A form's fields are its own copies, so what is set here is seen on this page alone."""
+    field: Any = bound.field
+    if saying.in_english() or not hasattr(field, "choices"):
+        return
+    if isinstance(field, ModelChoiceField):
+        field.empty_label = said(field.empty_label)
+    else:
+        field.widget.choices = [labelled(*choice) for choice in field.choices]
+
+
+def labelled(value: Any, label: Any) -> tuple[Any, Any]:
+    """One choice, or one group of choices, in the reader's language."""
+    if isinstance(label, (list, tuple)):
+        return said(value), [labelled(*choice) for choice in label]
+    return value, said(label)
+
+
+def figure(written: str) -> str:
+    """A figure as the reader writes it: 1,234.5 is 1.234,5 in German."""
+    return written if saying.in_english() else written.translate(str.maketrans(",.", ".,"))
+
+
+@register.filter
+def lowered(text: str) -> str:
+    """In small letters inside a sentence, in English: German nouns keep theirs."""
+    return text.lower() if saying.in_english() else text
 
 
 @register.filter
 def grouped(number: int | None) -> str:
     """12345 as 12,345; nothing as a dash."""
-    return "–" if number is None else f"{number:,}"
+    return "–" if number is None else figure(f"{number:,}")
 
 
 @register.filter
 def whole(number: float) -> str:
     """A figure rounded up to a whole number: 12.1 as 13."""
-    return f"{math.ceil(number):,}"
+    return figure(f"{math.ceil(number):,}")
 
 
 @register.filter
@@ -131,8 +175,8 @@ FIGURES = {
 def in_words(text: str) -> str:
     """A figure's name as pages say it, also inside a sentence; what is stored keeps the name."""
     if text in FIGURES:
-        return FIGURES[text]
-    return re.sub(r"\b(\w+_tokens)\b", lambda found: FIGURES.get(found[1], found[1]), text)
+        return str(said(FIGURES[text]))
+    return re.sub(r"\b(\w+_tokens)\b", lambda found: str(said(FIGURES.get(found[1], found[1]))), text)
 
 
 @register.filter
@@ -143,8 +187,8 @@ def plain(number: Decimal | float | str | None, digits: int = 4) -> str:
     value = float(number)
     if value and not 1e-5 <= abs(value) < 1e6:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-    return f"{value:.{digits}g}"
+        return figure(f"{float(mantissa):g}e{int(exponent)}")
+    return figure(f"{value:.{digits}g}")
 
 
 @register.filter
@@ -156,7 +200,7 @@ def probed(found: dict[str, Any]) -> str:
 @register.filter
 def share(number: float | None) -> str:
     """0.0312 as 3.12 %."""
-    return "–" if number is None else f"{100 * float(number):.2f} %"
+    return "–" if number is None else figure(f"{100 * float(number):.2f} %")
 
 
 @register.filter
@@ -176,7 +220,7 @@ TONES = {
 @register.inclusion_tag("components/tag.html")
 def state_tag(request: Any) -> dict[str, str]:
     """Where a request stands, in words; the colour only repeats them."""
-    return {"text": request.get_state_display(), "tone": TONES.get(request.state, "")}
+    return {"text": said(request.get_state_display()), "tone": TONES.get(request.state, "")}
 
 
 PROMPT_TONES = {"answered": "good", "failed": "bad", "in_doubt": "bad", "sending": "info", "intent": "info"}
@@ -185,4 +229,4 @@ PROMPT_TONES = {"answered": "good", "failed": "bad", "in_doubt": "bad", "sending
 @register.inclusion_tag("components/tag.html")
 def prompt_tag(record: Any) -> dict[str, str]:
     """How far one recorded call got, in words; the colour only repeats them."""
-    return {"text": record.get_state_display(), "tone": PROMPT_TONES.get(record.state, "")}
+    return {"text": said(record.get_state_display()), "tone": PROMPT_TONES.get(record.state, "")}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.template.loader import render_to_string
-
+from audit import documents
 from synthesis.models import SynthesisRequest
 from synthesis.register import deployments, processing
 from synthesis.register.entry import TO_STATE, entry
@@ -26,7 +25,7 @@ def written(facts: Facts, report: Facts, told: Facts) -> dict[str, str]:
     words = {"facts": facts, "report": report, "entry": told, "open": TO_STATE}
     words |= {"checked": disclosure.sentences(facts.get("disclosure"))}
     return {
-        **{name: render_to_string(template, words) for name, template in TEMPLATES.items()},
+        **{name: documents.written(template, words) for name, template in TEMPLATES.items()},
         "deployment.yaml": deployments.deployment(facts, told),
         "processing.csv": processing.record(facts, told),
     }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.template.loader import render_to_string
-
+from audit import documents
 from synthesis.report import disclosure, drawing, purpose
 
 Facts = dict[str, Any]
@@ -17,7 +16,7 @@ LISTED = 60
 def page(report: Facts, facts: Facts) -> str:
     """The page of a package's ``quality.json`` (``report``) and of what the package says of itself (``facts``)."""
     names = sorted(one["column"] for one in report["columns"])
-    return render_to_string(
+    return documents.written(
         "package/report.html",
         {
             "report": report, "facts": facts, "fit": purpose.fitness(report), "strip": drawing.strip(report["tables"]),

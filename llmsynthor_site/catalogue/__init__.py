@@ -1,0 +1,1 @@
+"""The catalogues of translations: what is collected, from where, and when one is complete. Needs Babel (dev)."""

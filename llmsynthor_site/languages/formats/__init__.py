@@ -1,0 +1,1 @@
+"""How Django writes numbers by itself: the same in every language (settings.FORMAT_MODULE_PATH)."""
