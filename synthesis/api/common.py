@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from synthesis import selectors
 from synthesis.models import SynthesisRequest
-from synthesis.serializers import SESSION_ONLY, SIGNED_IN_ALONE, RequestSerializer
+from synthesis.serializers.requests import SESSION_ONLY, SIGNED_IN_ALONE, RequestSerializer
 
 
 class Stale(exceptions.APIException):

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from synthesis import reconciling, services, switches
 from synthesis.models import CallFinding, Endpoint, KillSwitch
-from synthesis.serializers import (
+from synthesis.serializers.door import (
     EndpointSerializer,
     FindingSerializer,
     ReasonGivenSerializer,

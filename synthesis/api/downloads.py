@@ -24,7 +24,7 @@ from synthesis import delivery, selectors
 from synthesis.api.common import OfRequest
 from synthesis.licence import LICENCE_TEXT, LICENCE_VERSION
 from synthesis.models import DownloadGrant, Receipt
-from synthesis.serializers import (
+from synthesis.serializers.downloads import (
     LicenceSerializer,
     LinkSerializer,
     LinkWishSerializer,

@@ -14,16 +14,15 @@ from rest_framework.response import Response
 from synthesis import policies, reviewing, selectors, services, suggestions
 from synthesis.api.common import OfRequest, check_match
 from synthesis.models import SynthesisRequest
-from synthesis.serializers import (
+from synthesis.serializers.gates import (
     BallotSerializer,
     ConditionSerializer,
     GateSerializer,
     MyVoteSerializer,
-    RequestSerializer,
     RuleDecisionSerializer,
     SuggestedRuleSerializer,
-    VoteSerializer,
 )
+from synthesis.serializers.requests import RequestSerializer, VoteSerializer
 from synthesis.states import Decision, Gate
 from synthesis.views.gates import gate_named
 

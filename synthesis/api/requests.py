@@ -17,7 +17,7 @@ from audit.serializers import checked
 from synthesis import selectors, services, wishes
 from synthesis.api.common import OfRequest, check_match, etag_of, refuse_token
 from synthesis.models import SynthesisRequest
-from synthesis.serializers import (
+from synthesis.serializers.requests import (
     ActionSerializer,
     CreateSerializer,
     EditSerializer,

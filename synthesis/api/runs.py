@@ -18,7 +18,7 @@ from audit.models import PromptRecord
 from synthesis import policies, selectors
 from synthesis.api.common import OfRequest
 from synthesis.models import SynthesisRequest
-from synthesis.serializers import PromptSerializer, PromptTextSerializer, RunSerializer
+from synthesis.serializers.runs import PromptSerializer, PromptTextSerializer, RunSerializer
 from synthesis.views.runs import progress
 
 

@@ -16,7 +16,7 @@ from llmsynthor_site.models import Notice, User
 from privacy.models import Dataset, MeasurementRecord
 from synthesis import policies
 from synthesis.models import EgressManifest, SuggestedRule, SynthesisRequest, Vote
-from synthesis.serializers import SESSION_ONLY
+from synthesis.serializers.requests import SESSION_ONLY
 from synthesis.states import Gate, RequestState
 from synthesis.workflow import REQUEST
 from tests import privacy_site, request_site

@@ -1,4 +1,4 @@
-"""What the API tells of requests, runs and packages, and what it takes in. The services judge what is taken in."""
+"""What the API tells of requests, and what it takes in. The services judge what is taken in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from privacy import selectors as privacy
-from synthesis import probe_words, selectors
-from synthesis.models import CallFinding, Endpoint, KillSwitch, SuggestedRule, SynthesisRequest, Vote
+from synthesis import selectors
+from synthesis.models import Endpoint, SynthesisRequest, Vote
 from synthesis.states import Decision, Gate, Proposer, RequestState
 from synthesis.transitions import allowed_actions
 
@@ -162,137 +162,6 @@ class TakenSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=4000, required=False, allow_blank=True)
 
 
-class BallotSerializer(serializers.Serializer):
-    decision = serializers.ChoiceField(Decision.choices)
-    seen = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="The hash of what the gate shows, as the gate tells it")
-    comment = serializers.CharField(max_length=4000, required=False, allow_blank=True, default="")
-
-
-class ConditionSerializer(serializers.Serializer):
-    seen = serializers.RegexField(r"^[0-9a-f]{64}$")
-    text = serializers.CharField(max_length=2000)
-
-
-class MyVoteSerializer(serializers.Serializer):
-    """One's own vote, for oneself alone while the gate is open."""
-
-    decision = serializers.ChoiceField(Decision.choices)
-    comment = serializers.CharField()
-    cast_at = serializers.DateTimeField()
-
-
-class GateSerializer(serializers.Serializer):
-    """What a gate shows: the hash that a vote binds to, what it decides on, and votes once it has decided."""
-
-    gate = serializers.ChoiceField(Gate.choices)
-    open = serializers.BooleanField()
-    seen = serializers.CharField(help_text="SHA-256 of exactly what is decided on; a vote carries it back")
-    votes_needed = serializers.IntegerField()
-    my_vote = MyVoteSerializer(allow_null=True)
-    votes = VoteSerializer(many=True)
-    subject = serializers.DictField(help_text="The frozen request, the egress manifest, or the quality report")
-
-
-class SuggestedRuleSerializer(serializers.ModelSerializer):
-    decided_by = serializers.CharField(source="decided_by.username", allow_null=True, default=None)
-
-    class Meta:
-        model = SuggestedRule
-        fields = ("number", "rule", "reason", "columns", "decision", "comment", "decided_by", "decided_at")
-        read_only_fields = fields
-
-
-class RuleDecisionSerializer(serializers.Serializer):
-    decision = serializers.ChoiceField(SuggestedRule.Decision.choices)
-    comment = serializers.CharField(max_length=4000)
-
-
-class StageSerializer(serializers.Serializer):
-    name = serializers.CharField()
-    status = serializers.CharField()
-
-
-class RunSerializer(serializers.Serializer):
-    """The run while it happens; while statistics are measured, only that they are."""
-
-    state = serializers.ChoiceField(RequestState.choices)
-    live = serializers.BooleanField(help_text="Whether it is worth asking again")
-    stages = StageSerializer(many=True)
-    iterations = serializers.ListField(child=serializers.DictField())
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
-    what_if = serializers.DictField(allow_null=True)
-
-
-class PromptSerializer(serializers.Serializer):
-    intent = serializers.CharField(source="intent_id")
-    sequence = serializers.IntegerField()
-    attempt = serializers.IntegerField()
-    endpoint = serializers.CharField()
-    state = serializers.CharField()
-
-
-class PartSerializer(serializers.Serializer):
-    text = serializers.CharField()
-    type = serializers.CharField()
-    facts = serializers.DictField(child=serializers.CharField())
-
-
-class MessageSerializer(serializers.Serializer):
-    role = serializers.CharField()
-    parts = PartSerializer(many=True)
-
-
-class PromptTextSerializer(serializers.Serializer):
-    """A prompt as it left, each part by its kind, and what came back."""
-
-    intent = serializers.CharField(source="record.intent_id")
-    model = serializers.CharField()
-    parameters = serializers.CharField()
-    messages = MessageSerializer(many=True)
-    answer = serializers.CharField()
-    notice = serializers.CharField(help_text="Why a part cannot be shown, if one cannot")
-
-
-class FileSerializer(serializers.Serializer):
-    name = serializers.CharField()
-    sha256 = serializers.CharField()
-    bytes = serializers.IntegerField(required=False)
-    about = serializers.CharField()
-
-
-class ReceiptSerializer(serializers.Serializer):
-    file_name = serializers.CharField()
-    file_hash = serializers.CharField()
-    licence_version = serializers.CharField()
-    at = serializers.DateTimeField()
-
-
-class PackageSerializer(serializers.Serializer):
-    """What was granted to whoever asks: terms, files and receipts."""
-
-    request = serializers.UUIDField()
-    expires_at = serializers.DateTimeField()
-    accepted = serializers.BooleanField(help_text="Whether the terms in force were accepted")
-    licence_version = serializers.CharField()
-    licence = serializers.CharField()
-    files = FileSerializer(many=True)
-    receipts = ReceiptSerializer(many=True)
-
-
-class LicenceSerializer(serializers.Serializer):
-    version = serializers.CharField(max_length=20, help_text="The version of the terms that were read")
-
-
-class LinkWishSerializer(serializers.Serializer):
-    file = serializers.CharField(max_length=100)
-
-
-class LinkSerializer(serializers.Serializer):
-    url = serializers.CharField(help_text="Works once, for whoever made it, for ten minutes")
-    sha256 = serializers.CharField()
-
-
 class PriceWishSerializer(serializers.Serializer):
     epsilon = serializers.DecimalField(8, 4)
     delta = serializers.DecimalField(None, None)
@@ -303,57 +172,3 @@ class PriceSerializer(serializers.Serializer):
     epsilon = serializers.CharField()
     delta = serializers.CharField()
     rho = serializers.CharField()
-
-
-class EndpointSerializer(serializers.ModelSerializer):
-    probed = serializers.SerializerMethodField(help_text="What the newest probe found, in words")
-
-    class Meta:
-        model = Endpoint
-        fields = (
-            "id", "name", "base_url", "model", "is_local", "enabled", "prompt_price", "completion_price", "money_cap",
-            "probed",
-        )  # fmt: skip
-        read_only_fields = fields
-
-    def get_probed(self, endpoint: Endpoint) -> str:
-        probe = endpoint.probed
-        return probe_words.in_short(probe.found) if probe else "not probed yet"
-
-
-class SwitchSerializer(serializers.ModelSerializer):
-    """``target`` is named where whoever asks may know its name."""
-
-    name = serializers.CharField()
-    denial = serializers.CharField(help_text="Why whoever asks may not lift it; empty where they may")
-
-    class Meta:
-        model = KillSwitch
-        fields = (
-            "id",
-            "target",
-            "name",
-            "reason",
-            "set_by",
-            "set_at",
-            "lifted_by",
-            "lifted_at",
-            "lift_reason",
-            "denial",
-        )
-        read_only_fields = fields
-
-
-class SwitchWishSerializer(serializers.Serializer):
-    target = serializers.CharField(max_length=60, help_text="all, dataset:ID or request:ID")
-    reason = serializers.CharField(max_length=500)
-
-
-class ReasonGivenSerializer(serializers.Serializer):
-    reason = serializers.CharField(max_length=500, help_text="Kept in the log, word for word")
-
-
-class FindingSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = CallFinding
-        fields = "__all__"
