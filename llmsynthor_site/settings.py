@@ -13,6 +13,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
+from llmsynthor_site.api_settings import *  # noqa: F403
 from llmsynthor_site.environment import BASE_DIR, PRODUCTION, SITE_DIR, env
 from llmsynthor_site.environment import DEBUG as DEBUG
 from llmsynthor_site.environment import DEMO as DEMO
@@ -287,58 +288,6 @@ CELERY_BEAT_SCHEDULE = {
 (SITE_DIR / "broker").mkdir(exist_ok=True)
 CELERY_BEAT_SCHEDULE_FILENAME = str(SITE_DIR / "broker" / "beat")
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=300)  # longer than a call through the door
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "llmsynthor_site.api.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["llmsynthor_site.api.permissions.Scoped"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["llmsynthor_site.api.throttles.PerRole"],
-    "DEFAULT_PAGINATION_CLASS": "llmsynthor_site.api.paging.Cursor",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "llmsynthor_site.api.problems.handler",
-}
-# How often one person may ask the API, by role; whoever holds several roles has the widest.
-API_RATES = {
-    "nobody": env("API_RATE_NOBODY", default="60/min"),
-    "researcher": env("API_RATE_RESEARCHER", default="300/min"),
-    "owner": env("API_RATE_OWNER", default="300/min"),
-    "steward": env("API_RATE_STEWARD", default="300/min"),
-    "auditor": env("API_RATE_AUDITOR", default="600/min"),
-    "admin": env("API_RATE_ADMIN", default="300/min"),
-}
-# Hosts to which people may have their own notices sent (docs/api.md); none: there are no webhooks.
-WEBHOOK_HOSTS = env.list("WEBHOOK_HOSTS", default=[])
-SPECTACULAR_SETTINGS = {
-    "TITLE": "LLMSynthor",
-    "DESCRIPTION": "Synthetic tables behind differential privacy: the portal's steps, for programs. See docs/api.md.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "RequestState": "synthesis.states.RequestState",
-        "GateName": "synthesis.states.Gate",
-        "VoteDecision": "synthesis.states.Decision",
-        "RuleDecision": "synthesis.structure_models.SuggestedRule.Decision",
-        "Proposer": "synthesis.states.Proposer",
-        "LedgerKind": "privacy.models.LedgerEntry.Kind",
-        "PeopleChangeKind": "llmsynthor_site.models.PeopleChange.Kind",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "llmsynthor_site.api.schema.with_problems",
-    ],
-}
-
-METRICS_TOKEN = env("METRICS_TOKEN", default="")  # whoever reads /metrics shows it; without one there is no such page
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -25,7 +25,7 @@ PREFIX = "llms_"
 SCOPES: dict[str, str] = {
     "read": "Read what you may read: datasets, requests, runs, notices",
     "request": "Ask for tables, submit and withdraw requests, download what was granted",
-    "own": "Register datasets and upload data",
+    "own": "Register datasets and upload data, decline and withdraw raises of a cap",
     "review": "Claim, return, stop and recall requests, and set kill switches; never vote",
     "audit": "Read the log, the ledger and receipts, and export them",
 }

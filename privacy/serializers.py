@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from privacy import policies, selectors
-from privacy.models import CapRaise, Dataset, LedgerEntry, StewardWaiver
+from privacy.models import Dataset, LedgerEntry, StewardWaiver
 
 
 class BudgetSerializer(serializers.Serializer):
@@ -51,6 +51,18 @@ class WaiverSerializer(serializers.ModelSerializer):
     class Meta:
         model = StewardWaiver
         fields = ("id", "version", "text", "text_sha256", "reason", "signed_by", "signed_at")
+        read_only_fields = fields
+
+
+class WaiverLineSerializer(WaiverSerializer):
+    """One waiver of a dataset, the one that stands or an earlier one."""
+
+    stands = serializers.BooleanField()
+    ended_by = serializers.CharField(source="ended_by.username", allow_null=True, default=None)
+
+    class Meta:
+        model = StewardWaiver
+        fields = (*WaiverSerializer.Meta.fields, "stands", "ended_by", "ended_at", "end_reason")
         read_only_fields = fields
 
 
@@ -179,36 +191,6 @@ class WaiverTextSerializer(serializers.Serializer):
     version = serializers.CharField()
     text = serializers.CharField()
     sha256 = serializers.CharField()
-
-
-class RaiseWishSerializer(serializers.Serializer):
-    rho = serializers.DecimalField(15, 12, help_text="The whole new cap, not a step")
-    reason = serializers.CharField(max_length=4000)
-
-
-class RaiseSerializer(serializers.ModelSerializer):
-    population = serializers.CharField(source="population.name")
-    proposed_by = serializers.CharField(source="proposed_by.username")
-    confirmed_by = serializers.CharField(source="confirmed_by.username", allow_null=True, default=None)
-    in_force = serializers.SerializerMethodField()
-
-    class Meta:
-        model = CapRaise
-        fields = (
-            "id",
-            "population",
-            "rho",
-            "delta",
-            "reason",
-            "proposed_by",
-            "confirmed_by",
-            "in_force",
-            "proposed_at",
-        )
-        read_only_fields = fields
-
-    def get_in_force(self, proposal: CapRaise) -> bool:
-        return proposal.entry_id is not None
 
 
 class StatisticSerializer(serializers.Serializer):

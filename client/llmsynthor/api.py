@@ -66,11 +66,19 @@ class Client:
     def dataset(self, dataset: str) -> Json:
         return self._get(f"/datasets/{dataset}/")
 
+    def releases(self, dataset: str) -> Iterator[Json]:
+        """Statistics of a dataset that a request may use again, named as its ``reused_id``, at no further loss."""
+        return self._pages(f"/datasets/{dataset}/releases/", {})
+
     def requests(self, state: str = "") -> Iterator[Json]:
         return self._pages("/requests/", {"state": state} if state else {})
 
     def request(self, request: str) -> Json:
         return self._get(f"/requests/{request}/")
+
+    def compare(self, request: str, show: str = "tables", words: str = "") -> Iterator[Json]:
+        """A table beside the noised statistics it was made from, worst first: columns, pairs or tables."""
+        return self._pages(f"/requests/{request}/compare/{show}/", {"words": words} if words else {})
 
     def run(self, request: str) -> Json:
         return self._get(f"/requests/{request}/run/")
@@ -85,7 +93,7 @@ class Client:
     # Asking.
 
     def create(self, dataset: str, **wish: Any) -> Json:
-        """A draft: title, purpose, context, rows, epsilon, delta, and what else docs/api.md names."""
+        """A draft: title, purpose, context, rows, epsilon, delta (or reused_id), and what else docs/api.md names."""
         return self._post("/requests/", {"dataset": dataset, **wish})
 
     def edit(self, request: str, **changes: Any) -> Json:

@@ -72,6 +72,14 @@ def catalogue(words: Annotated[str, typer.Argument(help="Words of a title")] = "
 
 @app.command()
 @told
+def releases(dataset: Annotated[str, typer.Argument(help="The dataset's id, from the catalogue")]) -> None:
+    """Statistics that a new request may use again, at no further privacy loss."""
+    with Client.saved() as client:
+        show(client.releases(dataset), "id", "finished_at", "epsilon", "delta")
+
+
+@app.command()
+@told
 def requests(state: Annotated[str, typer.Option(help="Only in this state")] = "") -> None:
     """Your requests, newest first."""
     with Client.saved() as client:
@@ -89,10 +97,14 @@ def request(
     epsilon: Annotated[str, typer.Option()] = "1",
     delta: Annotated[str, typer.Option()] = "1e-9",
     target: Annotated[list[str] | None, typer.Option(help="A column of interest; may be repeated")] = None,
+    reuse: Annotated[
+        str, typer.Option(help="Statistics to use again, from `releases`: they set epsilon and delta")
+    ] = "",
     submit: Annotated[bool, typer.Option("--submit", help="Submit it for review at once")] = False,
 ) -> None:
     """Ask for a synthetic table."""
-    wish = {"title": title, "purpose": purpose, "context": context, "rows": rows, "epsilon": epsilon, "delta": delta}
+    wish: Json = {"title": title, "purpose": purpose, "context": context, "rows": rows}
+    wish |= {"reused_id": reuse} if reuse else {"epsilon": epsilon, "delta": delta}
     with Client.saved() as client:
         made = client.create(dataset, **wish, targets=target or [])
         if submit:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+import django_filters
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,25 +16,41 @@ from rest_framework.response import Response
 
 from privacy import caps, policies
 from privacy.api.datasets import OfDatasets
+from privacy.api.told import RaiseSerializer, RaiseWishSerializer
 from privacy.models import CapRaise, LedgerEntry
-from privacy.serializers import RaiseSerializer, RaiseWishSerializer, StatisticSerializer
+from privacy.serializers import ReasonSerializer, StatisticSerializer
 from privacy.values import PrivacyUnit
-from privacy.views.caps import OWNERS
+from privacy.views.caps import OWNERS, SHOWN_WITH
 from privacy.views.statistics import shown
 
 
 class OfRaises(GenericAPIView):
     queryset = CapRaise.objects.none()
-    serializer_class = RaiseSerializer
+    serializer_class: Any = RaiseSerializer
     ordering = ("-proposed_at",)
 
     def get_queryset(self) -> QuerySet[CapRaise]:
         policies.require(policies.may_register(self.request.user), OWNERS)
-        return CapRaise.objects.select_related("population", "proposed_by", "confirmed_by")
+        return CapRaise.objects.select_related(*SHOWN_WITH)
+
+    def told(self, proposal: CapRaise, status: int = 200) -> Response:
+        fresh = CapRaise.objects.select_related(*SHOWN_WITH).get(pk=proposal.pk)
+        body = RaiseSerializer(fresh, context=self.get_serializer_context()).data
+        return Response(body, status=status)
+
+
+class Waiting(django_filters.FilterSet):
+    waits = django_filters.BooleanFilter(method="that_wait", label="Neither confirmed nor ended")
+
+    def that_wait(self, found: QuerySet[CapRaise], name: str, waits: bool) -> QuerySet[CapRaise]:
+        open_ones = Q(entry=None, ended_at=None)
+        return found.filter(open_ones if waits else ~open_ones)
 
 
 class RaiseList(OfRaises, ListAPIView):
-    """Proposed and confirmed raises of caps, newest first."""
+    """Proposed raises of caps and what became of them, newest first."""
+
+    filterset_class = Waiting
 
 
 class RaiseDetail(OfRaises, RetrieveAPIView):
@@ -46,7 +64,37 @@ class RaiseConfirm(OfRaises):
     def post(self, request: Request, pk: UUID) -> Response:
         proposal = self.get_object()
         caps.confirm_raise(by=request.user, proposal=proposal)
-        return Response(RaiseSerializer(self.get_object()).data)
+        return self.told(proposal)
+
+
+class RaiseEnd(OfRaises):
+    """Ending a proposal says no, and raises nothing: a token is enough."""
+
+    serializer_class: Any = ReasonSerializer
+    write_scope = "own"
+
+    def reason(self, request: Request) -> dict[str, Any]:
+        given = ReasonSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
+
+class RaiseDecline(RaiseEnd):
+    """Refuse somebody else's proposal, as a second data owner."""
+
+    @extend_schema(request=ReasonSerializer, responses=RaiseSerializer)
+    def post(self, request: Request, pk: UUID) -> Response:
+        proposal = self.get_object()
+        return self.told(caps.decline_raise(by=request.user, proposal=proposal, **self.reason(request)))
+
+
+class RaiseWithdraw(RaiseEnd):
+    """Take one's own proposal back while it waits."""
+
+    @extend_schema(request=ReasonSerializer, responses=RaiseSerializer)
+    def post(self, request: Request, pk: UUID) -> Response:
+        proposal = self.get_object()
+        return self.told(caps.withdraw_raise(by=request.user, proposal=proposal, **self.reason(request)))
 
 
 class CapPropose(OfDatasets):
@@ -60,7 +108,8 @@ class CapPropose(OfDatasets):
         policies.require(policies.may_propose_raise(request.user, dataset.population), OWNERS)
         given.is_valid(raise_exception=True)
         made = caps.propose_raise(by=request.user, population=dataset.population, **given.validated_data)
-        return Response(RaiseSerializer(made).data, status=201)
+        body = RaiseSerializer(made, context=self.get_serializer_context()).data
+        return Response(body, status=201)
 
 
 class Statistic(GenericAPIView):

@@ -130,6 +130,7 @@ class DatasetWaiver(OfDatasets):
     @extend_schema(request=SignSerializer, responses={200: WaiverSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
         dataset, given = self.get_object(), SignSerializer(data=request.data)
+        policies.require(policies.may_waive(request.user, dataset), waivers.OWNER)
         given.is_valid(raise_exception=True)
         return Response(WaiverSerializer(waivers.sign(by=request.user, dataset=dataset, **given.validated_data)).data)
 

@@ -91,6 +91,8 @@ class SwitchList(OfSwitches, ListAPIView):
     @extend_schema(request=SwitchWishSerializer, responses={201: SwitchSerializer})
     def post(self, request: Request) -> Response:
         """Stop at once what the target names. A token may: this closes, and opens nothing."""
+        if not request.user.has_perm(switches.STOP):
+            raise PermissionDenied("Stewards, owners and administrators set a kill switch.")
         given = SwitchWishSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         made = switches.set_switch(by=request.user, **given.validated_data)
@@ -103,6 +105,8 @@ class SwitchLift(OfSwitches):
     @extend_schema(request=ReasonGivenSerializer, responses=SwitchSerializer)
     def post(self, request: Request, pk: int) -> Response:
         switch, given = get_object_or_404(self.get_queryset(), pk=pk), ReasonGivenSerializer(data=request.data)
+        if denial := switches.why_not_lift(switch, request.user):
+            raise PermissionDenied(denial)
         given.is_valid(raise_exception=True)
         lifted = switches.lift(by=request.user, switch=switch, reason=given.validated_data["reason"])
         return Response(self.told([lifted])[0])

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -20,11 +21,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from privacy import selectors as privacy
 from synthesis import delivery, selectors
 from synthesis.api.common import OfRequest
 from synthesis.licence import LICENCE_TEXT, LICENCE_VERSION
 from synthesis.models import DownloadGrant, Receipt
 from synthesis.serializers.downloads import (
+    AccessSerializer,
     LicenceSerializer,
     LinkSerializer,
     LinkWishSerializer,
@@ -138,6 +141,22 @@ def rest_of(path: Path, start: int) -> Iterator[bytes]:
         file.seek(start)
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+class AccessList(ListAPIView):
+    """Who may download what was made from a dataset, and who has, newest first: for its owner and for reviewers."""
+
+    queryset = DownloadGrant.objects.none()
+    serializer_class = AccessSerializer
+    ordering = ("-issued_at", "-pk")
+
+    def get_queryset(self) -> QuerySet[DownloadGrant]:
+        dataset = privacy.visible_dataset(self.request.user, self.kwargs["pk"])
+        if dataset is None:
+            raise Http404
+        if not self.request.user.has_perm("synthesis.view_request"):
+            raise PermissionDenied("Who may download is shown to a dataset's owner, to stewards and to auditors.")
+        return selectors.grants_about(dataset)
 
 
 class ReceiptList(ListAPIView):

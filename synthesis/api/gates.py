@@ -24,6 +24,7 @@ from synthesis.serializers.gates import (
 )
 from synthesis.serializers.requests import RequestSerializer, VoteSerializer
 from synthesis.states import Decision, Gate
+from synthesis.transitions import check
 from synthesis.views.gates import gate_named
 
 GATE = OpenApiParameter("gate", str, OpenApiParameter.PATH, enum=list(Gate.values))
@@ -78,6 +79,7 @@ class Ballot(OfRequest):
     @extend_schema(request=BallotSerializer, responses={201: MyVoteSerializer}, parameters=[GATE])
     def post(self, request: Request, pk: UUID, gate: str) -> Response:
         found, at = self.reviewed(pk), gate_named(gate)
+        check(found, f"vote_{at}", request.user)
         check_match(request, found)
         given = BallotSerializer(data=request.data)
         given.is_valid(raise_exception=True)
@@ -97,6 +99,7 @@ class ConditionStated(OfRequest):
     @extend_schema(request=ConditionSerializer, responses={201: RequestSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
         found, given = self.reviewed(pk), ConditionSerializer(data=request.data)
+        check(found, "condition", request.user)
         given.is_valid(raise_exception=True)
         reviewing.state_condition(by=request.user, request=found, **given.validated_data)
         return self.told(found, status=201)
@@ -123,6 +126,7 @@ class RuleDecide(OfRequest):
     def post(self, request: Request, pk: UUID, number: int) -> Response:
         found, given = self.reviewed(pk), RuleDecisionSerializer(data=request.data)
         get_object_or_404(found.suggested_rules, number=number)
+        check(found, suggestions.DECIDE, request.user)
         given.is_valid(raise_exception=True)
         asked = given.validated_data
         decision = suggestions.Decision(asked["decision"])

@@ -1,9 +1,11 @@
 from django.urls import path
 
-from synthesis.api import door, downloads, gates, requests, runs
+from synthesis.api import door, downloads, figures, gates, requests, runs
 
 urlpatterns = [
     path("price/", requests.Price.as_view(), name="api-price"),
+    path("datasets/<uuid:pk>/releases/", figures.ReleaseList.as_view(), name="api-releases"),
+    path("datasets/<uuid:pk>/access/", downloads.AccessList.as_view(), name="api-dataset-access"),
     path("requests/", requests.RequestList.as_view(), name="api-requests"),
     path("requests/<uuid:pk>/", requests.RequestDetail.as_view(), name="api-request"),
     path("requests/<uuid:pk>/actions/", requests.RequestActions.as_view(), name="api-actions"),
@@ -16,6 +18,9 @@ urlpatterns = [
     path("requests/<uuid:pk>/run/", runs.RunDetail.as_view(), name="api-run"),
     path("requests/<uuid:pk>/prompts/", runs.PromptList.as_view(), name="api-prompts"),
     path("requests/<uuid:pk>/prompts/<slug:intent>/", runs.PromptDetail.as_view(), name="api-prompt"),
+    path("requests/<uuid:pk>/compare/<slug:show>/", figures.Comparison.as_view(), name="api-compare"),
+    path("requests/<uuid:pk>/disclosure/", figures.DisclosureDetail.as_view(), name="api-disclosure"),
+    path("requests/<uuid:pk>/rehearsal/", figures.Rehearsal.as_view(), name="api-rehearsal"),
     path("requests/<uuid:pk>/package/", downloads.PackageDetail.as_view(), name="api-package"),
     path("requests/<uuid:pk>/licence/", downloads.LicenceAccept.as_view(), name="api-licence"),
     path("requests/<uuid:pk>/links/", downloads.LinkMake.as_view(), name="api-link"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from synthesis.models import DownloadGrant
+
 
 class FileSerializer(serializers.Serializer):
     name = serializers.CharField()
@@ -42,3 +44,20 @@ class LinkWishSerializer(serializers.Serializer):
 class LinkSerializer(serializers.Serializer):
     url = serializers.CharField(help_text="Works once, for whoever made it, for ten minutes")
     sha256 = serializers.CharField()
+
+
+class AccessSerializer(serializers.ModelSerializer):
+    """Somebody's grant for a package made from a dataset, and what they took of it so far."""
+
+    user = serializers.CharField(source="user.username")
+    request = serializers.UUIDField(source="package.run.request_id")
+    title = serializers.CharField(source="package.run.request.title")
+    downloads = serializers.IntegerField()
+    last_download = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = DownloadGrant
+        fields = (
+            "id", "user", "request", "title", "issued_at", "expires_at", "revoked_at", "downloads", "last_download",
+        )  # fmt: skip
+        read_only_fields = fields

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from privacy import selectors as privacy
 from synthesis import selectors
 from synthesis.models import Endpoint, SynthesisRequest, Vote
-from synthesis.states import Decision, Gate, Proposer, RequestState
+from synthesis.states import Decision, Disclosure, Gate, Proposer, RequestState, Use, UseBy
 from synthesis.transitions import allowed_actions
 
 SESSION_ONLY = frozenset({"vote_measure", "vote_egress", "vote_output", "condition", "decide_rule", "resume"})
@@ -80,6 +80,10 @@ class RequestSerializer(RequestLineSerializer):
     """One request as its page shows it: votes of an open gate are shown to nobody."""
 
     proposer = serializers.ChoiceField(Proposer.choices)
+    disclosure = serializers.ChoiceField(Disclosure.choices)
+    use = serializers.CharField()
+    use_by = serializers.CharField()
+    reused_id = serializers.UUIDField(allow_null=True)
     whose_move = serializers.SerializerMethodField()
     my_move = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
@@ -90,7 +94,8 @@ class RequestSerializer(RequestLineSerializer):
         model = SynthesisRequest
         fields = (
             *RequestLineSerializer.Meta.fields, "purpose", "context", "targets", "rows", "epsilon", "delta", "rho",
-            "proposer", "endpoint", "takeover", "what_if", "structuring", "about", "round", "content_hash", "version",
+            "proposer", "endpoint", "takeover", "what_if", "structuring", "about", "disclosure", "held_back", "use",
+            "use_by", "reused_id", "round", "content_hash", "version",
             "renewals", "whose_move", "my_move", "allowed_actions", "votes", "note",
         )  # fmt: skip
         read_only_fields = fields
@@ -134,8 +139,18 @@ class EditSerializer(serializers.Serializer):
         child=serializers.CharField(max_length=200), required=False, max_length=200, help_text="Columns of interest"
     )
     rows = serializers.IntegerField(min_value=1, max_value=2**31 - 1, help_text="How many synthetic rows to make")
-    epsilon = serializers.DecimalField(8, 4, min_value=Decimal("0.0001"))
-    delta = serializers.DecimalField(None, None, min_value=Decimal("1e-12"), max_value=Decimal(1))
+    epsilon = serializers.DecimalField(
+        8,
+        4,
+        min_value=Decimal("0.0001"),
+        required=False,
+        allow_null=True,
+        help_text="Needed unless statistics are reused",
+    )
+    delta = serializers.DecimalField(
+        None, None, min_value=Decimal("1e-12"), max_value=Decimal(1), required=False, allow_null=True,
+        help_text="Needed unless statistics are reused",
+    )  # fmt: skip
     proposer = serializers.ChoiceField(Proposer.choices, default=Proposer.EMBEDDED)
     endpoint = serializers.PrimaryKeyRelatedField(
         queryset=Endpoint.objects.filter(enabled=True), required=False, allow_null=True, default=None
@@ -144,11 +159,28 @@ class EditSerializer(serializers.Serializer):
     what_if = serializers.CharField(max_length=200, required=False, allow_blank=True)
     structuring = serializers.BooleanField(required=False)
     about = serializers.CharField(max_length=1000, required=False, allow_blank=True)
+    disclosure = serializers.ChoiceField(Disclosure.choices, required=False, help_text="The disclosure check")
+    held_back = serializers.BooleanField(required=False, help_text="Hold three tables of two columns back")
+    use = serializers.ChoiceField(Use.choices, required=False, allow_blank=True)
+    use_by = serializers.ChoiceField(UseBy.choices, required=False, allow_blank=True)
+    reused_id = serializers.UUIDField(
+        required=False, allow_null=True,
+        help_text="Statistics to use again, of datasets/ID/releases/: nothing is measured or charged, and epsilon and "
+        "delta are what was paid then",
+    )  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("proposer", Proposer.OPENAI) != Proposer.OPENAI:
             attrs["endpoint"] = None
+        if not attrs.get("reused_id"):
+            self.check_priced(attrs)
         return attrs
+
+    def check_priced(self, attrs: dict[str, Any]) -> None:
+        """What is measured has its price: a new wish names it, and no edit takes it out."""
+        missing = [name for name in ("epsilon", "delta") if attrs.get(name, None if not self.partial else 0) is None]
+        if missing:
+            raise serializers.ValidationError({name: "This field is required." for name in missing})
 
 
 class CreateSerializer(EditSerializer):

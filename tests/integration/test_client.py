@@ -72,6 +72,11 @@ def test_a_table_from_the_catalogue_to_a_verified_package(live_server: Any, home
     assert Receipt.objects.count() == len(list(folder.iterdir()))
     assert "as the manifest says" in run("verify", str(folder))
     assert "unless" not in run("requests", "--state", "released")
+    again = run("releases", str(small.dataset.pk))
+    assert str(released.release_id) in again
+    wish = ("--title", "Once more", "--purpose", "To teach.", "--context", "In class.", "--rows", "50")
+    run("request", str(small.dataset.pk), *wish, "--reuse", str(released.release_id))
+    assert SynthesisRequest.objects.get(title="Once more").epsilon == released.epsilon
     (folder / "data.csv").write_bytes(b"other")
     assert "data.csv is not the file" in run("verify", str(folder), code=1)
 
@@ -131,6 +136,8 @@ def test_every_call_of_the_client_stands_in_the_schema_with_what_it_sends(tmp_pa
     wish = {"title": "T", "purpose": "P", "context": "C", "rows": 1, "epsilon": "1", "delta": "1e-9", "targets": []}
     with Client("https://site.example", "t", transport=httpx.MockTransport(answered_from_the_schema)) as client:
         list(client.datasets("x"))
+        list(client.releases(key))
+        list(client.compare(key, "pairs", "age"))
         list(client.requests("draft"))
         list(client.notices())
         for call in (client.dataset, client.request, client.run, client.package):
