@@ -113,12 +113,12 @@ def log() -> Standing:
     """Whether everything recorded is in the log and the log is anchored."""
     try:
         audit_log.check_whole()
-        pending, size = events.pending(), audit_log.size()
+        pending = events.pending()
         anchored = Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
     except AuditError as problem:
         return Standing("Audit log", False, str(problem))
     waits = LogEntry.objects.filter(index=anchored).values_list("at", flat=True).first()
-    words = f"{size} entries, {anchored} of them anchored, {pending} waiting to be written"
+    words = f"{anchored} entries anchored, {pending} waiting to be written"
     return Standing("Audit log", not pending and (waits is None or waits > timezone.now() - SILENT), words)
 
 

@@ -10,6 +10,7 @@ import logging
 from decimal import Decimal
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import OperationalError, transaction
 
 from audit import events
@@ -17,7 +18,7 @@ from privacy import disclosing, ledger, measuring, reuse, selectors, services
 from privacy.errors import AlreadyMeasuring, NotReady, TryAgain
 from privacy.models import LedgerEntry
 from privacy.values import Domain
-from synthesis import disclosures, envelope, jobs, references, structuring
+from synthesis import disclosures, envelope, jobs, references, reusing, structuring
 from synthesis.loop import Loop, LoopSettings
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
@@ -79,7 +80,7 @@ def return_untouched(request_id: object) -> None:
 def carry_out(job: Job) -> None:
     request = job.request
     if request.state == S.APPROVED and request.reused_id is not None:
-        use_again(job, request)
+        use_again(job, request, request.reused_id)
         return
     if request.state in (S.APPROVED, S.STRUCTURING):
         reserve(request)
@@ -91,15 +92,14 @@ def carry_out(job: Job) -> None:
         jobs.finish(job, outcome="nothing to do")
 
 
-def use_again(job: Job, request: SynthesisRequest) -> None:
+def use_again(job: Job, request: SynthesisRequest, release: UUID) -> None:
     """Take statistics that were released before: neither the vault nor the ledger is asked for anything."""
     with transaction.atomic():
         try:
-            record = reuse.reuse_release(
-                dataset=request.dataset, release_id=str(request.reused_id), key=str(request.pk)
-            )
-        except NotReady as refused:
-            raise Ended(str(refused)) from None
+            reusing.payer(request.dataset, release)
+            record = reuse.reuse_release(dataset=request.dataset, release_id=str(release), key=str(request.pk))
+        except (NotReady, ValidationError) as refused:
+            raise Ended("; ".join(getattr(refused, "messages", [str(refused)]))) from None
         jobs.finish(job, outcome="done")
         hold(request, record.pk)
         move(request, "reuse", by=SYSTEM, facts={"release": str(record.pk)})

@@ -54,6 +54,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION  # browsers themselves allow
 
 SOCIALACCOUNT_ADAPTER = "llmsynthor_site.signin.adapters.SingleSignOn"
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True  # another way in is not added from a session somebody left open
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # whoever controls an address at the provider is not thereby somebody here
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_LOGIN_ON_GET = False

@@ -64,9 +64,19 @@ def end(*, by: Any, webhook: Webhook) -> None:
         tell(webhook, "ended", by)
 
 
+def end_all(*, user: Any, by: Any) -> int:
+    """End every webhook of somebody whose access ``by`` resets; how many there were."""
+    found = list(Webhook.objects.select_for_update().filter(user=user, ended_at=None))
+    Webhook.objects.filter(pk__in=[one.pk for one in found]).update(ended_at=timezone.now())
+    for webhook in found:
+        tell(webhook, "ended", by)
+    return len(found)
+
+
 def tell(webhook: Webhook, what: str, by: Any) -> None:
-    facts = {"webhook": webhook.pk, "user": by.username, "host": host_of(webhook)}
-    events.record(action=f"site:webhook:{what}", by=actor(by), subject=f"user:{by.pk}", facts=facts)
+    user = webhook.user
+    facts = {"webhook": webhook.pk, "user": user.username, "host": host_of(webhook)}
+    events.record(action=f"site:webhook:{what}", by=actor(by), subject=f"user:{user.pk}", facts=facts)
 
 
 def host_of(webhook: Webhook) -> str:

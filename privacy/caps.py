@@ -48,6 +48,8 @@ def confirm_raise(*, by: Any, proposal: CapRaise) -> LedgerEntry:
         policies.may_confirm_raise(by, held), "A second data owner confirms a higher cap, never whoever proposed it."
     )
     _check_waits(held)
+    if held.entry_id is None and not policies.still_proposes(held):
+        raise PrivacyError("whoever proposed it may not any more, or their access was just reset: propose it anew")
     entry = ledger.cap_raise(proposal=held, by=by)
     if held.entry_id is None:
         held.confirmed_by, held.entry = by, entry

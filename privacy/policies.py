@@ -47,6 +47,12 @@ def may_confirm_raise(user: Any, proposal: CapRaise) -> bool:
     return may_register(user) and not user.is_suspended and proposal.proposed_by_id != user.pk
 
 
+def still_proposes(proposal: CapRaise) -> bool:
+    """Whether whoever proposed it could do so now: both of the two owners who raise a cap are owners then."""
+    by = proposal.proposed_by
+    return may_propose_raise(by, proposal.population) and not by.is_suspended
+
+
 def may_waive(user: Any, dataset: Dataset) -> bool:
     """The dataset's owner alone, while still a data owner whose password nobody else has just reset."""
     return may_upload(user, dataset) and not user.is_suspended

@@ -21,18 +21,20 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 def cast(*, request: SynthesisRequest, voter: Any, told: Mapping[str, str] = NOTHING, **fields: Any) -> Vote:
     """Keep one vote, and log that it was cast; ``told`` are more facts for that entry."""
     vote = Vote.objects.create(request=request, voter=voter, requester=request.requester, **fields)
-    facts = {"decision_hash": vote.decision_hash, "voter": actor(voter), "requester": actor(request.requester),
-             "round": vote.round, **told}  # fmt: skip
-    record("synthesis:vote:cast", vote.gate, vote.content_hash, request=request, by=actor(voter), **facts)
+    facts = {
+        **about(request, vote.gate, vote.content_hash), "decision_hash": vote.decision_hash, "voter": actor(voter),
+        "requester": actor(request.requester), "round": vote.round, **told,
+    }  # fmt: skip
+    events.record(action="synthesis:vote:cast", by=actor(voter), subject=f"request:{request.pk}", facts=facts)
     return vote
 
 
 def reveal(request: SynthesisRequest, gate: Gate, shown: str, votes: Iterable[Vote]) -> None:
     """Log how each was cast: the gate has all that it needs, and decides in the same transaction."""
     told = [{"voter": actor(one.voter), "decision": str(one.decision), "salt": one.salt} for one in votes]
-    record("synthesis:votes:revealed", gate, shown, request=request, by=SYSTEM, votes=told)
+    facts = {**about(request, gate, shown), "votes": told}
+    events.record(action="synthesis:votes:revealed", by=SYSTEM, subject=f"request:{request.pk}", facts=facts)
 
 
-def record(action: str, gate: str, shown: str, *, request: SynthesisRequest, by: str, **more: Any) -> None:
-    facts = {"request": str(request.pk), "gate": str(gate), "content_hash": shown, **more}
-    events.record(action=action, by=by, subject=f"request:{request.pk}", facts=facts)
+def about(request: SynthesisRequest, gate: str, shown: str) -> dict[str, str]:
+    return {"request": str(request.pk), "gate": str(gate), "content_hash": shown}

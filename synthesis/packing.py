@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit import events, keys, package_keys
 from privacy import checking, selectors
-from synthesis import disclosures, handing, jobs, packaging, references
+from synthesis import disclosures, handing, jobs, packaging, references, reusing
 from synthesis.hashing import hash_of
 from synthesis.models import HandedOver, Job, Package, Run, SynthesisRequest
 from synthesis.register import papers
@@ -152,6 +152,7 @@ def facts(request: SynthesisRequest, package: Package) -> dict[str, Any]:
         "proposer": request.proposer,
         "reference": references.facts_of(request),
         "one_steward": request.waiver.as_json() if request.waiver else None,
+        "measured_under": reusing.measured_under(request),
         "release": release.id,
         "manifest_of_egress": request.manifest.content_hash,
         "settings": hash_of(request.run.settings),

@@ -18,6 +18,8 @@ from synthesis.states import Gate
 from synthesis.states import RequestState as S
 from synthesis.workflow import BEFORE_MEASURING, REVIEW
 
+DOWNLOAD = "synthesis.download_package"
+
 Guard = Callable[[SynthesisRequest, Any], bool]
 
 
@@ -178,10 +180,10 @@ def may_compare(request: SynthesisRequest, user: Any) -> bool:
     """The figures of quality.json: reviewers once the table is made, its requester once it is released."""
     if not hasattr(getattr(request, "run", None), "package"):
         return False
-    mine = is_requester(request, user) and request.state in (S.RELEASED, S.EXPIRED)
-    return mine or (not is_requester(request, user) and user.has_perm("synthesis.view_request"))
+    mine = may_ask(request, user) and user.has_perm(DOWNLOAD) and request.state in (S.RELEASED, S.EXPIRED)
+    return bool(mine) or (not is_requester(request, user) and user.has_perm("synthesis.view_request"))
 
 
 def may_download(request: SynthesisRequest, user: Any) -> bool:
     mine = request.state == S.RELEASED and may_ask(request, user)
-    return mine and bool(user.has_perm("synthesis.download_package"))
+    return mine and bool(user.has_perm(DOWNLOAD))

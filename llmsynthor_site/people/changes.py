@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
@@ -20,7 +21,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from audit import events
 from audit.actors import actor
-from llmsynthor_site import notices
+from llmsynthor_site import notices, webhooks
 from llmsynthor_site.models import Organisation, PeopleChange, User
 from llmsynthor_site.people import memberships
 from llmsynthor_site.services import MANAGE, check_grantable, grant_role
@@ -119,6 +120,16 @@ def suspended(change: PeopleChange) -> User:
     return user
 
 
+def cut_off(user: User, by: User, *, even_the_last: bool = False) -> dict[str, int]:
+    """End what another may have set up as this person: accounts of theirs to sign in with, places notices go to.
+
+    Whoever has no password keeps the accounts, the only way in, unless a new password is on its way.
+    """
+    taken = even_the_last or user.has_usable_password()
+    unlinked = SocialAccount.objects.filter(user=user).delete()[0] if taken else 0
+    return {"unlinked": unlinked, "webhooks_ended": webhooks.end_all(user=user, by=by)}
+
+
 def facts_of_reset(change: PeopleChange, by: User, user: User) -> dict[str, Any]:
     until = user.suspended_until
     return {
@@ -131,7 +142,7 @@ def reset_factor(change: PeopleChange, by: User) -> None:
     """Forget the second factor and its recovery codes; whoever signs in next with the password sets up another."""
     user = suspended(change)
     Authenticator.objects.filter(user=user).delete()
-    facts = facts_of_reset(change, by, user)
+    facts = facts_of_reset(change, by, user) | cut_off(user, by)
     events.record(action="site:second_factor:reset", by=actor(by), subject=f"user:{user.pk}", facts=facts)
     text = "Two people reset your second factor. If you did not ask for it, tell an auditor."
     notices.tell([user], text, url=reverse("home"), key=f"reset:{change.pk}")
@@ -140,9 +151,9 @@ def reset_factor(change: PeopleChange, by: User) -> None:
 def reset(change: PeopleChange, by: User) -> str:
     """End the old password and every session, suspend what the person decides, and make an address for one use."""
     user = suspended(change)
+    facts = facts_of_reset(change, by, user) | cut_off(user, by, even_the_last=True)
     user.set_unusable_password()
     user.save(update_fields=["password"])
-    facts = facts_of_reset(change, by, user)
     events.record(action="site:password:reset", by=actor(by), subject=f"user:{user.pk}", facts=facts)
     text = "Two people reset your password. If you did not ask for it, tell an auditor."
     notices.tell([user], text, url=reverse("home"), key=f"reset:{change.pk}")

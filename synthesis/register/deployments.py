@@ -82,7 +82,11 @@ def loss(privacy: Facts, *, end_to_end: bool) -> Facts:
 
 def stewards(facts: Facts) -> str:
     """How many people decided: two, or one where the dataset's owner waived the second."""
-    return "one steward (the data owner waived the second)" if facts.get("one_steward") else "two stewards"
+    return (
+        "one steward (the data owner waived the second)"
+        if facts.get("one_steward") or facts.get("measured_under")
+        else "two stewards"
+    )
 
 
 def model(facts: Facts, entry: Facts) -> Facts:

@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from django.test import Client
 
+from llmsynthor_site import services
 from llmsynthor_site.models import User
 from synthesis import policies
 from synthesis.models import Run, SynthesisRequest
@@ -54,6 +55,8 @@ def test_who_may_compare_and_when(house: Site) -> None:
     released = SynthesisRequest.objects.get(pk=checking.pk)
     assert statuses(house, released)["requester"] == 200
     assert f"/requests/{released.pk}/compare/" in page_of(house.rosa, released)
+    services.take_away_role(by=house.ada, user=house.rosa, role="researcher", reason="Left.")
+    assert not policies.may_compare(released, User.objects.get(pk=house.rosa.pk)), "nor download, nor see prompts"
     released.state = "revoked"
     assert not policies.may_compare(released, house.rosa)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
-from audit.models import Outbox
-from llmsynthor_site import services
+from audit.models import LogEntry, Outbox
+from llmsynthor_site import services, webhooks
 from llmsynthor_site.models import PeopleChange, RoleGrant, User
 from llmsynthor_site.people import changes
 from llmsynthor_site.roles import CONFLICTS
@@ -248,6 +250,19 @@ def test_a_reset_ends_sessions_and_suspends_votes_for_a_day(small: request_site.
     User.objects.filter(pk=stella.pk).update(suspended_until=timezone.now() - timedelta(seconds=1))
     small.vote(request, again(stella))
     assert policies.votes(request, Gate.MEASURE).count() == 1
+
+
+def test_a_reset_ends_what_another_may_have_set_up(small: request_site.Site, settings: Any) -> None:
+    """An account at a provider to sign in with, and a place where notices go; the log tells how many there were."""
+    settings.WEBHOOK_HOSTS = ["hooks.example.org"]
+    webhooks.add(by=small.stella, url="https://hooks.example.org/in")
+    SocialAccount.objects.create(user=small.stella, provider="openid_connect", uid="thief")
+    reset(small, small.stella)
+    assert not SocialAccount.objects.filter(user=small.stella).exists()
+    assert not small.stella.webhooks.filter(ended_at=None).exists()
+    told = json.loads(bytes(LogEntry.objects.get(action="site:password:reset").leaf))["facts"]
+    assert (told["unlinked"], told["webhooks_ended"]) == (1, 1)
+    assert LogEntry.objects.get(action="site:webhook:ended").by == "user:olivia"
 
 
 def test_a_reset_takes_back_no_vote_cast_before(small: request_site.Site) -> None:

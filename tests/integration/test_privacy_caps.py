@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +14,11 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from audit import events
 from audit.models import LogEntry
+from llmsynthor_site.models import RoleGrant
 from privacy import caps, exporting, ledger, measuring, plans, reuse, selectors, services
 from privacy.errors import CapExceeded, DeclarationRefused, NotReady, PrivacyError
 from privacy.models import CapRaise, Dataset, LedgerEntry, ReleaseRecord
@@ -70,6 +73,20 @@ def test_nobody_raises_a_cap_alone_or_without_being_a_data_owner(dataset: Datase
         CapRaise.objects.filter(pk=proposal.pk).update(
             confirmed_by=dataset.owner, entry=LedgerEntry.objects.earliest("id")
         )
+    assert selectors.budget(dataset.population_id).cap == 2
+
+
+def test_a_proposal_dies_with_its_proposers_office(dataset: Dataset) -> None:
+    """Two people who are owners now raise a cap: not one of them and somebody who was."""
+    proposal, oscar = proposed(dataset), privacy_site.person("oscar", "owner")
+    dataset.owner.suspended_until = timezone.now() + timedelta(hours=1)
+    dataset.owner.save()
+    with pytest.raises(PrivacyError, match="propose it anew"):
+        caps.confirm_raise(by=oscar, proposal=proposal)
+    type(dataset.owner).objects.filter(pk=dataset.owner.pk).update(suspended_until=None)
+    RoleGrant.objects.filter(user=dataset.owner).update(ended_at=timezone.now(), ended_by=oscar)
+    with pytest.raises(PrivacyError, match="propose it anew"):
+        caps.confirm_raise(by=oscar, proposal=proposal)
     assert selectors.budget(dataset.population_id).cap == 2
 
 

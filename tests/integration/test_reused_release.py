@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from django.test import Client
 from audit import events, keys, verify
 from audit.models import LogEntry
 from llmsynthor_site import joining
-from privacy import selectors
+from privacy import selectors, waivers
 from privacy import services as datasets
 from privacy.models import LedgerEntry, ReleaseRecord
-from synthesis import reusing, services
+from privacy.waiver_text import digest
+from synthesis import packaging, reusing, reviewing, services
 from synthesis.models import SynthesisRequest
 from synthesis.states import Gate, RequestState
 from tests import privacy_site, request_site
@@ -74,7 +76,9 @@ def test_the_log_holds_and_the_run_replays(house: Site, tmp_path: Path, capsys: 
 def test_stewards_approve_the_very_release(house: Site) -> None:
     paid = house.released()
     request = house.submitted(**again(paid))
-    assert request.snapshot["reused"] == {"release": str(paid.release_id), "paid_by": str(paid.pk)}
+    assert request.snapshot["reused"] == {
+        "release": str(paid.release_id), "paid_by": str(paid.pk), "one_steward": None,
+    }  # fmt: skip
     assert request.snapshot["plan"] == paid.release.plan
     page = signed_in(house.stella).get(f"/requests/{request.pk}/gate/measure/").content.decode()
     assert "Nothing is counted." in page
@@ -95,6 +99,34 @@ def test_a_newer_version_ends_what_could_be_used_again(house: Site) -> None:
     assert "newest version" in failed.note
     with pytest.raises(ValidationError, match="newest version"):
         house.request(**again(paid))
+
+
+def test_what_was_recalled_is_not_used_again(house: Site) -> None:
+    """Neither offered, nor taken by a request that was on its way."""
+    paid = house.released()
+    request = house.submitted(**again(paid))
+    reviewing.recall(by=house.stella, request=SynthesisRequest.objects.get(pk=paid.pk), reason="A bound was wrong.")
+    assert not reusing.on_offer(house.dataset).exists()
+    for steward in (house.stella, house.stefan):
+        house.vote(request, steward, Gate.MEASURE)
+    joining.measure(str(request.pk))
+    failed = SynthesisRequest.objects.get(pk=request.pk)
+    assert (failed.state, "not recalled" in failed.note) == (RequestState.FAILED, True)
+
+
+def test_one_steward_behind_the_measuring_is_told_by_what_is_made_later(house: Site) -> None:
+    waiver = waivers.sign(by=house.owner, dataset=house.dataset, seen=digest(), reason="A small house.")
+    paid = house.submitted()
+    house.vote(paid, house.stella)
+    joining.measure(str(paid.pk))
+    waivers.end(by=house.owner, waiver=waiver, reason="We are two now.")
+    made = house.released(**again(SynthesisRequest.objects.get(pk=paid.pk)))
+    folder = packaging.package_folder(str(made.run.package.pk))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["one_steward"], manifest["measured_under"]["waiver"]) == (None, str(waiver.pk))
+    for name in ("guarantee.txt", "README.md", "datacard.md", "report.html", "dpia.md", "deployment.yaml"):
+        told = " ".join((folder / name).read_text().lower().split())
+        assert re.search(r"waive.{0,120}one data steward|one (data )?steward.{0,160}waive", told), name
 
 
 def test_only_what_was_paid_for_the_same_dataset_is_taken(house: Site) -> None:
