@@ -5,7 +5,9 @@ A secret that lies in a file (a mounted one, say) is never in the environment th
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import environ
 from environ.fileaware_mapping import FileAwareMapping
@@ -30,3 +32,28 @@ DEMO: bool = env.bool("DEMO", default=False)
 DEBUG: bool = env.bool("DEBUG", default=False)
 if PRODUCTION and (DEBUG or DEMO):
     raise environ.ImproperlyConfigured("PRODUCTION starts with neither DEBUG nor DEMO")
+
+
+def data_engines() -> dict[str, dict[str, list[str]]]:
+    """Owners' engines by name: for each owner's user name, patterns of the tables that they may have counted.
+
+    An engine that is only named (``one,two``) is open to nobody. ImproperlyConfigured for anything else.
+    """
+    given = str(env("DATA_ENGINES", default="")).strip()
+    if not given.startswith("{"):
+        return {name.strip(): {} for name in given.split(",") if name.strip()}
+    try:
+        engines: dict[str, dict[str, list[str]]] = json.loads(given)
+    except ValueError:
+        engines = {"": {"": [""]}}
+    if not all(lists_tables(owners) for owners in engines.values()):
+        raise environ.ImproperlyConfigured('DATA_ENGINES is JSON: {"engine": {"owner": ["schema.table", "schema.*"]}}')
+    return engines
+
+
+def lists_tables(owners: Any) -> bool:
+    """Whether these are owners with a list of names each; a text in a list's place would be a list of letters."""
+    if not isinstance(owners, dict):
+        return False
+    listed = list(owners.values())
+    return all(isinstance(one, list) and all(isinstance(name, str) and name for name in one) for one in listed)

@@ -14,7 +14,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from llmsynthor_site.api_settings import *  # noqa: F403
-from llmsynthor_site.environment import BASE_DIR, PRODUCTION, SITE_DIR, env
+from llmsynthor_site.environment import BASE_DIR, PRODUCTION, SITE_DIR, data_engines, env
 from llmsynthor_site.environment import DEBUG as DEBUG
 from llmsynthor_site.environment import DEMO as DEMO
 from llmsynthor_site.sign_in_settings import *  # noqa: F403
@@ -201,8 +201,8 @@ MEASURING_PACE = {
 }
 # With a database on a server: where the log's anchors lie, in words; an operator's statement that it is apart.
 ANCHORS_APART = env("ANCHORS_APART", default="").strip()
-# Owners' engines: names that declarations may use, and the file of how the measuring worker reaches them.
-DATA_ENGINES = env.list("DATA_ENGINES", default=[])
+# Owners' engines: who may have which tables counted, and the file of how the measuring worker reaches them.
+DATA_ENGINES = data_engines()
 ENGINES_FILE = Path(env("ENGINES_FILE", default=str(SITE_DIR / "keys" / "engines.json")))
 ENGINE_PACE = {
     "base_seconds": env.float("ENGINE_BASE_SECONDS", default=60.0),

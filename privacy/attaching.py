@@ -27,12 +27,13 @@ State = SourceCheck.State
 
 def attach(dataset_id: str) -> None:
     """Look at the dataset's table, if somebody asked for it; how it went stands in the row."""
-    check = SourceCheck.objects.select_related("dataset").filter(dataset_id=dataset_id, state=State.WAITING).first()
+    waiting = SourceCheck.objects.filter(dataset_id=dataset_id, state=State.WAITING)
+    check = waiting.select_related("dataset__owner").first()
     if check is None:
         return
     dataset, version = check.dataset, uuid.uuid4()
     try:
-        found = _looked_at(selectors.schema(dataset), version)
+        found = _looked_at(dataset, version)
         _accept(dataset, version, found)
     except UploadRefused as refusal:
         _refuse(dataset, [problem.to_json() for problem in refusal.problems])
@@ -44,12 +45,13 @@ def attach(dataset_id: str) -> None:
             places.discard(version)
 
 
-def _looked_at(schema: Schema, version: uuid.UUID) -> dict[str, Any]:
+def _looked_at(dataset: Dataset, version: uuid.UUID) -> dict[str, Any]:
     """What is recorded of the table; UploadRefused with all that is wrong with it."""
+    schema = selectors.schema(dataset)
     source = schema.source
     assert source is not None
     connecting.new_bounding_key(version)
-    with connecting.opened(source) as held:
+    with connecting.opened(source, dataset.owner.username) as held:
         problems = engine_coding.misfits(held.table, schema, source)
         if not problems:
             counts = connecting.answer(engine_coding.faults(held.table, schema)).to_pylist()[0]

@@ -19,7 +19,7 @@ from typing import Any
 import ibis
 from django.conf import settings
 
-from privacy import engine_coding, places, sealing, vault_keys, wrapping
+from privacy import engine_coding, engine_rights, places, sealing, vault_keys, wrapping
 from privacy.dp.engines import EngineCounter, Groups, ibis_groups
 from privacy.errors import EngineAway, EngineTrouble
 from privacy.models import DatasetVersion
@@ -53,8 +53,13 @@ class Held:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Held]:
-    """The table; EngineAway where nothing answers, EngineTrouble where the engine or the file says no."""
+def opened(source: Source, owner: str) -> Iterator[Held]:
+    """The table, for the owner of this user name; nothing is connected to where that owner may not have it counted.
+
+    EngineAway where nothing answers, EngineTrouble where the administrator's list, the file or the engine says no.
+    """
+    if rule := engine_rights.why_not(source, owner):
+        raise EngineTrouble(rule)
     values = _values(source.engine)
     kind = values.pop("kind")
     connection = _quietly(lambda: CONNECT[kind](values), EngineAway(AWAY))
@@ -77,7 +82,7 @@ def counter(version: DatasetVersion, schema: Schema) -> Iterator[EngineCounter]:
     """Counts the version's rows where they are. No row is looked at before the first count is asked for."""
     assert schema.source is not None
     key = bounding_key(version)
-    with opened(schema.source) as held:
+    with opened(schema.source, version.dataset.owner.username) as held:
         if held.structure != version.source.get("structure"):
             raise EngineTrouble(CHANGED)
         yield EngineCounter(_Coded(held, schema, key), schema.domain)

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import IO, Any, Protocol
 
 from celery import current_app
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -17,7 +16,7 @@ from kombu.exceptions import OperationalError
 
 from audit import events
 from audit.actors import SYSTEM, actor
-from privacy import inbox, ledger, policies, selectors
+from privacy import engine_rights, inbox, ledger, policies, selectors
 from privacy.accounting import rho_down
 from privacy.errors import DeclarationRefused, NotReady
 from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord, SourceCheck
@@ -51,8 +50,7 @@ def register_dataset(*, by: Any, declaration: str | bytes, title: str = "") -> D
     """
     policies.require(policies.may_register(by), "Only data owners register datasets.")
     schema = Schema.parse(declaration)
-    if schema.source is not None and schema.source.engine not in settings.DATA_ENGINES:
-        raise DeclarationRefused("source: this site knows no engine of that name")
+    _may_be_counted(schema, by)
     digest = hashlib.sha256(schema.text.encode()).hexdigest()
     with transaction.atomic():
         dataset = Dataset.objects.create(
@@ -72,8 +70,12 @@ def register_dataset(*, by: Any, declaration: str | bytes, title: str = "") -> D
 
 
 def look_again(*, by: Any, dataset: Dataset) -> None:
-    """Have the measuring worker look at the dataset's table, in its engine, once more. It becomes a new version."""
+    """Have the measuring worker look at the dataset's table, in its engine, once more. It becomes a new version.
+
+    DeclarationRefused where the administrator no longer lets the owner have it counted.
+    """
     policies.require(policies.may_upload(by, dataset), "Only the dataset's owner registers its data.")
+    _may_be_counted(selectors.schema(dataset), dataset.owner)
     asked = {"state": SourceCheck.State.WAITING, "problems": [], "asked_at": timezone.now(), "finished_at": None}
     with transaction.atomic():
         if not SourceCheck.objects.filter(dataset=dataset).update(**asked):
@@ -81,6 +83,11 @@ def look_again(*, by: Any, dataset: Dataset) -> None:
         facts = {"dataset": str(dataset.pk)}
         events.record(action="privacy:source:asked", by=actor(by), subject=f"dataset:{dataset.pk}", facts=facts)
         transaction.on_commit(lambda: kick(dataset.pk))
+
+
+def _may_be_counted(schema: Schema, owner: Any) -> None:
+    if schema.source is not None and (rule := engine_rights.why_not(schema.source, owner.username)):
+        raise DeclarationRefused(f"source: {rule}")
 
 
 def kick(dataset: object) -> None:

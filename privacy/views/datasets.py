@@ -161,8 +161,11 @@ def dataset_look(dataset: Dataset) -> SourceCheck | None:
 @require_POST
 def look_again(http: HttpRequest, pk: UUID) -> HttpResponse:
     dataset = visible_dataset(http, pk)
-    services.look_again(by=http.user, dataset=dataset)
-    messages.success(http, "The measuring worker will look at the table.")
+    try:
+        services.look_again(by=http.user, dataset=dataset)
+        messages.success(http, "The measuring worker will look at the table.")
+    except DeclarationRefused as refusal:
+        messages.error(http, f"It was not asked for: {refusal}.")
     return redirect("dataset-detail", dataset.pk)
 
 

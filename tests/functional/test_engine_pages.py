@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, datab
 def dataset(live_server: Any, settings: Any, tmp_path: Path) -> Dataset:
     """Registered, with a table in DuckDB that breaks its declaration."""
     privacy_site.make_keys()
-    settings.ENGINES_FILE, settings.DATA_ENGINES = tmp_path / "engines.json", ["held"]
+    settings.ENGINES_FILE, settings.DATA_ENGINES = tmp_path / "engines.json", {"held": {"olivia": ["visits"]}}
     settings.ENGINES_FILE.write_text(json.dumps({"held": {"kind": "duckdb", "path": str(tmp_path / "held.duckdb")}}))
     settings.ENGINES_FILE.chmod(0o600)
     fill(tmp_path, wild=True)

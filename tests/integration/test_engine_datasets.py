@@ -20,7 +20,17 @@ from django.urls import reverse
 
 from audit import events
 from audit.models import LogEntry
-from privacy import attaching, connecting, ledger, measuring, pacing, plans, retention, selectors, services
+from privacy import (
+    attaching,
+    connecting,
+    ledger,
+    measuring,
+    pacing,
+    plans,
+    retention,
+    selectors,
+    services,
+)
 from privacy.dp.engines import EngineCounter
 from privacy.errors import DeclarationRefused, MeasuringFailed, TryAgain
 from privacy.models import Dataset, DatasetVersion, LedgerEntry, ReleaseRecord, SourceCheck
@@ -47,12 +57,16 @@ def reached_by(settings: Any, folder: Path, values: dict[str, Any]) -> Path:
     path = folder / "engines.json"
     path.write_text(json.dumps({"held": values}))
     path.chmod(0o600)
-    settings.ENGINES_FILE, settings.DATA_ENGINES = path, ["held"]
+    settings.ENGINES_FILE, settings.DATA_ENGINES = path, {"held": {"olivia": ["visits", "main.*"], "otto": ["visits"]}}
     return path
 
 
 @pytest.fixture
 def duckdb(settings: Any, tmp_path: Path) -> Fill:
+    return in_duckdb(settings, tmp_path)
+
+
+def in_duckdb(settings: Any, tmp_path: Path) -> Fill:
     """Fills the table ``visits`` of a DuckDB file that the site knows as the engine ``held``."""
     import duckdb as native
 

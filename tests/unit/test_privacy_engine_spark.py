@@ -58,10 +58,11 @@ class TestSpark(Conformance):
         settings.ENGINES_FILE = tmp_path / "engines.json"
         settings.ENGINES_FILE.write_text(json.dumps({"held": {"kind": "spark", "master": "local[2]"}}))
         settings.ENGINES_FILE.chmod(0o600)
+        settings.DATA_ENGINES = {"held": {"olivia": ["visits"]}}
 
         def counting(table: pd.DataFrame, schema: Schema) -> Any:
             stored(spark, table, tmp_path)
-            held = open_ones.enter_context(connecting.opened(schema.source or Source("held", "visits")))
+            held = open_ones.enter_context(connecting.opened(schema.source or Source("held", "visits"), "olivia"))
             return counted(held.table, schema, "spark")
 
         with ExitStack() as open_ones:
