@@ -93,6 +93,8 @@ def _use_link(by: Any, token: str) -> DownloadLink:
 
 
 def _write_receipt(by: Any, link: DownloadLink, path: Path) -> Receipt:
+    if not path.is_file():
+        raise PermissionDenied("The file is not here any more; it was not sent, and the link was not used up.")
     digest = packaging.sha256_of(path)
     expected = {file["name"]: file["sha256"] for file in link.grant.package.manifest["files"]}
     expected["manifest.json"] = link.grant.package.content_hash

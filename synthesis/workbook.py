@@ -29,6 +29,7 @@ MOST_CELLS = 500_000
 LONGEST_TITLE = 31
 EXACT = 2**53
 """A workbook keeps numbers as binary fractions: whole ones beyond this would change, so they are written as text."""
+BEYOND_16_BITS = r"[\x{10000}-\x{10FFFF}]"
 AT_ONCE = 10_000
 SAME_DAY = (1980, 1, 1, 0, 0, 0)
 THEN = datetime(*SAME_DAY)
@@ -69,13 +70,23 @@ def why_not(table: pq.ParquetFile) -> str:
 
 
 def why_not_cells(cells: pa.Array) -> str:
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
         return ""
-    if (pc.max(pc.utf8_length(cells)).as_py() or 0) >= MOST_CHARACTERS:  # one is kept for the apostrophe
+    if longest(cells) >= MOST_CHARACTERS:  # one is kept for the apostrophe
         return f"a cell of a workbook holds fewer than {MOST_CHARACTERS:,} characters"
     if any(ILLEGAL_CHARACTERS_RE.search(cell) for cell in pc.unique(cells).to_pylist() if cell):
         return "a workbook holds no control characters"
     return ""
+
+
+def longest(cells: pa.Array) -> int:
+    """Characters of the longest text as a workbook counts them: those beyond 16 bits, such as emoji, are two."""
+    if (pc.max(pc.binary_length(cells)).as_py() or 0) < MOST_CHARACTERS:  # no text has more characters than bytes
+        return 0
+    lengths = pc.add(pc.utf8_length(cells), pc.count_substring_regex(cells, BEYOND_16_BITS))
+    return int(pc.max(lengths).as_py())
 
 
 def rows(table: pq.ParquetFile) -> Iterator[list[Any]]:

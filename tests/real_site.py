@@ -9,6 +9,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
@@ -45,7 +46,7 @@ def declare(population: str, rho: str) -> dict[str, Any]:
     from tests import privacy_site
 
     declared = privacy_site.declaration(population=population, cap={"rho": rho, "delta": "1e-6"}, maximumRows=1000)
-    dataset = services.register_dataset(by=User.objects.get(), declaration=declared)
+    dataset = services.register_dataset(by=User.objects.get(username="olivia"), declaration=declared)
     stream = io.BytesIO(privacy_site.table(20 + Population.objects.count()))  # one file, one population
     services.receive_upload(by=dataset.owner, dataset=dataset, stream=stream, filename="t.csv")
     return {"dataset": str(dataset.pk)}
@@ -194,7 +195,53 @@ def resume(dataset: str, key: str) -> dict[str, Any]:
     return measure(dataset, key, "", "")
 
 
-ACTS = {"make": make, "declare": declare, "race": race, "figures": figures, "measure": measure, "resume": resume}
+def compare() -> dict[str, Any]:
+    """A request whose table is compared with its rows, charged, by the workers' own functions; what came of it."""
+    from pathlib import Path
+    from tempfile import mkdtemp
+
+    from audit import export, keys, log, verify
+    from llmsynthor_site import disclosing
+    from llmsynthor_site.models import User
+    from privacy import checking, selectors
+    from synthesis import packing
+    from synthesis.models import SynthesisRequest
+    from tests import request_site
+
+    begun = log.size()  # the races before left entries that no request stands behind
+    house = request_site.peopled(User.objects.get(username="olivia"), rows=400)
+    with request_site.open_door():
+        request = house.synthesised(disclosure="charged")
+    waited = request.state
+    disclosing.compare(str(request.pk))
+    packing.finish(str(request.pk))
+    request = SynthesisRequest.objects.get(pk=request.pk)
+    folder = Path(mkdtemp()) / "export"
+    export.export(folder, by="user:amir", reason="To check it.")
+    report = verify.verify(folder, key=str(keys.public()))
+    return {
+        "waited": waited, "state": request.state, "rho": str(request.rho),
+        "findings": [one for one in report.findings if is_since(one["place"], begun) or str(request.pk) in str(one)],
+        "spent": str(selectors.budget(house.dataset.population_id).spent),
+        "check": str(checking.spent(str(request.pk))), "told": request.run.package.manifest["disclosure"],
+    }  # fmt: skip
+
+
+def is_since(place: str, index: int) -> bool:
+    """Whether a finding's place is an entry from there on."""
+    found = re.fullmatch(r"entry (\d+)", place)
+    return found is not None and int(found[1]) >= index
+
+
+ACTS = {
+    "make": make,
+    "declare": declare,
+    "race": race,
+    "figures": figures,
+    "measure": measure,
+    "resume": resume,
+    "compare": compare,
+}
 
 
 def main() -> None:

@@ -31,6 +31,10 @@ WISH: dict[str, Any] = {
 }
 
 
+ROLES = {"stella": "steward", "stefan": "steward", "rosa": "researcher", "amir": "auditor", "ada": "admin"}
+"""Who is there beside the owner."""
+
+
 @dataclass
 class Site:
     owner: User
@@ -80,10 +84,13 @@ class Site:
 def make() -> Site:
     privacy_site.make_keys()
     owner = privacy_site.person("olivia", "owner")
-    roles = ("steward", "steward", "researcher", "auditor", "admin")
-    names = zip(("stella", "stefan", "rosa", "amir", "ada"), roles, strict=True)
-    stella, stefan, rosa, amir, ada = (privacy_site.person(name, role) for name, role in names)
-    return Site(owner, stella, stefan, rosa, amir, ada, privacy_site.dataset(owner, content=table()))
+    return peopled(owner)
+
+
+def peopled(owner: User, rows: int = 2000) -> Site:
+    """This owner's site, with everybody else and a dataset of so many rows."""
+    people = {name: privacy_site.person(name, role) for name, role in ROLES.items()}
+    return Site(owner=owner, dataset=privacy_site.dataset(owner, content=table(rows)), **people)
 
 
 def table(rows: int = 2000) -> bytes:

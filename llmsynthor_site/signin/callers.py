@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from allauth.core.internal.httpkit import get_client_ip
 from django.http import HttpRequest
 
+NOWHERE = "::"
+"""The unspecified address, where a connection has none, as of a Unix socket: PostgreSQL keeps addresses, not words."""
+
 
 def username(request: HttpRequest | None, credentials: Mapping[str, str] | None = None) -> str:
     """The name that was typed: what was tried, or the field of the form (another one when a session is confirmed)."""
@@ -17,4 +20,4 @@ def username(request: HttpRequest | None, credentials: Mapping[str, str] | None 
 
 def address(request: HttpRequest) -> str:
     """The caller's address: of the connection, or, behind TRUSTED_PROXIES, as the outermost of them tells it."""
-    return get_client_ip(request) or "unknown"
+    return get_client_ip(request) or NOWHERE

@@ -62,17 +62,22 @@ def released_grant(house: Site) -> DownloadGrant:
 
 def test_an_expired_grant_an_expired_link_and_a_revoked_package_give_nothing(house: Site) -> None:
     grant = released_grant(house)
+    made, until = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv"), grant.expires_at
+    DownloadGrant.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    with pytest.raises(PermissionDenied, match="Your grant has expired"):
+        delivery.redeem(by=house.rosa, token=made)
+    with pytest.raises(PermissionDenied, match="Your grant has expired"):
+        delivery.make_link(by=house.rosa, grant=DownloadGrant.objects.get(), file_name="data.csv")
+    DownloadGrant.objects.update(expires_at=until)
+    delivery.redeem(by=house.rosa, token=made)  # nothing was lost: asked for again and granted, the link still works
     late = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
     grant.links.update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(PermissionDenied, match="expired"):
         delivery.redeem(by=house.rosa, token=late)
     token = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
     services.revoke(by=house.stella, request=SynthesisRequest.objects.get(), reason="A mistake in the declaration.")
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(PermissionDenied, match="no longer released"):
         delivery.redeem(by=house.rosa, token=token)
-    DownloadGrant.objects.update(expires_at=timezone.now() - timedelta(days=1))
-    with pytest.raises(PermissionDenied):
-        delivery.make_link(by=house.rosa, grant=DownloadGrant.objects.get(), file_name="data.csv")
 
 
 def test_the_log_holds_which_terms_were_accepted_and_new_terms_are_asked_for_again(
@@ -93,14 +98,26 @@ def test_the_log_holds_which_terms_were_accepted_and_new_terms_are_asked_for_aga
     assert LogEntry.objects.filter(action="synthesis:download:served").count() == 1
 
 
-def test_a_changed_file_is_not_served(house: Site) -> None:
+def test_a_changed_or_missing_file_is_not_served_and_uses_no_link_up(house: Site) -> None:
     grant = released_grant(house)
     token = delivery.make_link(by=house.rosa, grant=grant, file_name="data.csv")
     path = Path(packaging.package_folder(str(grant.package_id))) / "data.csv"
     path.write_text(path.read_text() + "1,2,3\n")
     with pytest.raises(PermissionDenied, match="no longer matches"):
         delivery.redeem(by=house.rosa, token=token)
+    whole = path.read_text().removesuffix("1,2,3\n")
+    path.unlink()
+    with pytest.raises(PermissionDenied, match="not here any more"):
+        delivery.redeem(by=house.rosa, token=token)
     assert not LogEntry.objects.filter(action="synthesis:download:served").exists()
+    path.write_text(whole)
+    delivery.redeem(by=house.rosa, token=token)  # refused, it was not used up
+
+
+def test_the_terms_of_a_version_are_never_other_words() -> None:
+    """Whoever changes the text gives it a new version and adds its hash here, or nobody is asked to accept it anew."""
+    known = {"1": "71c389d7fccd98c0d74bcf4429871d96bb21dd06fba02b7e9cae9e35a1e61124"}
+    assert known[LICENCE_VERSION] == hashlib.sha256(LICENCE_TEXT.encode()).hexdigest()
 
 
 def test_jobs_are_claimed_once_and_an_older_holder_is_refused(house: Site) -> None:

@@ -151,6 +151,16 @@ def bears_out(found: dict[str, Any]) -> None:
     assert spent + Decimal(found["reserved"]) + Decimal(found["left"]) == Decimal(found["cap"])
 
 
+@pytest.mark.parametrize("real_site", ["postgresql"], indirect=True)
+def test_a_table_is_compared_with_its_rows_on_a_server_too(act: Act) -> None:
+    """On SQLite tests/integration/test_disclosure_checks.py goes this way."""
+    found = act("compare")
+    assert (found["waited"], found["state"], found["findings"]) == ("comparing", "checking", [])
+    assert Decimal(found["spent"]) == Decimal(found["rho"])
+    assert Decimal(found["check"]) == Decimal(found["told"]["rho"]) == pytest.approx(Decimal(found["rho"]) / 20)
+    assert len(found["told"]["counts"]) == 2
+
+
 def test_spending_in_the_transaction_of_the_release_would_be_caught() -> None:
     """The planted defect's figures: 500 tables seen, none of them spent after a rollback."""
     with pytest.raises(AssertionError):

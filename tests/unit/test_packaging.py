@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from audit import verify_package
 from audit.notes import PrivateKey
 from synthesis import guarding, packaging
 
@@ -88,6 +89,19 @@ def test_parts_make_one_table_with_one_header(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found, pd.concat([empty, full], ignore_index=True))
     assert pq.ParquetFile(tmp_path / "data.parquet").num_row_groups == 2
     assert (tmp_path / "data.csv").read_text() == "kind,x\n,1\n,2\n'=1,\nb,-4\n"
+
+
+def test_a_cell_that_a_workbook_cannot_hold_costs_the_workbook_and_nothing_else(tmp_path: Path) -> None:
+    """32,768 characters: README.md names column and rule, the other files hold every character."""
+    table = pd.DataFrame({"x": ["y" * 32_768, "short"]})
+    manifest = write(tmp_path, table)
+    assert "data.xlsx" not in {file["name"] for file in manifest["files"]}
+    readme = (tmp_path / "README.md").read_text()
+    assert "There is no workbook (data.xlsx): column x: a cell of a workbook holds fewer than 32,767 chara" in readme
+    assert "| data.xlsx |" not in readme
+    assert verify_package.verify(tmp_path, KEY.public).found == []
+    for found in (pd.read_csv(tmp_path / "data.csv"), pd.read_parquet(tmp_path / "data.parquet")):
+        assert list(found["x"]) == list(table["x"])
 
 
 def test_the_readme_lists_the_rules_every_record_keeps(tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_the_longest_cells_it_holds_are_kept_whole(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": ["=" + "y" * 32_765, "\U0001f600" * 16_383]})
+    said, path = written(table, tmp_path / "p")
+    found = [cell.value for (cell,) in openpyxl.load_workbook(path).active.iter_rows(min_row=2)]
+    assert (said, found) == ("", ["'" + table["x"][0], table["x"][1]])
+
+
 @pytest.mark.parametrize(
     ("table", "rule"),
     [
@@ -57,11 +64,19 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
             pd.DataFrame({"a": ["x"], "long": ["y" * 32_768]}),
             "column long: a cell of a workbook holds fewer than 32,767",
         ),
+        (
+            pd.DataFrame({"smile": ["\U0001f600" * 16_384]}),
+            "column smile: a cell of a workbook holds fewer than 32,767",
+        ),
+        (
+            pd.DataFrame({"kind": pd.Categorical(["a", "y" * 32_767])}),
+            "column kind: a cell of a workbook holds fewer than 32,767",
+        ),
         (pd.DataFrame({"bell": ["ding\a"]}), "column bell: a workbook holds no control characters"),
         (pd.DataFrame({"x": range(500_001)}), "workbooks are written for at most 500,000 cells"),
         (pd.DataFrame({f"c{at}": [1] for at in range(16_385)}), "at most 1,048,575 rows and 16,384 columns"),
     ],
-    ids=["a long cell", "a control character", "many cells", "many columns"],
+    ids=["a long cell", "emoji", "a category", "a control character", "many cells", "many columns"],
 )
 def test_what_it_cannot_hold_is_named_and_nothing_is_written(table: pd.DataFrame, rule: str, tmp_path: Path) -> None:
     said, path = written(table, tmp_path / "p")
