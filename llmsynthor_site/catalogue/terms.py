@@ -15,6 +15,7 @@ from django.forms import BaseForm, ModelChoiceField
 from django.forms.utils import pretty_name
 
 from llmsynthor_site import notices, reminders
+from llmsynthor_site.catalogue.sentences import of_sentences
 from llmsynthor_site.roles import ROLES
 from llmsynthor_site.templatetags import site_tags
 
@@ -26,7 +27,7 @@ LANGUAGE_NAMES = frozenset(name for _, name in settings.LANGUAGES)
 def terms() -> set[str]:
     """Every text of the tables, the forms and the models' choices."""
     import_module(settings.ROOT_URLCONF)  # with it every page's module, and every form
-    found = {str(text) for source in (tables(), of_forms(), of_models()) for text in source}
+    found = {str(text) for source in (tables(), of_forms(), of_models(), of_sentences()) for text in source}
     return {text for text in found if any(mark.isalpha() for mark in text)} - LANGUAGE_NAMES
 
 

@@ -36,10 +36,13 @@ def said(text: Any) -> Any:
 
 
 def by_pattern(english: str, language: str) -> str:
-    """A text with values in it, such as ``Request {0} waits.``; the longest pattern that fits says it."""
+    """A text with values in it, such as ``Request {0} waits.``; the longest pattern that fits says it.
+
+    A value may be a text of the product itself: it is said too.
+    """
     for pattern, translated in patterns(language):
         if found := pattern.fullmatch(english):
-            return PLACE.sub(lambda place: translation.gettext(found[f"at{place[1]}"]), translated)
+            return PLACE.sub(lambda place: str(said(found[f"at{place[1]}"])), translated)
     return english
 
 

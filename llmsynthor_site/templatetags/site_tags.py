@@ -193,8 +193,8 @@ def plain(number: Decimal | float | str | None, digits: int = 4) -> str:
 
 @register.filter
 def probed(found: dict[str, Any]) -> str:
-    """What a probe of an endpoint found, in a few words."""
-    return probe_words.in_short(found)
+    """What a probe of an endpoint found, in a few words, each part in the reader's language."""
+    return ", ".join(str(said(part)) for part in probe_words.in_short(found).split(", "))
 
 
 @register.filter

@@ -28,12 +28,8 @@ def endpoint_list(http: HttpRequest) -> HttpResponse:
     may_see(http)
     page = Paginator(Endpoint.with_newest_probe(), PAGE).get_page(http.GET.get("page"))
     probes = Probe.objects.in_bulk([one.newest for one in page if one.newest])
-    found = [{"endpoint": one, "probe": (probe := probes.get(one.newest)), "words": in_short(probe)} for one in page]
+    found = [{"endpoint": one, "probe": probes.get(one.newest)} for one in page]
     return render(http, "synthesis/endpoint_list.html", {"page": page, "endpoints": found})
-
-
-def in_short(probe: Probe | None) -> str:
-    return probe_words.in_short(probe.found) if probe else "not probed yet"
 
 
 @require_safe
