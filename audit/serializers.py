@@ -66,3 +66,24 @@ class CheckSerializer(serializers.ModelSerializer):
         model = LogCheck
         fields = ("id", "verdict", "size", "by", "asked_at", "finished_at")
         read_only_fields = fields
+
+
+class CheckDetailSerializer(CheckSerializer):
+    """What was checked, how much of it did not hold, and the first of that."""
+
+    counts = serializers.DictField(child=serializers.IntegerField())
+    findings: Any = serializers.ListField(child=serializers.DictField(), help_text="check, place and message of each")
+
+    class Meta:
+        model = LogCheck
+        fields = (*CheckSerializer.Meta.fields, "root", "counts", "found", "findings")
+        read_only_fields = fields
+
+
+class StandingSerializer(serializers.Serializer):
+    size = serializers.IntegerField(help_text="Entries of the log now")
+    since = serializers.IntegerField(help_text="Entries that the last check has not seen")
+    whole = serializers.BooleanField(help_text="Everything that is in the log now was checked, and holds")
+    last = CheckSerializer(allow_null=True)
+    open = CheckSerializer(allow_null=True, help_text="A check that waits or runs")
+    not_covered = serializers.ListField(child=serializers.CharField(), help_text="What no check of the log can show")

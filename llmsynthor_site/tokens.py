@@ -27,7 +27,7 @@ SCOPES: dict[str, str] = {
     "request": "Ask for tables, submit and withdraw requests, download what was granted",
     "own": "Register datasets and upload data, decline and withdraw raises of a cap",
     "review": "Claim, return, stop and recall requests, and set kill switches; never vote",
-    "audit": "Read the log, the ledger and receipts, and export them",
+    "audit": "Read the log, the ledger, exposure, duties and downloads, have the log checked, and export evidence",
 }
 LONGEST = timedelta(days=366)
 MOST = 20

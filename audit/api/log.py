@@ -10,21 +10,23 @@ from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.generics import GenericAPIView, ListAPIView
+from rest_framework.generics import GenericAPIView, ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit import checking, entries, listing
+from audit import checking, entries, listing, verify
 from audit.actors import actor
 from audit.forms import ListExportForm, LogFilter
 from audit.merkle import leaf_hash
 from audit.models import LogCheck, LogEntry
 from audit.serializers import (
+    CheckDetailSerializer,
     CheckSerializer,
     EntryDetailSerializer,
     ExportSerializer,
     ProofSerializer,
     SliceSerializer,
+    StandingSerializer,
     checked,
 )
 from audit.views.common import as_file, number_in
@@ -125,5 +127,27 @@ class CheckList(OfLog, ListAPIView):
 
     @extend_schema(request=None, responses={201: CheckSerializer})
     def post(self, request: Request) -> Response:
-        """Check the log now, or have a worker do it where it is long."""
+        """Check the log now, or have a worker do it where it is long: ask for the check by its number then."""
         return Response(CheckSerializer(checking.ask(by=actor(request.user))).data, status=201)
+
+
+class CheckDetail(OfLog, RetrieveAPIView):
+    """One check, and what did not hold."""
+
+    queryset = LogCheck.objects.all()
+    serializer_class = CheckDetailSerializer
+
+
+class Standing(OfLog):
+    """What may be said of the log now: the last check, one that is under way, and what neither has seen."""
+
+    serializer_class = StandingSerializer
+
+    @extend_schema(responses=StandingSerializer)
+    def get(self, request: Request) -> Response:
+        told = {**vars_of(checking.badge()), "not_covered": verify.NOT_COVERED}
+        return Response(StandingSerializer(told).data)
+
+
+def vars_of(badge: checking.Badge) -> dict[str, Any]:
+    return {name: getattr(badge, name) for name in ("size", "since", "whole", "last", "open")}

@@ -14,6 +14,8 @@ import httpx
 from llmsynthor.login import Login, checked, kept
 
 BASE, CHUNK = "/api/v1", 2**18
+EVIDENCE_SECONDS = 600.0
+"""A pack is made while its caller waits: it verifies the whole log."""
 Json = dict[str, Any]
 Progress = Callable[[int], object]
 
@@ -127,6 +129,27 @@ class Client:
         part.replace(target)
         return target
 
+    def evidence(self, about: Json, reason: str, target: Path, *, progress: Progress = lambda _: None) -> Path:
+        """An auditor's evidence pack, written to ``target``: a signed ZIP file that ``audit.check_evidence`` checks.
+
+        ``about`` has ``request`` or ``dataset`` (an id), or the days ``since`` and ``until``. Each call makes another
+        pack, with its own entry in the log; what breaks off leaves no file.
+        """
+        kind = next((name for name in ("request", "dataset") if name in about), "")
+        place = f"/{kind}s/{about[kind]}/evidence/" if kind else "/log/evidence/"
+        body = {"reason": reason} | ({} if kind else about)
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with self._http.stream("POST", place, json=body, timeout=EVIDENCE_SECONDS) as answer:
+                if answer.is_error:
+                    answer.read()
+                self._checked(answer)
+                _write(answer, part, "wb", progress)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
     def _stream(self, place: str, part: Path, progress: Progress) -> None:
         start = part.stat().st_size if part.exists() else 0
         headers = {"Range": f"bytes={start}-"} if start else {}
@@ -136,10 +159,7 @@ class Client:
             self._checked(answer)
             goes_on = answer.status_code == 206
             progress(start if goes_on else 0)
-            with part.open("ab" if goes_on else "wb") as file:
-                for chunk in answer.iter_bytes(CHUNK):
-                    file.write(chunk)
-                    progress(len(chunk))
+            _write(answer, part, "ab" if goes_on else "wb", progress)
 
     # How it is asked.
 
@@ -174,6 +194,13 @@ class Client:
         told = answer.json() if "problem+json" in kind else {}
         detail = told.get("detail") or f"the site answered with {answer.status_code}"
         raise Refused(answer.status_code, detail, told.get("errors", []))
+
+
+def _write(answer: httpx.Response, part: Path, mode: str, progress: Progress) -> None:
+    with part.open(mode) as file:
+        for chunk in answer.iter_bytes(CHUNK):
+            file.write(chunk)
+            progress(len(chunk))
 
 
 def _plain(name: str) -> str:

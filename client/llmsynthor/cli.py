@@ -159,6 +159,26 @@ def download(
     out.print(f"{len(files)} files in {to}, each with the SHA-256 the site told.", markup=False)
 
 
+@app.command()
+@told
+def evidence(
+    to: Annotated[Path, typer.Option(help="The file to write, for example pack.zip")],
+    reason: Annotated[str, typer.Option(help="Why you need it; it stands in the log and in the pack")],
+    request: Annotated[str, typer.Option(help="Of this request")] = "",
+    dataset: Annotated[str, typer.Option(help="Of this dataset")] = "",
+    since: Annotated[str, typer.Option(help="Of days: the first, as 2030-01-31 (UTC)")] = "",
+    until: Annotated[str, typer.Option(help="Of days: the last")] = "",
+) -> None:
+    """Make an evidence pack of a request, a dataset or some days. For auditors."""
+    given = {"request": request, "dataset": dataset, "since": since, "until": until}
+    about = {name: value for name, value in given.items() if value}
+    if set(about) not in ({"request"}, {"dataset"}, {"since", "until"}):
+        raise Refused(0, "Name a request, or a dataset, or the days --since and --until.", [])
+    with Client.saved() as client:
+        made = client.evidence(about, reason, to)
+    out.print(f"{made}: check it with python -m audit.check_evidence, or the site's one-file checker.", markup=False)
+
+
 def accept(client: Client, request: str, package: Json, accepted: bool) -> None:
     if not accepted:
         out.print(package["licence"], markup=False)

@@ -5,6 +5,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from llmsynthor_site.api import own
 from llmsynthor_site.desk import api as desk
+from llmsynthor_site.desk import api_reports as reports
+from llmsynthor_site.evidence import api as evidence
 from llmsynthor_site.people import api as people
 
 # The reference page runs the site's own scripts alone, as every page does; it styles elements one by one, and its
@@ -31,7 +33,21 @@ urlpatterns = [
     path("people/changes/<int:pk>/decline/", people.ChangeDecline.as_view(), name="api-change-decline"),
     path("ledger/", desk.Ledger.as_view(), name="api-ledger"),
     path("ledger/export/", desk.LedgerExport.as_view(), name="api-ledger-export"),
+    path("ledger/populations/", desk.Populations.as_view(), name="api-populations"),
     path("downloads/", desk.Downloads.as_view(), name="api-downloads"),
+    path("grants/", desk.Grants.as_view(), name="api-grants"),
+    path("activity/", desk.Activity.as_view(), name="api-activity"),
+    path("prompts/<slug:intent>/", desk.Prompt.as_view(), name="api-any-prompt"),
+    path("exposure/", reports.Exposure.as_view(), name="api-exposure"),
+    path("exposure/export/", reports.ExposureExport.as_view(), name="api-exposure-export"),
+    path("duties/", reports.Duties.as_view(), name="api-duties"),
+    path("duties/conflicts/", reports.Conflicts.as_view(), name="api-duties-conflicts"),
+    path("duties/count/", reports.DutiesCount.as_view(), name="api-duties-count"),
+    path("lineage/", reports.Lineage.as_view(), name="api-lineage"),
+    path("lineage/templates/", reports.Templates.as_view(), name="api-templates"),
+    path("requests/<uuid:pk>/evidence/", evidence.OfRequest.as_view(), name="api-request-evidence"),
+    path("datasets/<uuid:pk>/evidence/", evidence.OfDataset.as_view(), name="api-dataset-evidence"),
+    path("log/evidence/", evidence.OfPeriod.as_view(), name="api-period-evidence"),
     path("", include("privacy.api.urls")),
     path("", include("synthesis.api.urls")),
     path("", include("audit.api.urls")),

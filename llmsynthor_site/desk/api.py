@@ -1,4 +1,4 @@
-"""The auditor's ledger across datasets, and everybody's receipts, for programs."""
+"""The auditor's ledger across datasets, downloads, grants and people, for programs."""
 
 from __future__ import annotations
 
@@ -6,70 +6,47 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit import selectors
 from audit.actors import actor
 from audit.forms import ListExportForm
+from audit.models import PromptRecord
 from audit.serializers import ExportSerializer, checked
 from audit.views.common import as_file, number_in
 from llmsynthor_site.desk import access, ledger
 from llmsynthor_site.desk.forms import AccessFilter, LedgerFilter
+from llmsynthor_site.desk.serializers import (
+    ActivitySerializer,
+    LinesSerializer,
+    OpenGrantsSerializer,
+    PopulationSerializer,
+    TakenFilesSerializer,
+)
 from llmsynthor_site.desk.steps import Step, step
 from llmsynthor_site.desk.views import told_of
-from privacy import exporting
+from privacy import exporting, overviews
 from privacy.models import LedgerEntry
+from synthesis.serializers.runs import PromptTextSerializer
 
 STEPS = [OpenApiParameter("before", int), OpenApiParameter("after", int)]
 PERIOD = [OpenApiParameter(name, str) for name in ("dataset", "since", "until", "zone")]
+OF_ACCESS = [OpenApiParameter("person", str), OpenApiParameter("dataset", str)]
 OF_LEDGER = [*(OpenApiParameter(name, str) for name in ("population", "kind", "request")), *PERIOD]
 
 
-class LineSerializer(serializers.Serializer):
-    """One line of a ledger, with the request it was for and who approved that."""
-
-    entry = serializers.IntegerField()
-    at = serializers.CharField()
-    population = serializers.CharField()
-    dataset = serializers.CharField(allow_null=True)
-    kind = serializers.CharField()
-    rho = serializers.CharField()
-    delta = serializers.CharField()
-    reservation = serializers.IntegerField(allow_null=True)
-    request = serializers.CharField()
-    by = serializers.CharField()
-    facts = serializers.DictField()
-    approved_by = serializers.ListField(child=serializers.CharField())
-
-
-class LinesSerializer(serializers.Serializer):
-    results = LineSerializer(many=True)
-    older = serializers.IntegerField(allow_null=True)
-    newer = serializers.IntegerField(allow_null=True)
-
-
-class TakenFileSerializer(serializers.Serializer):
-    id = serializers.IntegerField()
-    user = serializers.CharField(source="user.username")
-    request = serializers.UUIDField(source="grant.package.run.request_id")
-    file_name = serializers.CharField()
-    file_hash = serializers.CharField()
-    licence_version = serializers.CharField()
-    at = serializers.DateTimeField()
-
-
-class TakenFilesSerializer(serializers.Serializer):
-    results = TakenFileSerializer(many=True)
-    older = serializers.IntegerField(allow_null=True)
-    newer = serializers.IntegerField(allow_null=True)
+def told_of_step(page: Step) -> dict[str, Any]:
+    return {"results": page.rows, "older": page.older, "newer": page.newer}
 
 
 class OfDesk(GenericAPIView):
-    queryset = LedgerEntry.objects.none()
+    queryset: Any = LedgerEntry.objects.none()
+    serializer_class: Any = LinesSerializer
     scope = write_scope = "audit"
     permission = "audit.view_log"
 
@@ -128,8 +105,58 @@ class Downloads(OfDesk):
 
     serializer_class = TakenFilesSerializer
 
-    @extend_schema(parameters=[OpenApiParameter("person", str), *PERIOD, *STEPS], responses=TakenFilesSerializer)
+    @extend_schema(parameters=[*OF_ACCESS, *PERIOD[1:], *STEPS], responses=TakenFilesSerializer)
     def get(self, request: Request) -> Response:
         page = self.stepped(access.receipts(self.asked(AccessFilter)))
-        rows = TakenFileSerializer(page.rows, many=True).data
-        return Response({"results": rows, "older": page.older, "newer": page.newer})
+        return Response(TakenFilesSerializer(told_of_step(page)).data)
+
+
+class Grants(OfDesk):
+    """Everybody who may still download, newest grant first."""
+
+    serializer_class = OpenGrantsSerializer
+
+    @extend_schema(parameters=[*OF_ACCESS, *STEPS], responses=OpenGrantsSerializer)
+    def get(self, request: Request) -> Response:
+        page = self.stepped(access.open_grants(self.asked(AccessFilter)))
+        return Response(OpenGrantsSerializer(told_of_step(page)).data)
+
+
+class Activity(OfDesk):
+    """Everybody with an account, their roles, and when they were last there."""
+
+    serializer_class = ActivitySerializer
+    ordering = ("username",)
+
+    @extend_schema(
+        operation_id="activity_list",
+        parameters=[OpenApiParameter("person", str)],
+        responses=ActivitySerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        page = self.paginate_queryset(access.people(self.asked(AccessFilter).asked.get("person", "")))
+        people = access.with_activity(list(page or ()))
+        return self.get_paginated_response(ActivitySerializer(people, many=True).data)
+
+
+class Populations(OfDesk):
+    """The people behind the datasets, by name, and what is left of their caps."""
+
+    serializer_class = PopulationSerializer
+    ordering = ("name", "pk")
+
+    @extend_schema(operation_id="populations_list", responses=PopulationSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        found = overviews.standings(self.paginate_queryset(overviews.populations()) or ())
+        return self.get_paginated_response(PopulationSerializer(found, many=True).data)
+
+
+class Prompt(OfDesk):
+    """Any prompt of the site with its answer, those of probes of an endpoint too."""
+
+    serializer_class = PromptTextSerializer
+
+    @extend_schema(responses=PromptTextSerializer)
+    def get(self, request: Request, intent: str) -> Response:
+        record = get_object_or_404(PromptRecord, intent_id=intent)
+        return Response(PromptTextSerializer(selectors.prompt_view(record)).data)

@@ -51,14 +51,19 @@ def exposure_export(http: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     scope = scope_of(form)
 
     def make(made_as: str, by: str, reason: str) -> Lines:
-        facts = {"reason": reason, "format": made_as, "filters": scope.told(), "size": log.size()}
-        events.append(action="audit:statement_export:made", by=by, subject="log:prompts", facts=facts)
-        return as_json(scope)
+        return exported(scope, form=made_as, by=by, reason=reason)
 
     shown = {"title": "Export the exposure statement", "what": "The statement as JSON, with the signed checkpoint "
              "of the log it was made on.", "narrowed": scope.told(), "wrong": form.errors,
              "back": back(http, "desk-exposure")}  # fmt: skip
     return export_page(http, form=ReasonForm(http.POST or None), make=make, name="llm-exposure", shown=shown)
+
+
+def exported(scope: exposure.Scope, *, form: str, by: str, reason: str) -> Lines:
+    """The statement's file, whose reason is in the log before it is made."""
+    facts = {"reason": reason, "format": form, "filters": scope.told(), "size": log.size()}
+    events.append(action="audit:statement_export:made", by=by, subject="log:prompts", facts=facts)
+    return as_json(scope)
 
 
 def as_json(scope: exposure.Scope) -> Iterator[bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -66,22 +68,24 @@ def of_dataset(http: HttpRequest, pk: UUID) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def of_period(http: HttpRequest) -> HttpResponseBase:
     form = PeriodForm(http.POST or None)
-    scope = Scope("period")
-    if form.is_valid():
-        given = form.cleaned_data
-        scope = Scope("period", since=f"{given['since']}T00:00:00Z", until=f"{given['until']}T23:59:59Z")
+    scope = days(**form.cleaned_data) if form.is_valid() else Scope("period")
     return _answer(http, form, scope, {"title": "Audit log", "back": reverse("audit-log")})
+
+
+def days(since: date, until: date, **_: Any) -> Scope:
+    """From the first moment of one day to the last of another, UTC."""
+    return Scope("period", since=f"{since}T00:00:00Z", until=f"{until}T23:59:59Z")
 
 
 def _answer(http: HttpRequest, form: forms.Form, scope: Scope, about: dict[str, str]) -> HttpResponseBase:
     if http.method == "POST" and form.is_valid():
-        return _download(http, scope, form.cleaned_data["reason"])
+        return download(http, scope, form.cleaned_data["reason"])
     status = 422 if form.is_bound else 200
     page: HttpResponse = render(http, "evidence/make.html", {"form": form, "scope": scope, **about}, status=status)
     return page
 
 
-def _download(http: HttpRequest, scope: Scope, reason: str) -> FileResponse:
+def download(http: HttpRequest, scope: Scope, reason: str) -> FileResponse:
     """The file is unlinked before it is sent, so that nothing is left behind whatever becomes of the connection."""
     with tempfile.TemporaryDirectory(dir=settings.SITE_DIR, prefix=".evidence-") as folder:
         made = make(scope, by=http.user, reason=reason, target=Path(folder) / "pack.zip")

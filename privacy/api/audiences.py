@@ -6,18 +6,20 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit.views.common import number_in
 from privacy import audiences, policies, selectors, services
 from privacy.api.datasets import OfDatasets
-from privacy.api.told import AudienceSerializer, AudienceWishSerializer, LookSerializer
+from privacy.api.told import AudienceSerializer, AudienceWishSerializer, HistorySerializer, LookSerializer
 from privacy.models import Dataset, StewardWaiver
 from privacy.serializers import WaiverLineSerializer
 from privacy.views.datasets import dataset_look
+from privacy.views.histories import EVERYTHING, history_of
 
 
 class Audience(OfDatasets):
@@ -91,3 +93,19 @@ class Look(OfDatasets):
         dataset = self.get_object()
         services.look_again(by=request.user, dataset=dataset)
         return self.told(dataset, status=202)
+
+
+class History(OfDatasets):
+    """What happened to a dataset, as its log tells it, newest first: for those who see everything of it."""
+
+    serializer_class = HistorySerializer
+
+    @extend_schema(
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("after", int)], responses=HistorySerializer
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        dataset = self.get_object()
+        policies.require(policies.sees_everything_of(request.user, dataset), EVERYTHING)
+        before, after = (number_in(request._request, name) for name in ("before", "after"))
+        page, told = history_of(dataset, before=before, after=after)
+        return Response(HistorySerializer({"results": told, "older": page.older, "newer": page.newer}).data)

@@ -115,3 +115,20 @@ class LookSerializer(serializers.ModelSerializer):
         model = SourceCheck
         fields = ("state", "problems", "asked_at", "finished_at")
         read_only_fields = fields
+
+
+class HappenedSerializer(serializers.Serializer):
+    """One entry of the log about a dataset, in words."""
+
+    index = serializers.IntegerField(source="leaf.index")
+    at = serializers.DateTimeField()
+    action = serializers.CharField(source="leaf.action")
+    by = serializers.CharField(source="leaf.by")
+    words = serializers.CharField()
+    more = serializers.CharField()
+
+
+class HistorySerializer(serializers.Serializer):
+    results = HappenedSerializer(many=True)
+    older = serializers.IntegerField(allow_null=True)
+    newer = serializers.IntegerField(allow_null=True)

@@ -11,6 +11,7 @@ urlpatterns = [
     path("datasets/<uuid:pk>/waiver/end/", datasets.DatasetWaiverEnd.as_view(), name="api-dataset-waiver-end"),
     path("datasets/<uuid:pk>/waivers/", audiences.WaiverList.as_view(), name="api-dataset-waivers"),
     path("datasets/<uuid:pk>/audience/", audiences.Audience.as_view(), name="api-dataset-audience"),
+    path("datasets/<uuid:pk>/history/", audiences.History.as_view(), name="api-dataset-history"),
     path("datasets/<uuid:pk>/look/", audiences.Look.as_view(), name="api-dataset-look"),
     path("drafts/", drafts.DraftList.as_view(), name="api-drafts"),
     path("drafts/<uuid:pk>/", drafts.DraftDetail.as_view(), name="api-draft"),

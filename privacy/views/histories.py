@@ -15,6 +15,7 @@ from audit import entries
 from audit.leaves import Leaf, time_of
 from audit.views.common import number_in
 from privacy import policies
+from privacy.models import Dataset
 from privacy.views.datasets import visible_dataset
 
 EVERYTHING = "Only its owner, the stewards and the auditors read what happened to a dataset."
@@ -37,11 +38,16 @@ def history_page(http: HttpRequest, pk: UUID) -> HttpResponse:
     """Newest first, one step of the log at a time."""
     dataset = visible_dataset(http, pk)
     policies.require(policies.sees_everything_of(http.user, dataset), EVERYTHING)
-    about = entries.Filters(subject=f"dataset:{dataset.pk}")
-    page = entries.step(about, before=number_in(http, "before"), after=number_in(http, "after"))
+    page, told = history_of(dataset, before=number_in(http, "before"), after=number_in(http, "after"))
+    return render(http, "privacy/history.html", {"dataset": dataset, "page": page, "told": told})
+
+
+def history_of(dataset: Dataset, *, before: int | None, after: int | None) -> tuple[entries.Slice, list[Told]]:
+    """One step of the log about a dataset, and its lines in words."""
+    page = entries.step(entries.Filters(subject=f"dataset:{dataset.pk}"), before=before, after=after)
     numbers = {str(key): number for key, number in dataset.versions.values_list("pk", "number")}
     told = [Told(leaf, IN_WORDS.get(leaf.action, leaf.action), more_of(leaf, numbers)) for leaf in page.leaves]
-    return render(http, "privacy/history.html", {"dataset": dataset, "page": page, "told": told})
+    return page, told
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import yaml
 from django.test import Client
 from django.urls import get_resolver
 
-from audit.models import PromptRecord
+from audit.models import LogCheck, PromptRecord
 from llmsynthor_site.models import User
 from llmsynthor_site.people import changes
 from privacy import caps, drafts
@@ -84,7 +84,11 @@ EXPECTED = {
     "people/": OF_ADMINS,
     "people/{person}/": OF_ADMINS,
     "people/changes/": OF_ADMINS,
-    **dict.fromkeys(("log/", "log/0/", "log/0/proof/", "log/checks/", "ledger/", "downloads/"), OF_AUDITORS),
+    "datasets/{dataset}/history/": answered(200, 200, 403, 200, 404, 403),
+    **dict.fromkeys(("log/", "log/0/", "log/0/proof/", "log/checks/", "log/checks/{check}/"), OF_AUDITORS),
+    **dict.fromkeys(("log/standing/", "ledger/", "ledger/populations/", "downloads/", "grants/"), OF_AUDITORS),
+    **dict.fromkeys(("activity/", "prompts/{intent}/", "exposure/", "lineage/", "lineage/templates/"), OF_AUDITORS),
+    **dict.fromkeys(("duties/", "duties/conflicts/", "duties/count/"), OF_AUDITORS),
     **dict.fromkeys(
         ("me/", "notices/", "receipts/", "webhooks/", "webhooks/deliveries/", "datasets/", "requests/"),
         dict.fromkeys(PEOPLE, 200),
@@ -116,6 +120,7 @@ def known(small: request_site.Site, door: Any) -> dict[str, Any]:
         "switch": switches.set_switch(by=small.stefan, target="all", reason="Looks wrong.").pk,
         "finding": CallFinding.objects.create(kind="count", subject="endpoint:Here", detail="Off.").pk,
         "change": changes.propose(by=small.ada, user=small.rosa, kind="reset", reason="Lost it.").pk,
+        "check": LogCheck.objects.create(by="user:amir").pk,
         "draft": drafts.begin(by=small.owner, header="sex,age").pk,
     }  # fmt: skip
 
@@ -180,6 +185,10 @@ MAY: dict[str, set[str]] = {
     "people/changes/{change}/confirm/": OWNERS,
     "people/changes/{change}/decline/": OWNERS | ADMINS,
     "log/export/": {"amir"},
+    "log/evidence/": {"amir"},
+    "requests/{submitted}/evidence/": {"amir"},
+    "datasets/{dataset}/evidence/": {"amir"},
+    "exposure/export/": {"amir"},
     "log/checks/": {"amir"},
     "ledger/export/": {"amir"},
 }
@@ -235,4 +244,7 @@ def api_addresses() -> list[tuple[str, Any]]:
 
 
 def of_numbers(template: str) -> bool:
-    return any(part in template for part in ("tokens/", "webhooks/", "people/", "endpoints/", "switches/", "findings/"))
+    return any(
+        part in template
+        for part in ("tokens/", "webhooks/", "people/", "endpoints/", "switches/", "findings/", "checks/")
+    )

@@ -22,6 +22,7 @@ from llmsynthor_site import tokens
 from llmsynthor_site.models import User
 from synthesis.models import Receipt, SynthesisRequest
 from tests import request_site
+from tests.evidence_site import findings
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +95,19 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(live_server: Any) -> 
     names["site"].close()
 
 
+def test_an_auditor_takes_an_evidence_pack_in_a_terminal(live_server: Any, home: Path) -> None:
+    small = request_site.make()
+    request = small.submitted()
+    login.keep(login.Login(live_server.url, tokens.make(by=small.amir, name="c", scopes=["audit"], days=1)[1]))
+    pack, why = home / "pack.zip", ("--reason", "The yearly check.")
+    run("evidence", "--request", str(request.pk), *why, "--to", str(pack))
+    assert findings(pack) == []
+    assert "Name a request" in run("evidence", *why, "--to", str(home / "none.zip"), code=1)
+    day = ("--since", "2030-01-02", "--until", "2030-01-01")
+    assert "before the first" in run("evidence", *day, *why, "--to", str(home / "none.zip"), code=1)
+    assert sorted(path.name for path in home.glob("*.zip*")) == ["pack.zip"]
+
+
 def test_an_edit_that_crossed_another_is_refused_and_a_refusal_names_the_field(live_server: Any) -> None:
     small = request_site.make()
     request = small.request()
@@ -149,6 +163,8 @@ def test_every_call_of_the_client_stands_in_the_schema_with_what_it_sends(tmp_pa
         client.step(key, "return", comment="c")
         client.step(key, "renew", reason="r")
         client.accept_licence(key, "1")
+        for about in ({"request": key}, {"dataset": key}, {"since": "2030-01-01", "until": "2030-01-02"}):
+            client.evidence(about, "A review.", tmp_path / "pack.zip")
         with pytest.raises(Refused, match="not what the site promised"):
             client.fetch(key, "data.csv", tmp_path)
     assert list(tmp_path.glob("*.part")) == []
