@@ -20,7 +20,7 @@ def guard_cell(cell: Any) -> Any:
 
 def guarded(table: pd.DataFrame) -> pd.DataFrame:
     """The table for CSV, with formulas disarmed in column names and text cells. (OWASP: CSV injection.)"""
-    text = table.select_dtypes(include=["object", "string"]).columns
+    text = table.select_dtypes(include=["object", "string", "category"]).columns
     return table.assign(**{name: guarded_column(table[name]) for name in text}).rename(columns=guard_cell)
 
 

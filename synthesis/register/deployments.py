@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from synthesis.describing import made_in_words
+from synthesis.register import deciding
 from synthesis.report.disclosure import NOT_END_TO_END, is_end_to_end
 
 Facts = dict[str, Any]
@@ -51,7 +53,7 @@ def basic(facts: Facts, entry: Facts) -> Facts:
     return {
         "name": facts["title"],
         "data_curators": [{"data_curator_name": told["name"], "data_curator_type": told["type"]}],
-        "description": f"A synthetic table of {facts['rows']} rows made from {facts['dataset']}.",
+        "description": f"{made_in_words(facts)}, made from {facts['dataset']}.",
         "intended_use": entry["purpose"],
         "data_product_type": "Synthetic data",
         "data_product_region": told["region"],
@@ -80,23 +82,14 @@ def loss(privacy: Facts, *, end_to_end: bool) -> Facts:
     }
 
 
-def stewards(facts: Facts) -> str:
-    """How many people decided: two, or one where the dataset's owner waived the second."""
-    return (
-        "one steward (the data owner waived the second)"
-        if facts.get("one_steward") or facts.get("measured_under")
-        else "two stewards"
-    )
-
-
 def model(facts: Facts, entry: Facts) -> Facts:
     place = entry["endpoint"]
     where = "asked none" if place is None else f"asked {place['model']}, {'inside' if place['local'] else 'outside'} it"
     return {
         "model_name": "Central",
         "actors": (
-            f"The data owner declares and registers; {stewards(facts)} approve the measuring, what may leave to a "
-            "proposer, and the table; the requester downloads it under terms; an auditor reads the log. "
+            f"The data owner declares and registers; {deciding.in_words(facts, entry)}; the requester downloads it "
+            "under terms; an auditor reads the log. "
             f"The site {where}."
         ),
         "release_type": "One release",
@@ -117,7 +110,7 @@ def implementation(facts: Facts) -> Facts:
         "composition": COMPOSITION,
         "post_processing": POST_PROCESSING,
         "justification": (
-            f"The loss was asked for by the requester and approved by {stewards(facts)} for the stated use."
+            f"The loss was asked for by the requester and approved by {deciding.measuring(facts)} for the stated use."
         ),
         "utility": "See report.html and quality.json of the package.",
     }

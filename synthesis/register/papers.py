@@ -6,7 +6,7 @@ from typing import Any
 
 from audit import documents
 from synthesis.models import SynthesisRequest
-from synthesis.register import deployments, processing
+from synthesis.register import deciding, deployments, processing
 from synthesis.register.entry import TO_STATE, entry
 from synthesis.report import disclosure
 
@@ -23,6 +23,7 @@ def papers(request: SynthesisRequest, facts: Facts, report: Facts) -> dict[str, 
 
 def written(facts: Facts, report: Facts, told: Facts) -> dict[str, str]:
     words = {"facts": facts, "report": report, "entry": told, "open": TO_STATE}
+    words |= {"measuring": deciding.measuring(facts), "decided": deciding.in_words(facts, told)}
     words |= {"checked": disclosure.sentences(facts.get("disclosure"))}
     return {
         **{name: documents.written(template, words) for name, template in TEMPLATES.items()},

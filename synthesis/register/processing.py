@@ -7,12 +7,13 @@ import io
 from typing import Any
 
 from synthesis.guarding import guard_cell
+from synthesis.register import deciding
 
 Facts = dict[str, Any]
 
 MEASURES = (
     "Raw rows encrypted at rest and opened by the measuring worker alone; beyond it differentially private statistics "
-    "only; two approvals at each of three gates; every prompt logged before it leaves, in a log that shows any change."
+    "only; every prompt logged before it leaves, in a log that shows any change. Decided by: "
 )
 
 
@@ -29,7 +30,7 @@ def line(facts: Facts, entry: Facts) -> dict[str, str]:
         "categories of recipients (d)": recipients(entry["endpoint"]),
         "transfers to third countries (e)": transfers(entry["endpoint"]),
         "time limits for erasure (f)": f"Links end after {entry['days']} days. Raw rows: as their owner set.",
-        "technical and organisational measures (g)": MEASURES,
+        "technical and organisational measures (g)": f"{MEASURES}{deciding.in_words(facts, entry)}.",
     }
 
 

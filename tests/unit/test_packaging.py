@@ -72,6 +72,11 @@ def test_csv_is_guarded_and_parquet_is_exact(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "data.parquet"), table, check_dtype=False)
 
 
+def test_formulas_among_categories_are_disarmed_too() -> None:
+    table = pd.DataFrame({"kind": pd.Categorical(["=1+1", "plain", None])})
+    assert list(guarding.guarded(table)["kind"])[:2] == ["'=1+1", "plain"]
+
+
 def test_a_table_in_one_part_is_what_pandas_writes_at_once(tmp_path: Path) -> None:
     table = pd.DataFrame({"x": [1, -2, 3], "kind": ["=1", "b", None], "y": pd.array([0.5, None, 2], dtype="Float64")})
     write(tmp_path, table)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from typing import Any
 
+import pytest
 import yaml
 
 from synthesis.register import papers
@@ -42,6 +45,29 @@ def test_a_model_outside_is_a_recipient_and_a_transfer_left_open() -> None:
     [record] = csv.DictReader(io.StringIO(written(endpoint=OUTSIDE)["processing.csv"]))
     assert "model-1, outside the organisation" in record["categories of recipients (d)"]
     assert TO_STATE in record["transfers to third countries (e)"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "endpoint", "counts"),
+    [
+        ({}, None, (2, 1, 2)),
+        ({}, OUTSIDE, (2, 2, 2)),
+        ({}, OUTSIDE | {"local": True}, (2, 1, 2)),
+        ({"measured_under": {"signed_at": "2030"}}, OUTSIDE, (1, 2, 2)),
+        ({"one_steward": {"signed_at": "2030"}}, OUTSIDE, (1, 1, 1)),
+    ],
+)
+def test_every_paper_says_how_many_stewards_decided_at_which_gate(
+    facts: dict[str, Any], endpoint: dict[str, Any] | None, counts: tuple[int, int, int]
+) -> None:
+    found = papers.written(FACTS | facts, report_sample.report(3), ENTRY | {"endpoint": endpoint})
+    for name in ("dpia.md", "processing.csv", "deployment.yaml"):
+        said = re.findall(
+            r"(one|two) data stewards?[^;]{0,60}? (approved the measuring|what may be told|the table)",
+            " ".join(found[name].split()),
+        )
+        numbers = [{"one": 1, "two": 2}[number] for number, _ in said]
+        assert (name, tuple(numbers)) == (name, counts)
 
 
 def test_the_registry_entry_has_the_fields_of_the_registrys_template() -> None:
