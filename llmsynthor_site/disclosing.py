@@ -11,7 +11,7 @@ import logging
 from django.db import OperationalError, transaction
 
 from privacy import disclosing
-from privacy.errors import AlreadyMeasuring, PrivacyError, TryAgain
+from privacy.errors import AlreadyMeasuring, NotReady, PrivacyError, TryAgain
 from privacy.models import ReleaseRecord
 from privacy.selectors import shapes
 from synthesis import handing, jobs, packing
@@ -36,7 +36,7 @@ def compare(request_id: str) -> None:
         log.warning("the database could not be reached: %s", type(problem).__name__)
         if not jobs.postpone(job):
             give_up(job, "the database could not be reached")
-    except handing.NotHandedOver as problem:
+    except (handing.NotHandedOver, NotReady) as problem:
         give_up(job, str(problem))
     except Exception as problem:
         # The exact stage's own words never leave it: they could quote a value.

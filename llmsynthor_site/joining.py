@@ -15,8 +15,8 @@ from django.db import OperationalError, transaction
 
 from audit import events
 from privacy import disclosing, ledger, measuring, reuse, selectors, services
-from privacy.errors import AlreadyMeasuring, NotReady, TryAgain
-from privacy.models import LedgerEntry
+from privacy.errors import NO_VERSION, ROWS_GONE, AlreadyMeasuring, NotReady, TryAgain
+from privacy.models import LedgerEntry, ReleaseRecord
 from privacy.values import Domain
 from synthesis import disclosures, envelope, jobs, references, reusing, structuring
 from synthesis.loop import Loop, LoopSettings
@@ -42,7 +42,7 @@ def measure(request_id: str) -> None:
         carry_out(job)
     except (jobs.LeaseLost, AlreadyMeasuring):
         log.warning("another worker holds a measurement")
-    except Ended as reason:
+    except (Ended, NotReady) as reason:
         give_up(job, str(reason))
     except NotNow:  # it was withdrawn at the last moment
         return_untouched(job.request_id)
@@ -55,7 +55,13 @@ def measure(request_id: str) -> None:
     except Exception as problem:
         # The exact stage's own words never leave it: they could quote a value.
         log.error("measuring failed: %s", type(problem).__name__)
-        give_up(job, "measuring stopped")
+        give_up(job, stopped_by(job))
+
+
+def stopped_by(job: Job) -> str:
+    """Why a release ended, as far as that is known to everybody: the exact stage itself tells nothing."""
+    opened = ReleaseRecord.objects.filter(key=str(job.request_id)).select_related("version").first()
+    return "measuring stopped" if opened is None or opened.version.measurable else ROWS_GONE
 
 
 def give_up(job: Job, reason: str) -> None:
@@ -117,6 +123,8 @@ def reserve(request: SynthesisRequest) -> None:
     spent_as = measuring.epsilon_of(rho=request.rho, delta=request.delta - searching)
     if spent_as > request.epsilon:
         raise Ended("the price of this request does not keep the epsilon it promises")
+    if not selectors.is_ready(request.dataset):
+        raise Ended(NO_VERSION)
     try:
         rho = release_rho(request)
         ledger.reserve(dataset=request.dataset, rho=rho, delta=searching, key=str(request.pk), by=SYSTEM)

@@ -21,7 +21,7 @@ from audit.actors import SYSTEM
 from privacy import checking, holding, ledger, pacing, selectors, texts, vault
 from privacy.dp import disclosure, matching
 from privacy.dp.disclosure import Compared, Comparison
-from privacy.errors import MeasuringFailed, NotReady, TryAgain
+from privacy.errors import ROWS_GONE, MeasuringFailed, NotReady, TryAgain
 from privacy.models import CheckRecord, Dataset, LedgerEntry, ReleaseRecord
 from privacy.values import IntArray
 
@@ -41,8 +41,8 @@ def open_check(*, release: ReleaseRecord, key: str, table: str, radius: int, cha
     reserved = checking.reservation(key) if charged else None
     if charged and reserved is None:
         raise NotReady("a charged check needs a reservation in the ledger")
-    if release.version.destroyed_at is not None:
-        raise NotReady("the rows behind this release were destroyed")
+    if not release.version.measurable:
+        raise NotReady(ROWS_GONE)
     values = {"release": release, "reservation": reserved, "table": table, "radius": radius}
     with transaction.atomic():
         check, made = CheckRecord.objects.get_or_create(key=key, defaults=values)

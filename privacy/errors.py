@@ -7,6 +7,11 @@ class PrivacyError(Exception):
     """Anything this room refuses."""
 
 
+# Said in several places, and to everybody: that a version is over is no secret.
+NO_VERSION = "no version of the data may be measured: each was destroyed, or its last day is over"
+ROWS_GONE = "the version of the data that this is about was destroyed, or its last day is over"
+
+
 class NotAffordable(PrivacyError):
     """The charge would pass the cap or its reservation; the data was not touched."""
 

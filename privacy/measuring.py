@@ -23,7 +23,7 @@ from privacy import attachments, connecting, holding, ledger, pacing, selectors,
 from privacy.accounting import EPSILON_STEP
 from privacy.dp import discovery, execution, opendp_door
 from privacy.dp.counting import BatchCounter
-from privacy.errors import EngineAway, MeasuringFailed, NotReady, TryAgain
+from privacy.errors import ROWS_GONE, EngineAway, MeasuringFailed, NotReady, TryAgain
 from privacy.models import MeasurementRecord, ReleaseRecord
 from privacy.plans import MeasurementPlan
 from privacy.schema import Schema
@@ -70,11 +70,13 @@ def run(
     """The release's noisy tables: measured now, or as they were stored.
 
     ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
-    the release was opened with; AlreadyMeasuring while another worker holds it; TryAgain where the database
-    failed before any charge, so that no row was looked at; MeasuringFailed otherwise.
+    the release was opened with, or its version was over before it began; AlreadyMeasuring while another worker holds
+    it; TryAgain where the database failed before any charge, so that no row was looked at; MeasuringFailed otherwise.
     """
     if plan.to_json() != release.plan:
         raise NotReady("a release is measured by the plan it was opened with")
+    if release.state == State.RESERVED and not release.version.measurable:
+        raise NotReady(ROWS_GONE)
     match _claim(release):
         case State.MEASURED:
             return selectors.released(release.pk)

@@ -5,6 +5,7 @@ No model knows where raw rows lie, or holds one: the vault finds them by a versi
 
 from __future__ import annotations
 
+import datetime
 import uuid
 from typing import Any
 
@@ -26,6 +27,11 @@ __all__ = [
 
 RHO: dict[str, Any] = {"max_digits": 15, "decimal_places": 12}  # 15 digits survive SQLite's binary numbers
 DELTA: dict[str, Any] = {"max_digits": 15, "decimal_places": 15}
+
+
+def site_today() -> datetime.date:
+    """The day by which last days are counted: the site's, whatever time zone somebody reads its pages in."""
+    return timezone.localdate(timezone=timezone.get_default_timezone())
 
 
 class Population(models.Model):
@@ -105,6 +111,11 @@ class DatasetVersion(models.Model):
 
     def __str__(self) -> str:
         return f"version {self.number} of {self.dataset}"
+
+    @property
+    def measurable(self) -> bool:
+        """Whether its rows may still be read: it is not destroyed, and its last day is not over."""
+        return self.destroyed_at is None and (self.keep_until is None or self.keep_until >= site_today())
 
 
 class LedgerEntry(models.Model):

@@ -58,6 +58,11 @@ def may_waive(user: Any, dataset: Dataset) -> bool:
     return may_upload(user, dataset) and not user.is_suspended
 
 
+def may_destroy(user: Any, dataset: Dataset) -> bool:
+    """Who may end the data's time cannot take it back, so it is the owner alone, as for a waiver."""
+    return may_waive(user, dataset)
+
+
 def may_withdraw_raise(user: Any, proposal: CapRaise) -> bool:
     return may_register(user) and proposal.proposed_by_id == user.pk
 

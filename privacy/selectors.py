@@ -16,7 +16,16 @@ from django.db.models import Q, QuerySet
 from privacy import accounting, member_tables
 from privacy.cliques import Clique, any_clique
 from privacy.errors import NotReady
-from privacy.models import Dataset, LedgerEntry, MeasurementRecord, Population, ReleaseRecord, StewardWaiver
+from privacy.models import (
+    Dataset,
+    DatasetVersion,
+    LedgerEntry,
+    MeasurementRecord,
+    Population,
+    ReleaseRecord,
+    StewardWaiver,
+    site_today,
+)
 from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
 from privacy.plans import adaptive_default, for_purpose, keeping, searching
 from privacy.purposes import Purpose
@@ -101,7 +110,12 @@ def plan(
 
 def is_ready(of: Dataset) -> bool:
     """Whether there is accepted data to measure."""
-    return of.versions.filter(destroyed_at=None).exists()
+    return measurable(of).exists()
+
+
+def measurable(of: Dataset) -> QuerySet[DatasetVersion]:
+    """The versions whose rows may still be read, oldest first; as ``DatasetVersion.measurable`` says of one."""
+    return of.versions.filter(destroyed_at=None).exclude(keep_until__lt=site_today())
 
 
 def standing_waiver(of: Dataset, *, held: bool = False) -> StewardWaiver | None:
@@ -293,6 +307,11 @@ def populations_for(user: Any) -> QuerySet[Population]:
 
 
 # Releases: what came out of the vault, noise included.
+
+
+def unfinished(version: DatasetVersion) -> QuerySet[ReleaseRecord]:
+    """Releases on this version that were opened and have not ended."""
+    return version.releases.filter(state__in=[ReleaseRecord.State.RESERVED, ReleaseRecord.State.MEASURING])
 
 
 def reusable(of: Dataset) -> QuerySet[ReleaseRecord]:

@@ -76,6 +76,7 @@ class VersionSerializer(serializers.Serializer):
     rows_read = serializers.IntegerField()
     rows_kept = serializers.IntegerField()
     uploaded_at = serializers.DateTimeField()
+    keep_until = serializers.DateField(allow_null=True, help_text="The last day on which it may be measured")
     destroyed_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -181,6 +182,10 @@ class LedgerLineSerializer(serializers.ModelSerializer):
 
 class ReasonSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=500, help_text="Kept in the log, word for word")
+
+
+class LastDaySerializer(serializers.Serializer):
+    day = serializers.DateField(help_text="The last day on which it may be measured, in the site's time zone")
 
 
 class SignSerializer(ReasonSerializer):

@@ -18,7 +18,7 @@ from audit import events
 from audit.actors import SYSTEM, actor
 from privacy import engine_rights, inbox, ledger, policies, selectors
 from privacy.accounting import rho_down
-from privacy.errors import DeclarationRefused, NotReady
+from privacy.errors import NO_VERSION, DeclarationRefused, NotReady
 from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord, SourceCheck
 from privacy.plan_parts import Search
 from privacy.problems import Problem, UploadRefused
@@ -175,7 +175,7 @@ def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Receive
             rule = "this very file is registered under another population, whose cap it must keep to"
             raise UploadRefused([Problem("", rule)])
         newest = dataset.versions.last()
-        if newest is not None and newest.destroyed_at is None and newest.fingerprint == received.fingerprint:
+        if newest is not None and newest.measurable and newest.fingerprint == received.fingerprint:
             inbox.discard(version)
             return newest
         kept = DatasetVersion.objects.create(
@@ -209,9 +209,9 @@ def open_release(*, dataset: Dataset, rho: Decimal, plan: Plan, key: str, by: An
     if plan.searches != schema.searches:
         raise ValueError("a plan searches the columns whose categories are unknown, as declared, and no others")
     reservation = LedgerEntry.objects.filter(key=f"reserve:{key}", dataset=dataset).first()
-    version = dataset.versions.filter(destroyed_at=None).last()
-    if reservation is None or version is None:
-        raise NotReady("a release needs accepted data and a reservation in the ledger")
+    version = _version_of(key, dataset)
+    if reservation is None:
+        raise NotReady("a release needs a reservation in the ledger")
     if reservation.rho != rho_down(rho) or reservation.delta < plan.discovery_delta:
         raise NotReady("another amount of privacy loss was reserved for this release")
     with transaction.atomic():
@@ -230,6 +230,15 @@ def open_release(*, dataset: Dataset, rho: Decimal, plan: Plan, key: str, by: An
         if made:
             _tell_opened(release, by)
     return release
+
+
+def _version_of(key: str, dataset: Dataset) -> DatasetVersion:
+    """The version on which this release was opened before, or the newest that may be measured."""
+    opened = ReleaseRecord.objects.filter(key=key).select_related("version").first()
+    version = opened.version if opened is not None else selectors.measurable(dataset).last()
+    if version is None:
+        raise NotReady(NO_VERSION)
+    return version
 
 
 def _tell_opened(release: ReleaseRecord, by: Any) -> None:

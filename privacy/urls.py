@@ -1,6 +1,6 @@
 from django.urls import path
 
-from privacy.views import audiences, caps, datasets, drafts, histories, statistics, waivers
+from privacy.views import audiences, caps, datasets, drafts, histories, statistics, versions, waivers
 
 urlpatterns = [
     path("datasets/", datasets.dataset_list, name="dataset-list"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("datasets/<uuid:pk>/one-steward/", waivers.sign_page, name="waiver-sign"),
     path("datasets/<uuid:pk>/one-steward/end/", waivers.end_page, name="waiver-end"),
     path("datasets/<uuid:pk>/audience/", audiences.audience_page, name="dataset-audience"),
+    path("datasets/<uuid:pk>/versions/<int:number>/last-day/", versions.last_day_page, name="version-last-day"),
+    path("datasets/<uuid:pk>/versions/<int:number>/destroy/", versions.destroy_page, name="version-destroy"),
     path("caps/", caps.raise_list, name="cap-raises"),
     path("caps/<uuid:pk>/", caps.raise_page, name="cap-raise"),
     path("caps/<uuid:pk>/end/", caps.end_page, name="cap-end"),

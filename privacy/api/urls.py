@@ -1,6 +1,8 @@
 from django.urls import path
 
-from privacy.api import audiences, caps, datasets, drafts
+from privacy.api import audiences, caps, datasets, drafts, versions
+
+VERSION = "datasets/<uuid:pk>/versions/<int:number>/"
 
 urlpatterns = [
     path("datasets/", datasets.DatasetList.as_view(), name="api-datasets"),
@@ -15,6 +17,8 @@ urlpatterns = [
     path("datasets/<uuid:pk>/look/", audiences.Look.as_view(), name="api-dataset-look"),
     path("drafts/", drafts.DraftList.as_view(), name="api-drafts"),
     path("drafts/<uuid:pk>/", drafts.DraftDetail.as_view(), name="api-draft"),
+    path(f"{VERSION}last-day/", versions.VersionLastDay.as_view(), name="api-version-last-day"),
+    path(f"{VERSION}destroy/", versions.VersionDestroy.as_view(), name="api-version-destroy"),
     path("datasets/<uuid:pk>/cap/", caps.CapPropose.as_view(), name="api-cap-propose"),
     path("caps/", caps.RaiseList.as_view(), name="api-caps"),
     path("caps/<uuid:pk>/", caps.RaiseDetail.as_view(), name="api-cap"),

@@ -62,7 +62,7 @@ def rehearsal_pages(submitted: SynthesisRequest) -> Iterator[tuple[str, str, str
 
 
 def owner_pages(site: request_site.Site, ds: str) -> Iterator[tuple[str, str, str]]:
-    """A registration step by step, as begun and as finished; a higher cap; a waiver of the second steward."""
+    """A registration step by step, as begun and as finished; a higher cap; a waiver; the end of a version."""
     privacy_site.person("otto", "owner")
     yield "olivia", "draft-new", "/datasets/drafts/"
     draft = drafts.begin(by=site.owner, header="sex,age,pay,visited,remark", title="Pay, step by step")
@@ -84,6 +84,8 @@ def owner_pages(site: request_site.Site, ds: str) -> Iterator[tuple[str, str, st
     yield "otto", "cap-raise", f"/caps/{proposed.pk}/"
     yield "otto", "caps", "/caps/"
     yield "olivia", "waiver-sign", f"{ds}one-steward/"
+    yield "olivia", "version-last-day", f"{ds}versions/1/last-day/"
+    yield "olivia", "version-destroy", f"{ds}versions/1/destroy/"
 
 
 def test_these_pages_in_both_themes_at_every_width(

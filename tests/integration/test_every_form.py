@@ -91,6 +91,8 @@ def of_owners(house: request_site.Site) -> dict[str, Form]:
             {"seen": digest(), "reason": "A small house.", "accept": "on"},
         ),
         "the end of a waiver": ("olivia", f"{waived}one-steward/end/", {"reason": "A second steward came."}),
+        "a last day": ("olivia", f"{dataset}versions/1/last-day/", {"day": "2099-12-31"}),
+        "the end of a version": ("olivia", f"{dataset}versions/1/destroy/", {"reason": "The study is over."}),
         "an audience": ("olivia", f"{dataset}audience/", {"organisations": str(clinic.pk)}),
         "a registration": ("olivia", "/datasets/drafts/", {"title": "Pay", "header": "sex,age"}),
     }
