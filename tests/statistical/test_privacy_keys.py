@@ -26,7 +26,7 @@ THREE_KEYS = KeyChange(3, math.sqrt(3), 1)
 
 
 def draws(is_long: bool) -> int:
-    return 100_000 if is_long else 6_000
+    return 100_000 if is_long else 10_000
 
 
 def exposed(change: KeyChange, units: int, *, rows: int = 1, keys: int = 1) -> tuple[int, opendp_door.KeyThreshold]:
