@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
 from typing import Any, cast
 
 from audit import canonical
@@ -41,19 +40,6 @@ _INVISIBLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Which characters [start, end) of a message's text a segment became."""
-
-    start: int
-    end: int
-    segment: Segment
-
-    @property
-    def type(self) -> str:
-        return self.segment.type
-
-
 def visible(text: str) -> str:
     """The text without characters a reader cannot see but a model can."""
     return _INVISIBLE.sub("", text)
@@ -70,16 +56,6 @@ def text_of(segment: Segment) -> str:
 
 def message_text(message: Message) -> str:
     return "".join(text_of(segment) for segment in message.segments)
-
-
-def spans(message: Message) -> tuple[Span, ...]:
-    """The segments of a message with the characters they became, for the viewer."""
-    found, start = [], 0
-    for segment in message.segments:
-        end = start + len(text_of(segment))
-        found.append(Span(start, end, segment))
-        start = end
-    return tuple(found)
 
 
 def render(prompt: Prompt) -> bytes:

@@ -87,9 +87,10 @@ unnamed invoices: a few invoices too many of a rare kind with many lines each mo
 PERSONS = """With every person a unit by itself (`--unit person`, where the owner says so), less is hidden, and what
 members of one household have in common is neither measured nor made:
 """
-SAMPLE = """With few units noise is most of every table. A public sample of the same population is the way past it:
-released tables are drawn towards the sample's as far as they themselves say that they resemble it
-(`synthesis/members/prior.py`), which costs no privacy. {private:,} households measured at epsilon {epsilon:g},
+SAMPLE = """With few units noise is most of every table. A public sample of the same population is a way past it, tried
+here and no part of the appliance: released tables are drawn towards the sample's as far as they themselves say that
+they resemble it (`benchmarks/kinds/prior.py`), which costs no privacy.
+{private:,} households measured at epsilon {epsilon:g},
 {public:,} others given away as the sample, both compared with the whole file
 (`--private {private} --public {public}`):
 """

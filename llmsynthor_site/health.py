@@ -15,9 +15,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Q
+from django.template.defaultfilters import date
 from django.utils import timezone
 
-from audit import events, receipts, witnesses
+from audit import events, selectors
 from audit import log as audit_log
 from audit.errors import AuditError
 from audit.models import Checkpoint, LogEntry
@@ -29,6 +30,7 @@ SILENT = timedelta(minutes=2)
 LATE = 4
 """A timed task is late when it ended no round for so many times its schedule, or for SILENT if that is longer."""
 SHOWN = 25
+MOMENT = "j F Y, H:i e"
 ROUNDS = {
     "sweep": "Anchor the log, end what is over, kick jobs again",
     "remind": "Remind people, expire and lapse",
@@ -124,10 +126,15 @@ def log() -> Standing:
 
 def outside() -> Iterator[Standing]:
     """Each witness, and whether it takes what it is handed."""
-    for one in witnesses.configured():
-        seen = receipts.seen(one.name)
-        words = seen.problem or (f"holds {seen.size} entries" if seen.at else "was handed nothing yet")
-        yield Standing(one.name, not seen.problem if seen.at or seen.problem else None, words)
+    for one in selectors.witnesses_seen():
+        told = one.at is not None or one.problem
+        yield Standing(f"{one.name} ({one.kind})", not one.problem if told else None, _of_witness(one))
+
+
+def _of_witness(one: selectors.WitnessView) -> str:
+    if one.problem:
+        return one.problem + (f", since {date(one.since, MOMENT)}" if one.since else "")
+    return "was handed nothing yet" if one.at is None else f"holds {one.size} entries, {one.behind} came since"
 
 
 def standing() -> dict[str, Any]:

@@ -62,12 +62,6 @@ class Forecast:
     rows: int
     tables: tuple[Expected, ...]
 
-    def mean_tvd(self, columns: int) -> float | None:
-        """The mean fitted distance of the measured tables of so many columns; None where there is none."""
-        fitted = [table.fitted_tvd for table in self.tables if len(table.columns) == columns]
-        found = [each for each in fitted if each is not None]
-        return fmean(found) if found else None
-
     def to_json(self) -> dict[str, Any]:
         totals = {"rho": str(self.rho.normalize()), "spent": str(self.spent.normalize()), "rows": self.rows}
         return totals | {"tables": [asdict(table) for table in self.tables]}

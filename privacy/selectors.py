@@ -26,7 +26,7 @@ from privacy.models import (
     StewardWaiver,
     site_today,
 )
-from privacy.permissions import BROWSE, LEDGER, REGISTER, VIEW
+from privacy.permissions import BROWSE, REGISTER, VIEW
 from privacy.plans import adaptive_default, for_purpose, keeping, searching
 from privacy.purposes import Purpose
 from privacy.schema import Schema
@@ -296,14 +296,6 @@ def declared_cap(population: Population) -> tuple[Decimal, Decimal]:
 def ledger_entries(population: Population) -> QuerySet[LedgerEntry]:
     """The population's ledger, oldest line first."""
     return population.entries.select_related("dataset", "reservation")
-
-
-def populations_for(user: Any) -> QuerySet[Population]:
-    """The populations whose ledger this person may read."""
-    found = Population.objects.order_by("name")
-    if not user.has_perm(LEDGER):
-        return found.none()
-    return found.filter(owner=user) if user.has_perm(REGISTER) else found
 
 
 # Releases: what came out of the vault, noise included.

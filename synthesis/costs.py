@@ -106,11 +106,6 @@ def within_caps(run: Run, prompt: Prompt, others: list[CallReservation]) -> Cost
     return most
 
 
-def spent_by(run: Run) -> dict[str, int | Decimal]:
-    """Calls, tokens, seconds and money of a run so far, with whatever is still set aside."""
-    return total(run, list(run.reservations.all()), approved(run)["prices"])
-
-
 def total(run: Run, rows: list[CallReservation], prices: Mapping[str, str] | None) -> dict[str, int | Decimal]:
     records = {(one.sequence, one.attempt): one for one in PromptRecord.objects.filter(run=str(run.pk))}
     each = [cost_of(row, records.get((row.sequence, row.attempt))).figures(prices) for row in rows]

@@ -9,17 +9,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tests import spending
 from tests.arrivals import folder
 from tests.door_site import FORK, forked, open_door, plant_after, ready, run_of, shut, wait_for, wished
 
 
 def race(request: str, processes: str, asks: str, calls: str, planted: str = "") -> dict[str, Any]:
     """Many processes reserve calls of one run at once, under a cap that lets ``calls`` more of them pass."""
-    from synthesis import costs
     from synthesis.models import EgressManifest
 
     run, each = run_of(request), bound_of(request)
-    before = int(costs.spent_by(run)["tokens"])
+    before = int(spending.spent_by(run)["tokens"])
     caps = run.request.manifest.body["caps"] | {"tokens": before + each * int(calls) + each // 2}
     EgressManifest.objects.filter(request=run.request).update(body=run.request.manifest.body | {"caps": caps})
     gate, results = FORK.Barrier(int(processes)), FORK.SimpleQueue()
@@ -29,7 +29,7 @@ def race(request: str, processes: str, asks: str, calls: str, planted: str = "")
     passed = sum(results.get() for _ in workers)
     for worker in workers:
         worker.join()
-    return {"passed": passed, "cap": caps["tokens"], "spent": int(costs.spent_by(run_of(request))["tokens"])}
+    return {"passed": passed, "cap": caps["tokens"], "spent": int(spending.spent_by(run_of(request))["tokens"])}
 
 
 def bound_of(request: str) -> int:
@@ -73,7 +73,7 @@ def read_check_write(run: Any, prompt: Any, *, sequence: int, attempt: int) -> N
     from synthesis import costs
     from synthesis.models import CallReservation
 
-    most, spent = costs.bound(run, prompt), costs.spent_by(run)["tokens"]
+    most, spent = costs.bound(run, prompt), spending.spent_by(run)["tokens"]
     time.sleep(0.01)
     if spent + most.prompt_tokens + most.completion_tokens > run.request.manifest.body["caps"]["tokens"]:
         raise costs.CapReached("planted")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.fidelity import rebuild
 from benchmarks.kinds.declared import Table
 from benchmarks.kinds.measuring import Measuring
+from benchmarks.kinds.prior import resembling
 from privacy.accounting import rho_down
 from privacy.dp.charging import MemoryLedger
 from privacy.layouts import Layout
@@ -20,7 +21,6 @@ from privacy.values import Clique, HardRule, NoisyTable, NoisyTied, TiedClique
 from privacy.workloads import Wanted, affordable
 from synthesis.loop import LoopSettings
 from synthesis.members import MemberModel, MemberSettings, People, Rule
-from synthesis.members.prior import resembling
 
 FOR_SIZES = "0.02"  # of a level's rho: how many units have how many members
 FOR_ONE_WAY = "0.12"  # of the rest: tables of one column

@@ -16,7 +16,7 @@ from synthesis import costs, running, services
 from synthesis.models import CallReservation, Endpoint, Run, SynthesisRequest
 from synthesis.states import Gate, Proposer
 from synthesis.states import RequestState as S
-from tests import request_site
+from tests import request_site, spending
 from tests.fakes import openai_server
 from tests.fakes.openai_server import OpenAIServer
 from tests.request_site import Site, open_door
@@ -51,7 +51,7 @@ def test_a_call_counts_what_its_endpoint_reported(house: Site) -> None:
     assert request.state == S.CHECKING
     calls = len(server.bodies)
     assert calls > 0
-    spent = costs.spent_by(run_of(request))
+    spent = spending.spent_by(run_of(request))
     assert (spent["calls"], spent["tokens"]) == (calls, 120 * calls)
     assert spent["money"] == calls * (100 * Decimal(2) + 20 * Decimal(8)) / 1_000_000
     assert request.manifest.body["caps"]["money"] == "5"
@@ -76,7 +76,7 @@ def test_a_failed_call_keeps_its_whole_reservation(house: Site, behaviour: opena
     with OpenAIServer(behaviour) as server, open_door():
         request = house.synthesised(proposer=Proposer.OPENAI, endpoint=endpoint(server))
     whole = sum(row.prompt_tokens + row.completion_tokens for row in run_of(request).reservations.all())
-    assert costs.spent_by(run_of(request))["tokens"] == whole > 4000 * len(server.bodies)
+    assert spending.spent_by(run_of(request))["tokens"] == whole > 4000 * len(server.bodies)
 
 
 def test_an_answer_that_names_no_usage_keeps_its_whole_reservation(house: Site) -> None:
@@ -86,7 +86,7 @@ def test_an_answer_that_names_no_usage_keeps_its_whole_reservation(house: Site) 
     with OpenAIServer(silent) as server, open_door():
         request = house.synthesised(proposer=Proposer.OPENAI, endpoint=endpoint(server))
     assert request.state == S.CHECKING
-    assert costs.spent_by(run_of(request))["tokens"] > 4000 * len(server.bodies)
+    assert spending.spent_by(run_of(request))["tokens"] > 4000 * len(server.bodies)
 
 
 def state_of(state: str) -> PromptRecord:
@@ -128,7 +128,7 @@ def test_money_is_capped_where_there_are_prices(house: Site) -> None:
         Endpoint.objects.update(money_cap=Decimal("0.06"))
         request = house.synthesised(proposer=Proposer.OPENAI, endpoint=Endpoint.objects.get(), epsilon=Decimal("0.5"))
         assert len(server.bodies) >= 1
-    assert costs.spent_by(run_of(request))["money"] < Decimal("0.06")
+    assert spending.spent_by(run_of(request))["money"] < Decimal("0.06")
 
 
 def test_prices_that_changed_after_gate_b_are_refused(house: Site) -> None:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from audit import events, prompts, rendering
 from audit.models import LogEntry, PromptFigures, PromptRecord
+from audit.segments import DPValue
 from llmsynthor_site import services
 from llmsynthor_site.desk import access, duties, exposure
 from llmsynthor_site.desk import conflicts as condition
@@ -72,14 +73,14 @@ def test_the_statement_is_what_the_recorded_bodies_say(small: request_site.Site,
     made = exposure.statement(exposure.Scope(dataset=small.dataset))
     rows = list(PromptRecord.objects.all())
     told = [prompts.load_prompt(row) for row in rows]
-    spans = [span for one in told for message in one.messages for span in rendering.spans(message)]
+    segments = [segment for one in told for message in one.messages for segment in message.segments]
     assert made["calls"]["sent"] == len(rows) == made["calls"]["answered"]
     assert made["bytes"]["total"] == sum(len(prompts.load_body(row)) for row in rows)
     assert made["bytes"]["answers"] == sum(len(prompts.answer(row.intent_id)) for row in rows)
     for kind in ("TEMPLATE", "DECLARED", "DPVALUE", "SYNTHETIC"):
-        texts = [rendering.text_of(span.segment) for span in spans if span.type == kind]
+        texts = [rendering.text_of(one) for one in segments if one.type == kind]
         assert made["bytes"][kind.lower()] == len("".join(texts).encode()) > 0
-    cells = {(span.segment.measurement, span.segment.cell) for span in spans if span.type == "DPVALUE"}
+    cells = {(one.measurement, one.cell) for one in segments if isinstance(one, DPValue)}
     assert made["released_values"] == len(cells)
     charges = LedgerEntry.objects.filter(pk__in={int(measurement) for measurement, _ in cells})
     (loss,) = made["rho"]

@@ -16,7 +16,7 @@ from synthesis.loop import LoopSettings
 from synthesis.models import SynthesisRequest
 from synthesis.states import Gate, JobKind, Proposer
 from synthesis.states import RequestState as S
-from tests import request_site
+from tests import request_site, spending
 from tests.fakes import faults, plain
 from tests.fakes.behaviours import first_cells
 from tests.fakes.endpoints import KINDS, Kind
@@ -69,7 +69,7 @@ def test_the_embedded_proposer_takes_over_and_the_page_says_why(
     assert all(TOOK_OVER in note for note in told if "no difference" not in note)
     assert "is not asked again" in told[2]
     assert request.run.events.filter(kind="iteration", data__accepted__gt=0).exists(), "its proposals count"
-    assert costs.spent_by(request.run)["calls"] == 2 * attempts, "what never left is not counted"
+    assert spending.spent_by(request.run)["calls"] == 2 * attempts, "what never left is not counted"
     client = Client()
     client.force_login(house.stella)
     assert words.split(" (")[0].replace("'", "&#x27;") in client.get(f"/requests/{request.pk}/run/").content.decode()

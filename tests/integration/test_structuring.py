@@ -17,7 +17,7 @@ from synthesis.hashing import hash_of
 from synthesis.models import Inference, SynthesisRequest
 from synthesis.states import Proposer
 from synthesis.states import RequestState as S
-from tests import request_site
+from tests import request_site, spending
 from tests.fakes import faults, plain
 from tests.fakes.behaviours import first_cells, malicious
 from tests.fakes.openai_server import OpenAIServer
@@ -260,7 +260,6 @@ def test_a_second_worker_and_a_lost_one_ask_once(
 
 def test_the_whole_request_costs_one_more_step_at_most(house: Site, server: OpenAIServer) -> None:
     """The reservations of the question and of the run are one sum under the caps of gate B."""
-    from synthesis import costs
 
     request = approved(house, server)
     with open_door():
@@ -268,7 +267,7 @@ def test_the_whole_request_costs_one_more_step_at_most(house: Site, server: Open
         joining.measure(str(request.pk))
         request = again(request)
         assert request.manifest.body["caps"]["calls"] == 75
-        before = costs.spent_by(request.run)["calls"]
+        before = spending.spent_by(request.run)["calls"]
         assert before == 1
         with pytest.raises(gateway.Refused):
             gateway.check(request.run, structuring.structure_envelope.question(request).prompt())

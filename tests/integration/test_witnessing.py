@@ -15,6 +15,7 @@ from audit.cosignatures import WitnessKey
 from audit.errors import LogUnavailable
 from audit.models import Checkpoint, LogEntry, LogHead
 from audit.notes import PrivateKey
+from llmsynthor_site import health
 from llmsynthor_site.tasks import submit_checkpoints, sweep
 from tests import witness_process
 from tests.append_only import triggers_lifted
@@ -52,6 +53,7 @@ def test_a_witness_follows_the_growing_log_and_its_word_is_kept_beside_the_ancho
     assert (seen.name, seen.kind, seen.size, seen.behind, seen.problem) == ("board", "cosigner", 4, 0, "")
     assert seen.at is not None
     assert timezone.now() - seen.at < timedelta(minutes=1)
+    assert list(health.outside()) == [health.Standing("board (cosigner)", True, "holds 4 entries, 0 came since")]
 
 
 def test_the_schedule_anchors_and_submits_at_least_every_minute(settings, witness):
@@ -91,6 +93,9 @@ def test_a_failing_witness_is_told_once_holds_up_nobody_and_is_told_again_when_i
     gone, _ = selectors.witnesses_seen()
     assert (gone.size, gone.at, gone.problem) == (0, None, "it cannot be reached: ConnectionRefusedError")
     assert gone.since is not None
+    told, _ = health.outside()
+    assert (told.name, told.well) == ("gone (cosigner)", False)
+    assert told.words.startswith("it cannot be reached: ConnectionRefusedError, since ")
     settings.WITNESSES["gone"]["url"] = witness.url
     log.checkpoint()
     witnessing.submit_newest()

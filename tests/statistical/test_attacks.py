@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from benchmarks import attacks
 from privacy import accounting
 from privacy.dp.charging import MemoryLedger
 from privacy.dp.counting import NumpyCounter
@@ -17,6 +16,7 @@ from privacy.plans import adaptive_default
 from privacy.values import Domain, IntArray, PrivacyUnit, Release
 from synthesis.llm.base import ProposalPlan
 from synthesis.loop import Loop, LoopSettings
+from tests import attacks
 from tests.sizes import Note
 
 pytestmark = [pytest.mark.statistical, pytest.mark.long_sizes]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.kinds.prior import resembling
 from privacy.dp.sensitivity import VOTE
 from privacy.values import Clique, NoisyMarginal, NoisyTied
-from synthesis.members.prior import resembling
 from synthesis.members.tables import Table
 from tests.unit.test_members import LAYOUT, TABLES, real, released
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privacy.dp import blocks, counting, engines
+from privacy.dp import blocks, counting
 from privacy.dp.counting import BatchCounter, ExactCounter, NumpyCounter
 from privacy.values import Axis, Clique, Domain, IntArray
+from tests import engine_counters
 
 POSTGRES = {"host": "127.0.0.1", "port": 5432, "user": "postgres", "database": "test"}
 MANY = settings(max_examples=60, deadline=None)
@@ -116,25 +115,13 @@ def test_numpy_counts_by_the_definition(case: Any, most: int, slice_rows: int) -
 @MANY
 @given(case=cases())
 def test_duckdb_counts_the_same(case: Any) -> None:
-    agrees(engines.over_arrow(as_arrow(case[0], case[1]), case[1]), case)
-
-
-@settings(max_examples=10, deadline=None)
-@given(case=cases())
-def test_duckdb_counts_the_same_over_parquet(case: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder, table = tmp_path_factory.mktemp("parquet"), as_arrow(case[0], case[1])
-    half = len(table) // 2
-    paths: list[Path] = []
-    for part in (table.slice(0, half), table.slice(half)):
-        paths.append(folder / f"{len(paths)}.parquet")
-        pq.write_table(part, paths[-1])
-    agrees(engines.over_parquet(paths, case[1]), case)
+    agrees(engine_counters.over_arrow(as_arrow(case[0], case[1]), case[1]), case)
 
 
 @settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_ibis_counts_the_same_on_duckdb(case: Any) -> None:
-    agrees(engines.over_ibis(in_duckdb(as_arrow(case[0], case[1])), case[1]), case)
+    agrees(engine_counters.over_ibis(in_duckdb(as_arrow(case[0], case[1])), case[1]), case)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +144,7 @@ def test_ibis_counts_the_same_on_postgresql(case: Any, postgres: Any) -> None:
     codes, domain, _ = case
     name = f"counting_{os.getpid()}"
     try:
-        agrees(engines.over_ibis(in_postgres(postgres, name, codes, domain), domain), case)
+        agrees(engine_counters.over_ibis(in_postgres(postgres, name, codes, domain), domain), case)
     finally:
         with postgres.con.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {name}")
@@ -170,8 +157,8 @@ def test_an_undeclared_code_is_refused_by_column_alone(bad: list[int | None], bi
     domain, clique = Domain(("a", "b"), (3, 3)), Clique((Axis("b"), Axis("a", bins)))
     held = pa.table({"a": pa.array(bad, pa.int64()), "b": [0, 1]})
     counters: list[ExactCounter] = [
-        engines.over_arrow(held, domain),
-        engines.over_ibis(in_duckdb(held), domain),
+        engine_counters.over_arrow(held, domain),
+        engine_counters.over_ibis(in_duckdb(held), domain),
     ]
     if None not in bad:
         counters.append(BatchCounter(lambda: ([np.array(bad), np.array([0, 1])],), domain))
@@ -179,16 +166,6 @@ def test_an_undeclared_code_is_refused_by_column_alone(bad: list[int | None], bi
         with pytest.raises(ValueError, match="column a holds") as refused:
             counter.counts(clique)
         assert "987654321" not in str(refused.value)
-
-
-def test_duckdb_never_spills_rows_to_a_disk() -> None:
-    connection = engines.private_connection(memory="64MB")
-    query = "SELECT current_setting('temp_directory')"
-    assert connection.execute(query).fetchone() == ("",)
-    import duckdb
-
-    with pytest.raises(duckdb.OutOfMemoryException):
-        connection.execute("CREATE TABLE t AS SELECT random() AS x, random() AS y FROM range(50000000)")
 
 
 def test_pairs_share_their_passes() -> None:

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from privacy import engine_coding
-from privacy.dp import engines, sensitivity
+from privacy.dp import sensitivity
 from privacy.dp.counting import ExactCounter
 from privacy.problems import SchemaError
 from privacy.schema import Schema
 from privacy.values import Clique
-from tests import engine_tables
+from tests import engine_counters, engine_tables
 from tests.engine_tables import KEY, by_numpy, declaration, rows
 from tests.unit.test_privacy_counting import postgres
 
@@ -30,7 +30,7 @@ def counted(table: Any, schema: Schema, kind: str) -> ExactCounter:
     assert schema.source is not None
     assert engine_coding.misfits(table, schema, schema.source) == []
     coded = engine_coding.coded(table, schema, schema.source, key=KEY, kind=kind)
-    return engines.over_ibis(coded, schema.domain)
+    return engine_counters.over_ibis(coded, schema.domain)
 
 
 def cliques(schema: Schema) -> list[Clique]:

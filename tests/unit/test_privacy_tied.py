@@ -13,10 +13,11 @@ import pyarrow as pa
 import pytest
 
 from audit import verify_prices
-from privacy.dp import engines, norms, opendp_door, tied
+from privacy.dp import norms, opendp_door, tied
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.sensitivity import VOTE, l2_of_table, l2_of_tied, tied_weight
 from privacy.values import Axis, Clique, Domain, IntArray, PrivacyUnit, TiedClique, any_clique
+from tests import engine_counters
 
 TRIALS = 800
 Count = Callable[[IntArray, Domain, TiedClique], IntArray]
@@ -131,7 +132,7 @@ def test_the_pooled_table_is_its_definition_in_every_engine() -> None:
         assert (honest(codes, domain, clique) == expected).all()
         if trial % 2 == 0:
             held = pa.table({name: codes[:, place] for place, name in enumerate(domain.columns)})
-            engine = engines.over_arrow(held, domain)
+            engine = engine_counters.over_arrow(held, domain)
             if clique.by_norm:
                 with pytest.raises(ValueError, match="sees rows whole"):
                     tied.tables(engine, [clique])
