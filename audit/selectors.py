@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from django.db.models import QuerySet
 
-from audit import canonical, comparing, log, prompts, receipts, rendering, witnesses
+from audit import canonical, comparing, log, prompts, rendering
 from audit.errors import BodyBroken, BodyErased
-from audit.leaves import Leaf, time_of
+from audit.leaves import Leaf
 from audit.models import PromptRecord
 from audit.segments import Declared, DPValue, FreeText, Prompt, Segment, Synthetic, Template
 
@@ -80,19 +79,6 @@ class PromptView:
         return tuple(part for part in parts if part.type in ("DPVALUE", "SYNTHETIC"))
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessView:
-    """When a witness was last shown the log, how many entries it had then and how many came since, and what ails it."""
-
-    name: str
-    kind: str
-    size: int
-    at: datetime | None
-    behind: int
-    problem: str
-    since: datetime | None
-
-
 def prompts_of(run: str) -> QuerySet[PromptRecord]:
     """The prompts of one run, in the order they were composed, retries included."""
     return PromptRecord.objects.filter(run=run)
@@ -147,17 +133,6 @@ def _changed_message(one: comparing.Difference) -> ChangedMessage:
 
 def message_views(prompt: Prompt) -> tuple[MessageView, ...]:
     return tuple(_message_view(message) for message in prompt.messages)
-
-
-def witnesses_seen() -> list[WitnessView]:
-    """Every configured witness. Raises AuditError where the setting cannot be read."""
-    return [_witness_view(one.name, one.kind, log.size()) for one in witnesses.configured()]
-
-
-def _witness_view(name: str, kind: str, size: int) -> WitnessView:
-    seen = receipts.seen(name)
-    at, since = (time_of(text) if text else None for text in (seen.at, seen.since))
-    return WitnessView(name, kind, seen.size, at, size - seen.size, seen.problem, since)
 
 
 def _message_view(message: Any) -> MessageView:

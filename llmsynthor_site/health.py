@@ -18,9 +18,10 @@ from django.db.models import Count, Q
 from django.template.defaultfilters import date
 from django.utils import timezone
 
-from audit import events, selectors
+from audit import events, receipts, witnesses
 from audit import log as audit_log
 from audit.errors import AuditError
+from audit.leaves import time_of
 from audit.models import Checkpoint, LogEntry
 from llmsynthor_site.models import Beat
 from synthesis.models import Job, KillSwitch
@@ -125,16 +126,12 @@ def log() -> Standing:
 
 
 def outside() -> Iterator[Standing]:
-    """Each witness, and whether it takes what it is handed."""
-    for one in selectors.witnesses_seen():
-        told = one.at is not None or one.problem
-        yield Standing(f"{one.name} ({one.kind})", not one.problem if told else None, _of_witness(one))
-
-
-def _of_witness(one: selectors.WitnessView) -> str:
-    if one.problem:
-        return one.problem + (f", since {date(one.since, MOMENT)}" if one.since else "")
-    return "was handed nothing yet" if one.at is None else f"holds {one.size} entries, {one.behind} came since"
+    """Each witness, whether it takes what it is handed, and since when it does not."""
+    for one in witnesses.configured():
+        seen = receipts.seen(one.name)
+        words = seen.problem or (f"holds {seen.size} entries" if seen.at else "was handed nothing yet")
+        since = f", since {date(time_of(seen.since), MOMENT)}" if seen.problem and seen.since else ""
+        yield Standing(f"{one.name} ({one.kind})", not seen.problem if seen.at or seen.problem else None, words + since)
 
 
 def standing() -> dict[str, Any]:

@@ -151,7 +151,7 @@ def bare(places: Iterable[str]) -> set[str]:
 
 def bare_one(place: str) -> str:
     return re.sub(r"\{\w+\}|(?<=gates/)(measure|output)|(?<=compare/)pairs|(?<=log/)0|(?<=roles/)\w+|"
-                  r"(?<=actions/)\w+|(?<=rules/)1", "{}", place)  # fmt: skip
+                  r"(?<=actions/)\w+|(?<=rules/)1|(?<=versions/)1", "{}", place)  # fmt: skip
 
 
 OWN = {"notices/read/", "tokens/", "tokens/{}/revoke/", "webhooks/", "webhooks/{}/end/", "requests/{}/licence/"}
@@ -171,6 +171,8 @@ MAY: dict[str, set[str]] = {
     "datasets/{dataset}/waiver/end/": OWNERS,
     "datasets/{dataset}/audience/": OWNERS,
     "datasets/{dataset}/look/": OWNERS,
+    "datasets/{dataset}/versions/1/last-day/": OWNERS,
+    "datasets/{dataset}/versions/1/destroy/": OWNERS,
     "datasets/{dataset}/cap/": OWNERS,
     "caps/{raise}/confirm/": set(),
     "caps/{raise}/decline/": OWNERS,

@@ -10,9 +10,10 @@ from django.core import mail
 from django.db import connections
 from django.utils import timezone
 
-from audit import anchors, events, keys, log, notes, prompts, receipts, selectors, witnessing
+from audit import anchors, events, keys, log, notes, prompts, receipts, witnessing
 from audit.cosignatures import WitnessKey
 from audit.errors import LogUnavailable
+from audit.leaves import time_of
 from audit.models import Checkpoint, LogEntry, LogHead
 from audit.notes import PrivateKey
 from llmsynthor_site import health
@@ -49,11 +50,8 @@ def test_a_witness_follows_the_growing_log_and_its_word_is_kept_beside_the_ancho
     kept = [(name, size) for name, size, _ in receipts.proofs(receipts.COSIGNATURE)]
     assert kept == [("board", size) for size in (1, 2, 3, 4)]
     assert (site / "anchors" / "witnesses" / "board" / "000000000004.cosig").read_text().startswith("\u2014 ")
-    (seen,) = selectors.witnesses_seen()
-    assert (seen.name, seen.kind, seen.size, seen.behind, seen.problem) == ("board", "cosigner", 4, 0, "")
-    assert seen.at is not None
-    assert timezone.now() - seen.at < timedelta(minutes=1)
-    assert list(health.outside()) == [health.Standing("board (cosigner)", True, "holds 4 entries, 0 came since")]
+    assert timezone.now() - time_of(receipts.seen("board").at) < timedelta(minutes=1)
+    assert list(health.outside()) == [health.Standing("board (cosigner)", True, "holds 4 entries")]
 
 
 def test_the_schedule_anchors_and_submits_at_least_every_minute(settings, witness):
@@ -90,9 +88,8 @@ def test_a_failing_witness_is_told_once_holds_up_nobody_and_is_told_again_when_i
     assert receipts.seen("share").size == log.size() == 2
     row = prompts.record_intent(run="u1", sequence=1, attempt=1, endpoint="e", prompt=PROMPT, by="system")
     prompts.start_sending(row.intent_id, lease_seconds=60)  # nobody is required, so nothing waits
-    gone, _ = selectors.witnesses_seen()
-    assert (gone.size, gone.at, gone.problem) == (0, None, "it cannot be reached: ConnectionRefusedError")
-    assert gone.since is not None
+    gone = receipts.seen("gone")
+    assert (gone.size, gone.at, gone.problem) == (0, "", "it cannot be reached: ConnectionRefusedError")
     told, _ = health.outside()
     assert (told.name, told.well) == ("gone (cosigner)", False)
     assert told.words.startswith("it cannot be reached: ConnectionRefusedError, since ")
@@ -100,7 +97,7 @@ def test_a_failing_witness_is_told_once_holds_up_nobody_and_is_told_again_when_i
     log.checkpoint()
     witnessing.submit_newest()
     assert actions() == ["audit:witness:failed", "audit:witness:answered"]
-    assert selectors.witnesses_seen()[0].problem == ""
+    assert receipts.seen("gone").problem == ""
 
 
 def test_a_prompt_waits_for_the_cosignatures_that_are_required(settings, witness):
