@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,17 @@ from django.utils.translation.template import templatize
 Text = str | tuple[str, str]
 """A msgid, or singular and plural."""
 
-SHOWN = {"ValidationError": 0, "PermissionDenied": 0, "success": 1, "error": 1, "info": 1, "warning": 1, "tell": 1}
+SHOWN = {
+    "ValidationError": 0, "PermissionDenied": 0, "success": 1, "error": 1, "info": 1, "warning": 1, "tell": 1,
+    "require": 1, "add_error": 1, "warn": 1,
+}  # fmt: skip
 """What is handed a text that people are shown, and as which argument."""
+SHOWN_BY_NAME = frozenset({"label", "help_text", "denial", "empty_label", "error_messages"})
+"""Named arguments that people are shown, wherever they are handed over."""
+PAGES = re.compile(r"/views/|views\.py$|_pages\.py$|/signin/")
+"""Modules of pages: in these every sentence is shown to somebody."""
+FORMS = re.compile(r"/views/|views\.py$|_pages\.py$|forms\.py$|preferences\.py$")
+SENTENCE = re.compile(r"[A-Z][\w']*,? .*[\w.?!]")
 TRANSLATING = frozenset({"gettext", "gettext_lazy", "gettext_noop"})
 LEAST_LETTERS = 6
 """A pattern with fewer letters of its own could be anything."""
@@ -36,7 +46,12 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 
 def of_python(path: Path) -> Iterator[Text]:
     source = path.read_text(encoding="utf-8")
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    if PAGES.search(str(path)):
+        yield from sentences(tree)
+    if FORMS.search(str(path)):
+        yield from named(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from of_call(node)
         elif "notices" in source and isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "text":
@@ -52,6 +67,29 @@ def of_call(call: ast.Call) -> Iterator[Text]:
         yield one, many
     elif name in SHOWN and len(call.args) > SHOWN[name]:
         yield from texts(call.args[SHOWN[name]])
+
+
+def named(tree: ast.Module) -> Iterator[str]:
+    """What fields of forms are called and say, also those that are made while the page is."""
+    handed = (one for node in ast.walk(tree) if isinstance(node, ast.Call) for one in node.keywords)
+    yield from (text for one in handed if one.arg in SHOWN_BY_NAME for text in texts(one.value))
+
+
+def sentences(tree: ast.Module) -> Iterator[str]:
+    """Every whole sentence that is neither a docstring nor a part of an f-string."""
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    said |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    said |= {id(arg) for node in ast.walk(tree) for arg in not_found(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield from (text for text in (node.value,) if SENTENCE.fullmatch(text))
+        elif isinstance(node, ast.JoinedStr):
+            yield from (text for text in patterns(node) if SENTENCE.fullmatch(text))
+
+
+def not_found(node: ast.AST) -> list[ast.expr]:
+    """Why there is nothing at an address is for the site's own log: its page says one sentence."""
+    return node.args if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Http404" else []
 
 
 def texts(node: ast.expr) -> Iterator[str]:

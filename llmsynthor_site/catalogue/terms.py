@@ -14,12 +14,18 @@ from django.conf import settings
 from django.forms import BaseForm, ModelChoiceField
 from django.forms.utils import pretty_name
 
-from llmsynthor_site import notices, reminders
+from llmsynthor_site import health, notices, reminders
 from llmsynthor_site.catalogue.sentences import of_sentences
 from llmsynthor_site.roles import ROLES
 from llmsynthor_site.templatetags import site_tags
 
 ROOMS = ("llmsynthor_site.", "privacy.", "synthesis.", "audit.")
+WITHOUT_MARKS = (
+    "Audit log", "Door", "{0} entries, {1} of them anchored, {2} waiting to be written", "holds {0} entries",
+    "was handed nothing yet", "listens", "its socket is there, and nobody listens", "late", "on time",
+    "its socket is not there, or not seen from this process", "never ended a round",
+)  # fmt: skip
+"""Words about the machines, which their tables put together."""
 LANGUAGE_NAMES = frozenset(name for _, name in settings.LANGUAGES)
 """Every language is named in itself."""
 
@@ -36,8 +42,10 @@ def tables() -> Iterator[str]:
     yield from (row[0] for row in site_tags.DESK)
     yield from site_tags.FIGURES.values()
     yield from site_tags.BUDGET.values()
+    yield from ("one person", "this request")  # what odds are about where nothing else is named
     yield from (text for _, text in notices.TOLD.values())
     yield from (notices.WAIVED, notices.NOT_WAIVED, reminders.WAITS, reminders.RECALLED)
+    yield from (*WITHOUT_MARKS, *health.ROUNDS.values())
     for role in ROLES:
         yield from (role.display_name, role.display_name.lower(), role.description, role.never)
 

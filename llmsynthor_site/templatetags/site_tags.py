@@ -76,7 +76,7 @@ def main_navigation(context: Context) -> dict[str, Any]:
 def odds(rho: Decimal | float, unit: str = "one person", what: str = "this request") -> dict[str, Any]:
     """Privacy loss as the odds of an attacker who knows everything but one person's presence; ``what`` spends it."""
     shown = charts.odds(float(rho))
-    return {"odds": shown, "icons": charts.icons(shown), "unit": unit, "what": what}
+    return {"odds": shown, "icons": charts.icons(shown), "unit": said(unit), "what": said(what)}
 
 
 BUDGET = {"spent": "Spent", "reserved": "Reserved", "request": "This request", "left": "Left"}
