@@ -63,6 +63,7 @@ check: setup-dev ## style, types, contracts, security lint, images, migrations, 
 	$(VENV)/bin/shellcheck docker/*.sh
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py build_docs --check
+	$(PY) manage.py build_messages --check
 	@mkdir -p var
 	$(PY) manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml && cmp var/openapi.yaml docs/openapi.yaml
 	$(PY) -m benchmarks.report --check
