@@ -1,11 +1,15 @@
 """Released tables and rules as tilts: what pulls members towards the evidence, and when it lets go.
 
-A tilt is as large as the table is still away from the release, in units of its noise: theta = (y - mu) / (a sigma^2).
-How much of the noise is believed, a, follows from how well the table is explained; how fast a tilt moves, from
-whether its last steps went the same way.
+Tilts are thought of beforehand as normal around 0 with one standard deviation t for all tables, so that a tilt is as
+large as what the release says beyond the pool is worth against its noise: theta = t^2 mu (y - mu) / sigma^2. A cell of
+few votes under loud noise stays where the other tables have it; one of many votes is met. How fast a tilt moves follows
+from how many tables move the same members, and from whether its last steps went the same way.
 """
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +21,7 @@ from synthesis.members.tables import FORBIDDEN, Rule, Table
 
 LARGEST_STEP = 0.7
 TURNED, AHEAD = -0.2, 0.3  # correlation of successive steps: below, a step was too long; above, too short
-EXPLAINED = 0.8  # of the noise: what residuals of a fitted table keep
+LEAST_VOTES = 0.5  # of a cell: taken for its expected votes where there are fewer
 
 
 class Tilted(Table):
@@ -47,9 +51,14 @@ class Evidence(Tilted):
         self.sigma = np.full(self.shape, released.sigma / released.parts / scale)
         self.said = self._believed(released.counts / released.parts / scale)
         self.target = self.said
-        self.settings, self.weight, self.gain = settings, settings.weight, settings.step
+        self.settings, self.gain = settings, settings.step
         self.averaged: FloatArray = np.zeros(self.shape)
         self._last: FloatArray = np.zeros(self.shape)
+
+    @property
+    def attributes(self) -> list[str]:
+        """What is drawn of members along its axes."""
+        return [reading.attribute for reading in self.readings if reading.attribute]
 
     def _believed(self, counts: FloatArray) -> FloatArray:
         """The released votes, made to add up to those that units cast; of one attribute, denoised along its codes."""
@@ -69,13 +78,11 @@ class Evidence(Tilted):
         """A damped Newton step of every cell's tilt towards the release."""
         self._rescale(expected)
         variance, rest = self.sigma**2, self.target - expected
-        slope = rest - self.weight * variance * self.theta
+        held = variance / (self.settings.tilt**2 * np.maximum(expected, LEAST_VOTES))
+        slope = rest - held * self.theta
         self._adapt(slope / np.sqrt(variance + expected))
-        newton = slope / (np.maximum(expected * self.spread, 1) + self.weight * variance)
+        newton = slope / (np.maximum(expected * self.spread, 1) + held)
         self.theta += np.clip(self.gain * newton, -LARGEST_STEP, LARGEST_STEP)
-        surprise = float((rest**2 / (variance + (expected * self.spread).mean())).mean())
-        self.weight *= float(np.clip(surprise / EXPLAINED, 0.5, 2) ** -0.2)
-        self.weight = min(max(self.weight, self.settings.least_weight), 3.0)
 
     @property
     def spread(self) -> float:
@@ -96,3 +103,13 @@ class Evidence(Tilted):
         self.gain *= 0.6 if same < TURNED else 1.1 if same > AHEAD else 0.97
         self.gain = min(max(self.gain, self.settings.least_step), 1.0)
         self._last = slope
+
+
+def share_steps(tables: Sequence[Evidence]) -> None:
+    """First steps of tables that move together. Those with one attribute all push its members the same way at once, and
+    at full steps would overshoot by as many times as there are tables.
+    """
+    beside = Counter(name for table in tables for name in table.attributes)
+    for table in tables:
+        if table.attributes:
+            table.gain = min(table.gain, 1 / max(beside[name] for name in table.attributes))

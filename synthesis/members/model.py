@@ -16,13 +16,13 @@ import numpy as np
 from privacy.values import NoisyTied
 from synthesis.loop.denoising import FloatArray
 from synthesis.members.blocks import Block, Group, colours, occurrences, own_columns
-from synthesis.members.evidence import Evidence, Forbidding, Tilted
+from synthesis.members.evidence import Evidence, Forbidding, Tilted, share_steps
 from synthesis.members.people import People
 from synthesis.members.refinement import Refiner
 from synthesis.members.settings import MemberSettings
 from synthesis.members.tables import Rule
 
-MOST_STARTS = 200  # sweeps in which a start that keeps every rule must be found
+MOST_STARTS = 2000  # sweeps in which a start that keeps every rule must be found: the last few broken ones take long
 LIGHTEST = 1e-4  # share of an attribute's mass that every code keeps in the base
 
 
@@ -46,6 +46,7 @@ class MemberModel:
     ) -> None:
         self.people, self.settings, self.rng = people, settings, np.random.default_rng(seed)
         self.evidence = [Evidence(each, people, settings, scale=scale) for each in released]
+        share_steps(self.evidence)
         self.rules = [Forbidding(rule, people) for rule in rules]
         self.base = bases(people, self.evidence)
         named = {name for block in blocks for name in block}

@@ -13,18 +13,17 @@ class MemberSettings:
 
     sweeps: int = 40  # passes over all attributes while learning
     settle_sweeps: int = 15  # further passes whose expected tables are averaged
-    step: float = 0.2  # the first step of every table; each then finds its own
+    step: float = 0.2  # the first step of a table, less where many tables move together; each then finds its own
     least_step: float = 0.01
-    weight: float = 0.3  # how much of the noise the base is believed against, at first
-    least_weight: float = 0.0005
+    tilt: float = 0.5  # how far tilts are thought to be from 0, as a standard deviation: a factor of 1.6 either way
     refinement_passes: int = 2
     batches: int = 40  # members that move together while refining: a fraction, so that counts are fresh
 
     def __post_init__(self) -> None:
         if min(self.sweeps, self.settle_sweeps, self.batches) < 1 or self.refinement_passes < 0:
             raise ValueError("sweeps, settle_sweeps and batches must be at least 1, refinement_passes at least 0")
-        if not 0 < self.least_step <= self.step <= 1 or not 0 < self.least_weight <= self.weight:
-            raise ValueError("steps and weights must be above 0, and not below their least")
+        if not 0 < self.least_step <= self.step <= 1 or not self.tilt > 0:
+            raise ValueError("steps and the tilt must be above 0, and a step not below its least")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MemberSettings:
