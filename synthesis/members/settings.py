@@ -15,7 +15,7 @@ class MemberSettings:
     settle_sweeps: int = 15  # further passes whose expected tables are averaged
     step: float = 0.2  # the first step of a table, less where many tables move together; each then finds its own
     least_step: float = 0.01
-    tilt: float = 0.5  # how far tilts are thought to be from 0, as a standard deviation: a factor of 1.6 either way
+    tilt: float = 1.0  # how far tilts are thought to be from 0, as a standard deviation: a factor of e either way
     refinement_passes: int = 2
     batches: int = 40  # members that move together while refining: a fraction, so that counts are fresh
 
