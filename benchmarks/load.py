@@ -78,11 +78,10 @@ def on(server: Any, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         with Kept() as processes:
             processes.redis(broker)
             dataset = load_jobs.prepare(requests=asked.requests)
-            port = free_port(8100 + secrets.randbelow(500))
             processes.door()
             processes.keep_worker("mail1", "mail")
             processes.keep_beat()
-            processes.web(port)
+            port = processes.web(8100 + secrets.randbelow(500))
             people = load_people.walk(port, asked.people, asked.seconds, dataset, processes.check)
             say(**people)
             for number in range(1, WORKERS + 1):

@@ -16,6 +16,16 @@ ACCOUNT = "postgres" if os.getuid() == 0 else None
 """PostgreSQL refuses to run as root."""
 
 
+TRIES, TAKEN = 5, "Address already in use"
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def available() -> bool:
     return (BIN / "initdb").exists()
 
@@ -36,14 +46,25 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="llmsynthor-postgres-"))
         if ACCOUNT:
             shutil.chown(self.folder, ACCOUNT)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = 0
         self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C")
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
-            file.write(f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nmax_connections = 60\n")
+            file.write("listen_addresses = '127.0.0.1'\nmax_connections = 60\n")
             file.write(f"unix_socket_directories = '{self.folder}'\nshared_buffers = 32MB\nwal_writer_delay = 10s\n")
-        self.start()
+        self._start_somewhere()
+
+    def _start_somewhere(self) -> None:
+        """At a free port; at another one where some program took it before this server did."""
+        for tries_left in reversed(range(TRIES)):
+            self.port = free_port()
+            with (self.folder / "data" / "postgresql.conf").open("a") as file:
+                file.write(f"port = {self.port}\n")  # the last such line counts
+            try:
+                self.start()
+                return
+            except RuntimeError:
+                if not tries_left or TAKEN not in (self.folder / "server.log").read_text():
+                    raise
 
     def start(self) -> None:
         self._run("pg_ctl", "--wait", "--timeout=120", f"--log={self.folder / 'server.log'}", "start")

@@ -16,11 +16,18 @@ from typing import IO, Self
 
 from django.conf import settings
 
+WEB = ("-m", "gunicorn", "llmsynthor_site.wsgi", "--workers", "2", "--threads", "4", "--timeout", "120")
 GRACE_SECONDS = 8
+TRIES = 5
+"""Ports that a server is started at, one after the other, while other programs take them first."""
 
 
 class Stopped(BaseException):
     """SIGTERM or Ctrl-C arrived; unwinds to where the children are stopped."""
+
+
+class PortTaken(RuntimeError):
+    """Another program took the port before this site's server listened there."""
 
 
 class Processes:
@@ -72,12 +79,38 @@ class Processes:
         self.start("door", "manage.py", "run_door")
         self.wait_for(settings.DOOR_SOCKET.exists, "the door")
 
-    def web(self, port: int) -> None:
-        self.start(
-            "web", "-m", "gunicorn", "llmsynthor_site.wsgi", "--bind", f"127.0.0.1:{port}",
-            "--workers", "2", "--threads", "4", "--timeout", "120",
-        )  # fmt: skip
-        self.wait_for(lambda: answers(port), "the web server")
+    def web(self, wanted: int) -> int:
+        """Serve at the wanted port or the next free one; which."""
+        port, _ = self.at_port(wanted, "web", *WEB)
+        return port
+
+    def at_port(self, wanted: int, name: str, *arguments: str) -> tuple[int, subprocess.Popen[bytes]]:
+        """Start a web server at the wanted port or the next free one, and wait until it listens; where, and it.
+
+        Another program may take a port after it was looked at: the server ends then, and the next one is tried.
+        """
+        for _ in range(TRIES):
+            port = free_port(wanted)
+            child = self.start(name, *arguments, "--bind", f"127.0.0.1:{port}")
+            if self.stays(child, name, f"Listening at: http://127.0.0.1:{port} "):
+                return port, child
+            wanted = port + 1
+        raise PortTaken(f"{name} found no port in {TRIES} tries; see {settings.SITE_DIR}/logs")
+
+    def stays(self, child: subprocess.Popen[bytes], name: str, words: str) -> bool:
+        """Wait until a child says in its log that it is ready; False where it ended before, and is forgotten.
+
+        Its own words, for somebody else may answer where it wanted to listen.
+        """
+        told = Path(settings.SITE_DIR) / "logs" / f"{name}.log"
+        try:
+            self.wait_for(lambda: words in told.read_text(errors="replace"), name)
+        except RuntimeError:
+            if child.poll() is None:
+                raise
+            self.children.remove(child)
+            return False
+        return True
 
     def wait_for(self, ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
         until = time.monotonic() + seconds
@@ -117,12 +150,19 @@ def signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None
         os.killpg(child.pid, number)
 
 
-def answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
 def free_port(wanted: int) -> int:
-    """The wanted port, or the next one nobody listens on."""
-    return next(port for port in range(wanted, wanted + 100) if not answers(port))
+    """The wanted port, or the next one that can be had now; PortTaken where none of a hundred can."""
+    found = next((port for port in range(wanted, wanted + 100) if can_be_had(port)), None)
+    if found is None:
+        raise PortTaken(f"no port from {wanted} to {wanted + 99} is free")
+    return found
+
+
+def can_be_had(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: one that just ended is over
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

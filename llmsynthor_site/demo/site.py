@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
@@ -42,4 +42,9 @@ def begin_anew(folder: Path, **changes: str) -> None:
     """The same command again, on a site in ``folder``: settings are read once per process, so this one is replaced."""
     folder.mkdir(parents=True)
     changes |= {"SITE_DIR": str(folder), "DEMO": "1", "PRODUCTION": "0"}
+    again(**changes)
+
+
+def again(**changes: str) -> NoReturn:
+    """The same command in the place of this process, with these settings changed."""
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **changes})  # noqa: S606  # nosec B606

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from llmsynthor_site.demo.processes import Processes, answers
+from llmsynthor_site.demo.processes import PortTaken, Processes
 from llmsynthor_site.native.members import MEMBERS, WORKERS, worker
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,11 @@ class Kept(Processes):
     def keep_beat(self) -> None:
         self.keep("beat", *MEMBERS["beat"])
 
-    def web(self, port: int) -> None:
-        self.keep("web", *MEMBERS["web"], "--bind", f"127.0.0.1:{port}")
-        self.wait_for(lambda: answers(port), "the web server")
+    def web(self, wanted: int) -> int:
+        """Serve at the wanted port or the next free one, and at that one again after an end; which."""
+        port, child = self.at_port(wanted, "web", *MEMBERS["web"])
+        self.members["web"] = ((*MEMBERS["web"], "--bind", f"127.0.0.1:{port}"), child)
+        return port
 
     def witness(self, folder: Path) -> dict[str, dict[str, str]]:
         """A witness of this site's log; WITNESSES, by which the other processes know it."""
@@ -80,9 +82,13 @@ class Kept(Processes):
         return {"native": {"url": url, "key": key}}
 
     def redis(self, port: int) -> None:
-        """A broker that keeps nothing: a lost message costs time alone, since the database row is the job."""
-        self.program(
+        """A broker that keeps nothing: a lost message costs time alone, since the database row is the job.
+
+        PortTaken where another program has the port.
+        """
+        child = self.program(
             "redis", "redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no",
             "--dir", str(settings.SITE_DIR),
         )  # fmt: skip
-        self.wait_for(lambda: answers(port), "Redis")
+        if not self.stays(child, "redis", "Ready to accept connections"):
+            raise PortTaken(f"Redis could not listen at port {port}; see {settings.SITE_DIR}/logs/redis.log")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from llmsynthor_site.demo.processes import WEB
+
 CELERY = ("-m", "celery", "-A", "llmsynthor_site")
 QUIET = ("--loglevel", "WARNING")
-WEB = ("-m", "gunicorn", "llmsynthor_site.wsgi", "--workers", "2", "--threads", "4", "--timeout", "120")
 
 
 def worker(queue: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from llmsynthor_site.demo.people import PEOPLE, People
-from llmsynthor_site.demo.processes import Processes, Stopped, free_port
+from llmsynthor_site.demo.processes import Processes, Stopped
 from llmsynthor_site.demo.site import begin_anew, chosen, prepare
 from llmsynthor_site.demo.story import Story, Stuck
 from llmsynthor_site.roles import BY_NAME
@@ -62,10 +62,10 @@ class Command(BaseCommand):
             self.say(json.dumps(line))
             return
         self.say(json.dumps(line, indent=2))
-        self.serve(processes, people, free_port(options["port"]))
+        self.serve(processes, people, options["port"])
 
-    def serve(self, processes: Processes, people: People, port: int) -> None:
-        processes.web(port)
+    def serve(self, processes: Processes, people: People, wanted: int) -> None:
+        port = processes.web(wanted)
         self.say(f"\nThe site is at http://localhost:{port} . Everyone's password here: {people.password}\n")
         for username, name, role in PEOPLE:
             self.say(f"  {username:<8} {name:<18} {BY_NAME[role].display_name}")

@@ -16,8 +16,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from llmsynthor_site.demo.people import PEOPLE, People
-from llmsynthor_site.demo.processes import Stopped, free_port
-from llmsynthor_site.demo.site import begin_anew, chosen, prepare
+from llmsynthor_site.demo.processes import PortTaken, Stopped, free_port
+from llmsynthor_site.demo.site import again, begin_anew, chosen, prepare
 from llmsynthor_site.demo.story import Story, Stuck
 from llmsynthor_site.native import databases
 from llmsynthor_site.native.keeping import Kept
@@ -60,14 +60,13 @@ class Command(BaseCommand):
 
     def run(self, processes: Kept, options: dict[str, Any]) -> None:
         self.say(f"new site      {settings.SITE_DIR}")
-        processes.redis(int(os.environ["BROKER_URL"].rpartition(":")[2].partition("/")[0]))
+        self.broker(processes)
         people = prepare()
         witness = processes.witness(settings.SITE_DIR / "witness")
         os.environ |= {"WITNESSES": json.dumps(witness), "WITNESSES_REQUIRED": "1"}
         processes.door()
         processes.workers({name: options[name] for name in ("measure", "synthesise")})
-        port = free_port(options["port"])
-        processes.web(port)
+        port = processes.web(options["port"])
         self.introduce(processes, people, port)
         if options["once"]:
             story = Story(people, self.say, processes.check)
@@ -76,6 +75,14 @@ class Command(BaseCommand):
             self.say(json.dumps(line))
             return
         self.wait(processes, options["minutes"])
+
+    def broker(self, processes: Kept) -> None:
+        """Start Redis where the settings of this process say; at another port they have to be read again."""
+        port = int(os.environ["BROKER_URL"].rpartition(":")[2].partition("/")[0])
+        try:
+            processes.redis(port)
+        except PortTaken:
+            again(BROKER_URL=broker_at(port + 1))
 
     def introduce(self, processes: Kept, people: People, port: int) -> None:
         self.say(f"\nThe site is at http://localhost:{port} . Everyone's password here: {people.password}\n")
@@ -99,6 +106,11 @@ def names(site: str) -> tuple[str, str]:
     return f"llmsynthor_{site}_state", f"llmsynthor_{site}_log"
 
 
+def broker_at(wanted: int) -> str:
+    """The address of a broker at that port, or the next free one."""
+    return f"redis://127.0.0.1:{free_port(wanted)}/0"
+
+
 def begin_again(server: str) -> None:
     """Make the databases, and begin again on them."""
     if shutil.which("redis-server") is None:
@@ -106,8 +118,8 @@ def begin_again(server: str) -> None:
     site = secrets.token_hex(4)
     state, log = names(site)
     databases.make(server, state, log)
-    port = free_port(6400 + secrets.randbelow(2000))
     begin_anew(
-        settings.BASE_DIR / "var" / "native" / site, **{MARK: site}, BROKER_URL=f"redis://127.0.0.1:{port}/0",
+        settings.BASE_DIR / "var" / "native" / site, **{MARK: site},
+        BROKER_URL=broker_at(6400 + secrets.randbelow(2000)),
         DATABASE_URL=databases.of(server, state), LOG_DATABASE_URL=databases.of(server, log),
     )  # fmt: skip
