@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, cast
 
@@ -39,11 +40,14 @@ class PriceForm(forms.Form):
 
 
 class EndpointField(forms.ModelChoiceField):
-    """Endpoints with what is known of each."""
+    """Endpoints with what is known of each; a page sets ``say``, which puts each part into the reader's language."""
+
+    say: Callable[[str], str] = staticmethod(str)
 
     def label_from_instance(self, endpoint: Endpoint) -> str:
         probe = self.probes().get(getattr(endpoint, "newest", None))
-        return f"{endpoint}: {probe_words.in_short(probe.found) if probe else 'not probed yet'}"
+        known = probe_words.in_short(probe.found) if probe else "not probed yet"
+        return f"{endpoint}: {', '.join(self.say(part) for part in known.split(', '))}"
 
     def probes(self) -> dict[Any, Probe]:
         """The newest probe of each endpoint on offer, looked up once for all of them."""

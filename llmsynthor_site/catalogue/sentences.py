@@ -17,11 +17,13 @@ from llmsynthor_site.catalogue.extracting import patterns
 from llmsynthor_site.desk import exposure
 from privacy import duo_advice, schema_uses
 from synthesis import probe_words, rounds, selectors
+from synthesis.forms import ErasureForm
 from synthesis.views import comparisons, steps
 from synthesis.workflow import REQUEST
 
 MODULES = (
-    "audit/erasure.py", "privacy/duo_advice.py", "synthesis/linting.py", "synthesis/probe_words.py",
+    "audit/erasure.py", "privacy/duo_advice.py", "synthesis/door.py", "synthesis/linting.py",
+    "synthesis/probe_words.py",
     "synthesis/probing.py", "synthesis/reconciling.py", "synthesis/reusing.py", "synthesis/selectors.py",
     "synthesis/simulating.py", "synthesis/switches.py", "synthesis/transitions.py", "synthesis/what_if.py",
     "synthesis/wishes.py", "synthesis/views/downloads.py", "synthesis/views/endpoints.py",
@@ -30,7 +32,13 @@ MODULES = (
 """Modules of sentences."""
 WORDS = (
     "answer", "prompt", "system", "user", "From ({0})", "To ({0})", "Every action on", "One action", "sent",
-    "recorded, never sent",
+    "recorded, never sent", "not probed yet", "no proposals", "1 valid proposal", "{0} valid proposals",
+    "{0}, {1} rejected", "no difference is larger than its noise", "Why it is rejected",
+    "Kept with your decision, and shown once the gate has decided.", "Accept the terms to go on.",
+    "This is not the id of a request.", "This is not the id of a request or dataset.",
+    "A template is named by its SHA-256: 64 characters from 0 to 9 and a to f.", "The last day is before the first.",
+    "The last day comes before the first.", "checkpoints", "events waiting",
+    "distinct synthetic records that occur in the data", "rows with a synthetic neighbour",
 )  # fmt: skip
 """Words that a page puts together with others."""
 FILTERS = (
@@ -38,7 +46,7 @@ FILTERS = (
     "population", "kind", "request",
 )  # fmt: skip
 """Names of filters, as a page of an export tells them."""
-FOR_MACHINES = ("SELECT", "PRAGMA", "VACUUM", "%s", "{}", "text/html")
+FOR_MACHINES = ("SELECT", "PRAGMA", "VACUUM", "%s", "{}", "one.id", "text/html")
 
 
 def of_sentences() -> Iterator[str]:
@@ -49,7 +57,16 @@ def of_sentences() -> Iterator[str]:
     yield from (words for _, words in schema_uses.KNOWN.values())
     yield from (*rounds.LABELS.values(), *comparisons.VIEWS.values(), *(name for name, _ in selectors.STAGES))
     yield from (name for name, _ in probe_words.in_words(NOTHING_FOUND))
+    yield from (*ErasureForm.LABELS.values(), *of_checks())
     yield from of_workflow()
+
+
+def of_checks() -> Iterator[str]:
+    """What a check of the log counts, by its name."""
+    for path in sorted(Path(settings.BASE_DIR, "audit").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "counts":
+                yield from said_by(node.slice)
 
 
 NOTHING_FOUND = dict.fromkeys(

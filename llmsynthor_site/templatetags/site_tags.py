@@ -121,6 +121,7 @@ def say_choices(bound: BoundField) -> None:
         return
     if isinstance(field, ModelChoiceField):
         field.empty_label = said(field.empty_label)
+        field.say = said  # type: ignore[attr-defined]  # of fields that tell more than a row's name
     else:
         field.widget.choices = [labelled(*choice) for choice in field.choices]
 
