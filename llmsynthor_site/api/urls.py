@@ -3,11 +3,12 @@ from csp.decorators import csp_update
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from llmsynthor_site.api import own
+from llmsynthor_site.api import machines, own
 from llmsynthor_site.desk import api as desk
 from llmsynthor_site.desk import api_reports as reports
 from llmsynthor_site.evidence import api as evidence
 from llmsynthor_site.people import api as people
+from llmsynthor_site.people import organisation_api as organisations
 
 # The reference page runs the site's own scripts alone, as every page does; it styles elements one by one, and its
 # icons are part of its style sheet.
@@ -28,6 +29,11 @@ urlpatterns = [
     path("people/<int:pk>/", people.PersonDetail.as_view(), name="api-person"),
     path("people/<int:pk>/changes/", people.ChangePropose.as_view(), name="api-people-propose"),
     path("people/<int:pk>/roles/<slug:role>/take-away/", people.RoleTakeAway.as_view(), name="api-role-take-away"),
+    path("people/<int:pk>/organisations/<int:organisation>/leave/", organisations.Leave.as_view(), name="api-leave"),
+    path("organisations/", organisations.OrganisationList.as_view(), name="api-organisations"),
+    path("organisations/<int:pk>/", organisations.OrganisationDetail.as_view(), name="api-organisation"),
+    path("organisations/<int:pk>/members/", organisations.OrganisationMembers.as_view(), name="api-members"),
+    path("machines/", machines.Machines.as_view(), name="api-machines"),
     path("people/changes/", people.ChangeList.as_view(), name="api-people-changes"),
     path("people/changes/<int:pk>/confirm/", people.ChangeConfirm.as_view(), name="api-change-confirm"),
     path("people/changes/<int:pk>/decline/", people.ChangeDecline.as_view(), name="api-change-decline"),

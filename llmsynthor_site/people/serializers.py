@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from llmsynthor_site.models import PeopleChange, User
+from llmsynthor_site.models import Membership, Organisation, PeopleChange, User
 from llmsynthor_site.roles import ROLES, roles_of
 
 NAMES = [(role.name, role.display_name) for role in ROLES]
@@ -35,11 +35,17 @@ class InviteSerializer(serializers.ModelSerializer):
 class ChangeWishSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(PeopleChange.Kind.choices)
     role = serializers.ChoiceField(NAMES, required=False, default="", allow_blank=True)
+    organisation = serializers.PrimaryKeyRelatedField(
+        queryset=Organisation.objects.all(), required=False, allow_null=True, default=None
+    )
     reason = serializers.CharField(max_length=500)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if (attrs["kind"] == PeopleChange.Kind.GRANT) != bool(attrs["role"]):
             raise serializers.ValidationError({"role": "A role is named for a grant, and for nothing else."})
+        if (attrs["kind"] == PeopleChange.Kind.JOIN) != (attrs["organisation"] is not None):
+            rule = "An organisation is named for a membership, and for nothing else."
+            raise serializers.ValidationError({"organisation": rule})
         return attrs
 
 
@@ -60,6 +66,7 @@ class ChangeSerializer(serializers.ModelSerializer):
             "kind",
             "user",
             "role",
+            "organisation",
             "reason",
             "proposed_by",
             "proposed_at",
@@ -76,4 +83,29 @@ class ConfirmedSerializer(ChangeSerializer):
     class Meta:
         model = ChangeSerializer.Meta.model
         fields = (*ChangeSerializer.Meta.fields, "address")
+        read_only_fields = fields
+
+
+class OrganisationSerializer(serializers.ModelSerializer):
+    inside = serializers.IntegerField(help_text="People in it")
+
+    class Meta:
+        model = Organisation
+        fields = ("id", "name", "added_at", "inside")
+        read_only_fields = fields
+
+
+class OrganisationWishSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=200, help_text="It is not changed later")
+
+
+class MembershipSerializer(serializers.ModelSerializer):
+    """Somebody in an organisation, from when to when."""
+
+    user = serializers.CharField(source="user.username")
+    granted_by = serializers.CharField(source="granted_by.username")
+
+    class Meta:
+        model = Membership
+        fields = ("user", "organisation", "since", "granted_by", "ended_at")
         read_only_fields = fields

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis.api import door, downloads, figures, gates, requests, runs
+from synthesis.api import door, downloads, erasures, figures, gates, requests, runs
 
 urlpatterns = [
     path("price/", requests.Price.as_view(), name="api-price"),
@@ -18,6 +18,17 @@ urlpatterns = [
     path("requests/<uuid:pk>/run/", runs.RunDetail.as_view(), name="api-run"),
     path("requests/<uuid:pk>/prompts/", runs.PromptList.as_view(), name="api-prompts"),
     path("requests/<uuid:pk>/prompts/<slug:intent>/", runs.PromptDetail.as_view(), name="api-prompt"),
+    path("requests/<uuid:pk>/prompts/<slug:intent>/erasures/", erasures.Erasures.as_view(), name="api-erasures"),
+    path(
+        "requests/<uuid:pk>/prompts/<slug:intent>/erasures/<uuid:proposal>/withdraw/",
+        erasures.ErasureWithdraw.as_view(),
+        name="api-erasure-withdraw",
+    ),
+    path(
+        "requests/<uuid:pk>/prompts/<slug:intent>/erasures/<uuid:proposal>/confirm/",
+        erasures.ErasureConfirm.as_view(),
+        name="api-erasure-confirm",
+    ),
     path("requests/<uuid:pk>/compare/<slug:show>/", figures.Comparison.as_view(), name="api-compare"),
     path("requests/<uuid:pk>/disclosure/", figures.DisclosureDetail.as_view(), name="api-disclosure"),
     path("requests/<uuid:pk>/rehearsal/", figures.Rehearsal.as_view(), name="api-rehearsal"),

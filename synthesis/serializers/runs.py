@@ -1,9 +1,10 @@
-"""What the API tells of runs and prompts."""
+"""What the API tells of runs, prompts and their erasure."""
 
 from __future__ import annotations
 
 from rest_framework import serializers
 
+from audit.models import ErasureProposal
 from synthesis.states import RequestState
 
 
@@ -52,3 +53,27 @@ class PromptTextSerializer(serializers.Serializer):
     messages = MessageSerializer(many=True)
     answer = serializers.CharField()
     notice = serializers.CharField(help_text="Why a part cannot be shown, if one cannot")
+
+
+class ErasureSerializer(serializers.ModelSerializer):
+    """A steward's proposal to destroy a part of a prompt, and what became of it."""
+
+    part = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ErasureProposal
+        fields = ("id", "part", "reason", "proposed_by", "proposed_at", "confirmed_by", "withdrawn_by", "done_at")
+        read_only_fields = fields
+
+    def get_part(self, proposal: ErasureProposal) -> str:
+        return str(self.context["part"])
+
+
+class ErasuresSerializer(serializers.Serializer):
+    free = serializers.ListField(child=serializers.CharField(), help_text="Parts that can be proposed")
+    waiting = ErasureSerializer(many=True)
+
+
+class ErasureWishSerializer(serializers.Serializer):
+    part = serializers.ChoiceField([("prompt", "The prompt"), ("answer", "The answer")])
+    reason = serializers.CharField(max_length=500, help_text="Stays in the log for ever: name no person")

@@ -13,9 +13,10 @@ import yaml
 from django.test import Client
 from django.urls import get_resolver
 
+from audit import erasure
 from audit.models import LogCheck, PromptRecord
 from llmsynthor_site.models import User
-from llmsynthor_site.people import changes
+from llmsynthor_site.people import changes, memberships
 from privacy import caps, drafts
 from privacy.models import MeasurementRecord
 from synthesis import simulating, switches
@@ -84,6 +85,9 @@ EXPECTED = {
     "people/": OF_ADMINS,
     "people/{person}/": OF_ADMINS,
     "people/changes/": OF_ADMINS,
+    **dict.fromkeys(("organisations/", "organisations/{clinic}/", "organisations/{clinic}/members/"), OF_ADMINS),
+    "machines/": answered(403, 403, 403, 403, 200, 403),
+    "requests/{request}/prompts/{intent}/erasures/": answered(403, 200, 403, 403, 404, 404),
     "datasets/{dataset}/history/": answered(200, 200, 403, 200, 404, 403),
     **dict.fromkeys(("log/", "log/0/", "log/0/proof/", "log/checks/", "log/checks/{check}/"), OF_AUDITORS),
     **dict.fromkeys(("log/standing/", "ledger/", "ledger/populations/", "downloads/", "grants/"), OF_AUDITORS),
@@ -121,6 +125,10 @@ def known(small: request_site.Site, door: Any) -> dict[str, Any]:
         "finding": CallFinding.objects.create(kind="count", subject="endpoint:Here", detail="Off.").pk,
         "change": changes.propose(by=small.ada, user=small.rosa, kind="reset", reason="Lost it.").pk,
         "check": LogCheck.objects.create(by="user:amir").pk,
+        "clinic": memberships.add_organisation(by=small.ada, name="The clinic").pk,
+        "erasure": erasure.propose(
+            by=small.stella, body=PromptRecord.objects.earliest("pk").body_id, reason="Asked for."
+        ).pk,
         "draft": drafts.begin(by=small.owner, header="sex,age").pk,
     }  # fmt: skip
 
@@ -154,7 +162,14 @@ def bare_one(place: str) -> str:
                   r"(?<=actions/)\w+|(?<=rules/)1|(?<=versions/)1", "{}", place)  # fmt: skip
 
 
-OWN = {"notices/read/", "tokens/", "tokens/{}/revoke/", "webhooks/", "webhooks/{}/end/", "requests/{}/licence/"}
+OWN = {
+    "notices/read/",
+    "tokens/",
+    "tokens/{}/revoke/",
+    "webhooks/",
+    "webhooks/{}/end/",
+    "requests/{}/licence/",
+}
 OWN |= {"requests/{}/links/"}
 """Of one's own things alone: somebody else's are not there (test_api_tokens.py, test_webhooks.py, test_api.py)."""
 STEWARDS, OWNERS, ADMINS = {"stella"}, {"owner"}, {"ada"}
@@ -184,6 +199,11 @@ MAY: dict[str, set[str]] = {
     "people/": ADMINS,
     "people/{person}/changes/": ADMINS,
     "people/{person}/roles/researcher/take-away/": ADMINS,
+    "people/{person}/organisations/{clinic}/leave/": ADMINS,
+    "organisations/": ADMINS,
+    "requests/{request}/prompts/{intent}/erasures/": STEWARDS,
+    "requests/{request}/prompts/{intent}/erasures/{erasure}/withdraw/": STEWARDS,
+    "requests/{request}/prompts/{intent}/erasures/{erasure}/confirm/": set(),
     "people/changes/{change}/confirm/": OWNERS,
     "people/changes/{change}/decline/": OWNERS | ADMINS,
     "log/export/": {"amir"},
@@ -227,10 +247,11 @@ def test_nobody_sees_anything_without_saying_who_they_are() -> None:
         "token": "t",
         "role": "steward",
         "show": "pairs",
+        "proposal": nothing,
     }
     for name, (possible, *_) in api_addresses():
         template, fields = possible[0]
-        numbers = {field: 1 for field in fields if field in ("index", "entry", "number")}
+        numbers = {field: 1 for field in fields if field in ("index", "entry", "number", "organisation")}
         whole = samples | numbers | ({"pk": 1} if of_numbers(template) else {})
         place = "/" + template % {field: whole[field] for field in fields}
         for method in ("get", "post", "patch"):
@@ -248,5 +269,14 @@ def api_addresses() -> list[tuple[str, Any]]:
 def of_numbers(template: str) -> bool:
     return any(
         part in template
-        for part in ("tokens/", "webhooks/", "people/", "endpoints/", "switches/", "findings/", "checks/")
+        for part in (
+            "organisations/",
+            "tokens/",
+            "webhooks/",
+            "people/",
+            "endpoints/",
+            "switches/",
+            "findings/",
+            "checks/",
+        )
     )
