@@ -6,7 +6,6 @@ cells break it. Afterwards the table may change: a row that then breaks the decl
 
 from __future__ import annotations
 
-import hmac
 import uuid
 from typing import Any
 
@@ -20,7 +19,6 @@ from privacy.errors import EngineTrouble, PrivacyError
 from privacy.models import Dataset, DatasetVersion, SourceCheck
 from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
-from privacy.schema_source import Source
 
 State = SourceCheck.State
 
@@ -52,6 +50,8 @@ def _looked_at(dataset: Dataset, version: uuid.UUID) -> dict[str, Any]:
     assert source is not None
     connecting.new_bounding_key(version)
     with connecting.opened(source, dataset.owner.username) as held:
+        mark = held.place.fingerprint
+        services.keep_to_one_population(dataset, mark, "table")  # before a query of any row
         problems = engine_coding.misfits(held.table, schema, source)
         if not problems:
             counts = connecting.answer(engine_coding.faults(held.table, schema)).to_pylist()[0]
@@ -62,7 +62,7 @@ def _looked_at(dataset: Dataset, version: uuid.UUID) -> dict[str, Any]:
         kept = engine_coding.coded(held.table, schema, source, key=key, kind=held.kind).count().as_table()
         rows_kept = next(iter(connecting.answer(kept).to_pylist()[0].values()))
         identity = {"engine": source.engine, "kind": held.kind, "table": source.table, "structure": held.structure}
-    return {"rows_read": counts["rows"], "rows_kept": rows_kept, "source": identity}
+    return {"rows_read": counts["rows"], "rows_kept": rows_kept, "source": identity, "fingerprint": mark}
 
 
 def _problems(schema: Schema, counts: dict[str, int]) -> list[Problem]:
@@ -85,22 +85,13 @@ def _accept(dataset: Dataset, version: uuid.UUID, found: dict[str, Any]) -> None
     with transaction.atomic():
         if not _finish(dataset, State.ACCEPTED, []):
             return
-        same = DatasetVersion.objects.filter(fingerprint=(mark := fingerprint(source)))
-        if same.exclude(dataset__population=dataset.population_id).exists():
-            rule = "this very table is registered under another population, whose cap it must keep to"
-            raise UploadRefused([Problem("", rule)])
+        services.keep_to_one_population(dataset, found["fingerprint"], "table")
         DatasetVersion.objects.create(
             id=version, dataset=dataset, number=services.next_number(dataset), file_name=source.in_words()[:200],
-            size_bytes=0, fingerprint=mark, uploaded_by=dataset.owner, **found,
+            size_bytes=0, uploaded_by=dataset.owner, **found,
         )  # fmt: skip
         facts = {"dataset": str(dataset.pk), "version": str(version), "source": found["source"]}
         events.record(action="privacy:upload:accepted", by=SYSTEM, subject=f"dataset:{dataset.pk}", facts=facts)
-
-
-def fingerprint(source: Source) -> str:
-    """Tells the same table registered twice, and nothing else, as a file's does."""
-    key = bytes.fromhex(places.fingerprint_key().read_text())
-    return hmac.new(key, f"{source.engine}\n{source.table.lower()}".encode(), "sha256").hexdigest()
 
 
 def _refuse(dataset: Dataset, problems: list[dict[str, Any]]) -> None:

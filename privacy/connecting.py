@@ -23,27 +23,31 @@ from privacy import engine_coding, engine_rights, places, sealing, vault_keys, w
 from privacy.dp.engines import EngineCounter, Groups, ibis_groups
 from privacy.errors import EngineAway, EngineTrouble
 from privacy.models import DatasetVersion
+from privacy.resolving import DUCKDB, NO_TABLE, POSTGRES, SPARK, Place, quietly, resolved
 from privacy.schema import Schema
 from privacy.schema_source import Source
 from privacy.values import Clique
 
-POSTGRES, DUCKDB, SPARK = "postgres", "duckdb", "spark"
 KINDS = (POSTGRES, DUCKDB, SPARK)
 UNREADABLE = "the file of engines is missing, is no JSON, or others than the worker's account may read it"
 UNKNOWN = "the file of engines has no engine of this name, or not all that is needed to reach it"
 AWAY = "the engine could not be reached"
-NO_TABLE = "the engine has no such table, or the worker may not read it"
 FAILED = "the engine could not answer"
 CHANGED = "the table's columns or their types are not what they were when it was accepted"
+OTHER = "this is not the table that was accepted: have it looked at again"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A table in its engine: Ibis' connection and table, and what kind of engine it is."""
+    """A table in its engine: Ibis' connection and table, and which table of which kind of engine it is."""
 
     connection: Any
     table: Any
-    kind: str
+    place: Place
+
+    @property
+    def kind(self) -> str:
+        return self.place.kind
 
     @property
     def structure(self) -> str:
@@ -62,11 +66,11 @@ def opened(source: Source, owner: str) -> Iterator[Held]:
         raise EngineTrouble(rule)
     values = _values(source.engine)
     kind = values.pop("kind")
-    connection = _quietly(lambda: CONNECT[kind](values), EngineAway(AWAY))
+    connection = quietly(lambda: CONNECT[kind](values), EngineAway(AWAY))
     try:
-        schema, name = source.path
-        place = {} if schema is None else {"database": schema}
-        yield Held(connection, _quietly(lambda: connection.table(name, **place), EngineTrouble(NO_TABLE)), kind)
+        place = resolved(connection, kind, values, source)
+        table = quietly(lambda: connection.table(place.name, database=place.database), EngineTrouble(NO_TABLE))
+        yield Held(connection, table, place)
     finally:
         with suppress(Exception):
             connection.disconnect()
@@ -74,7 +78,7 @@ def opened(source: Source, owner: str) -> Iterator[Held]:
 
 def answer(expression: Any) -> Any:
     """What the engine answers, as an Arrow table; EngineTrouble without its words."""
-    return _quietly(expression.to_pyarrow, EngineTrouble(FAILED))
+    return quietly(expression.to_pyarrow, EngineTrouble(FAILED))
 
 
 @contextmanager
@@ -83,6 +87,8 @@ def counter(version: DatasetVersion, schema: Schema) -> Iterator[EngineCounter]:
     assert schema.source is not None
     key = bounding_key(version)
     with opened(schema.source, version.dataset.owner.username) as held:
+        if held.place.fingerprint != version.fingerprint:
+            raise EngineTrouble(OTHER)
         if held.structure != version.source.get("structure"):
             raise EngineTrouble(CHANGED)
         yield EngineCounter(_Coded(held, schema, key), schema.domain)
@@ -99,9 +105,9 @@ class _Coded:
 
     def __call__(self, clique: Clique) -> Any:
         if self._groups is None:
-            self._groups = _quietly(self._prepared, EngineTrouble(FAILED))
+            self._groups = quietly(self._prepared, EngineTrouble(FAILED))
         groups = self._groups
-        return _quietly(lambda: groups(clique), EngineTrouble(FAILED))
+        return quietly(lambda: groups(clique), EngineTrouble(FAILED))
 
     def _prepared(self) -> Groups:
         held, source = self._held, self._schema.source
@@ -164,10 +170,3 @@ def _spark(values: dict[str, Any]) -> Any:
 
 
 CONNECT: dict[str, Callable[[dict[str, Any]], Any]] = {POSTGRES: _postgres, DUCKDB: _duckdb, SPARK: _spark}
-
-
-def _quietly(asked: Callable[[], Any], instead: Exception) -> Any:
-    """What is asked for, or another error than the engine's own: that one could quote a value."""
-    with suppress(Exception):
-        return asked()
-    raise instead

@@ -66,7 +66,7 @@ def _misfit(column: Column, kind: Any) -> str:
         if wanted == "time":
             return "" if kind.is_time() or kind.is_timestamp() else "the engine's column must be a time of day"
         if kind.is_timestamp() and kind.timezone not in (None, "UTC"):
-            return "times with a zone cannot be counted: give a view that has them without one"
+            return "times with a zone cannot be counted: give a column that has them without one"
         fits = kind.is_timestamp() or (wanted == "date" and kind.is_date())
         return "" if fits else "the engine's column must be of a type for dates or times"
     fits = kind.is_string() or kind.is_integer() or kind.is_boolean() or kind.is_uuid()

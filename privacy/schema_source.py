@@ -70,7 +70,7 @@ def check_source(
             rule = "'discover' needs a file: in an engine categories must be declared"
             top.problems.append(Problem(column.source, rule))
         elif spellings(column) > MOST_SPELLINGS:
-            rule = f"more than {MOST_SPELLINGS} spellings or prefixes: in an engine, give a view that groups them"
+            rule = f"more than {MOST_SPELLINGS} spellings or prefixes: in an engine, give a column that groups them"
             top.problems.append(Problem(column.source, rule))
 
 

@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import IO, Any, Protocol
 
 from celery import current_app
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from audit import events
 from audit.actors import SYSTEM, actor
-from privacy import engine_rights, inbox, ledger, policies, selectors
+from privacy import engine_rights, inbox, ledger, locks, policies, selectors
 from privacy.accounting import rho_down
 from privacy.errors import NO_VERSION, DeclarationRefused, NotReady
 from privacy.models import Dataset, DatasetVersion, LedgerEntry, Population, ReleaseRecord, SourceCheck
@@ -170,10 +170,7 @@ def _takes_files(schema: Schema) -> None:
 def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Received, filename: str) -> DatasetVersion:
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
-        same = DatasetVersion.objects.filter(fingerprint=received.fingerprint)
-        if same.exclude(dataset__population=dataset.population_id).exists():
-            rule = "this very file is registered under another population, whose cap it must keep to"
-            raise UploadRefused([Problem("", rule)])
+        keep_to_one_population(dataset, received.fingerprint, "file")
         newest = dataset.versions.last()
         if newest is not None and newest.measurable and newest.fingerprint == received.fingerprint:
             inbox.discard(version)
@@ -186,6 +183,17 @@ def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Receive
         facts = {"dataset": str(dataset.pk), "version": str(version)}
         events.record(action="privacy:upload:accepted", by=actor(by), subject=f"dataset:{dataset.pk}", facts=facts)
     return kept
+
+
+def keep_to_one_population(dataset: Dataset, fingerprint: str, what: str) -> None:
+    """UploadRefused where another population has these very data. Within a transaction nobody else finds the same data
+    to be new before it ends: what is tested here may be created there.
+    """
+    locks.alone_in(connection)
+    same = DatasetVersion.objects.filter(fingerprint=fingerprint)
+    if same.exclude(dataset__population=dataset.population_id).exists():
+        rule = f"this very {what} is registered under another population, whose cap it must keep to"
+        raise UploadRefused([Problem("", rule)])
 
 
 def next_number(dataset: Dataset) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from privacy import connecting
+from privacy import connecting, resolving
+from privacy.errors import EngineTrouble
 from privacy.schema import Schema
 from privacy.schema_source import Source
 from tests import engine_tables
@@ -43,22 +44,47 @@ def spark(tmp_path: Path) -> Iterator[Any]:
 
 
 def stored(session: Any, table: pd.DataFrame, folder: Path) -> None:
-    """The rows as the view ``visits`` over a Parquet file."""
+    """The rows as the table ``visits``."""
     import pyarrow.parquet as pq
 
     path = folder / "visits.parquet"
     pq.write_table(engine_tables.as_arrow(table), path)
-    session.read.parquet(str(path)).createOrReplaceTempView("visits")
+    session.read.parquet(str(path)).write.mode("overwrite").saveAsTable("visits")
+
+
+def reached(settings: Any, folder: Path) -> None:
+    settings.ENGINES_FILE = folder / "engines.json"
+    settings.ENGINES_FILE.write_text(json.dumps({"held": {"kind": "spark", "master": "local[2]"}}))
+    settings.ENGINES_FILE.chmod(0o600)
+    settings.DATA_ENGINES = {"held": {"olivia": ["*", "*.*"]}}
 
 
 class TestSpark(Conformance):
+    def test_a_table_has_one_place_and_a_view_none(self, spark: Any, tmp_path: Path) -> None:
+        """With its schema or without, in other letters, and as another table over the same files."""
+        import ibis
+
+        connection = ibis.pyspark.connect(spark)
+        stored(spark, engine_tables.rows(5, seed=1), tmp_path)
+        where = tmp_path / "warehouse" / "visits"
+        spark.sql("DROP TABLE IF EXISTS twin")
+        spark.sql(f"CREATE TABLE twin USING parquet LOCATION '{where}'")
+        spark.sql("CREATE OR REPLACE VIEW seen AS SELECT * FROM visits")
+        spark.table("visits").createOrReplaceTempView("shown")
+        marks = set()
+        for name in ("visits", "default.visits", "VISITS", "twin"):
+            place = resolving.resolved(connection, "spark", {}, Source("held", name))
+            assert connection.table(place.name, database=place.database).count().execute() == 5
+            marks.add(place.lies)
+        assert len(marks) == 1
+        for name in ("seen", "shown"):
+            with pytest.raises(EngineTrouble, match="view"):
+                resolving.resolved(connection, "spark", {}, Source("held", name))
+
     @pytest.fixture
     def count(self, spark: Any, tmp_path: Path, settings: Any) -> Iterator[Counting]:
         """Through the product's own connection, from a file of engines."""
-        settings.ENGINES_FILE = tmp_path / "engines.json"
-        settings.ENGINES_FILE.write_text(json.dumps({"held": {"kind": "spark", "master": "local[2]"}}))
-        settings.ENGINES_FILE.chmod(0o600)
-        settings.DATA_ENGINES = {"held": {"olivia": ["visits"]}}
+        reached(settings, tmp_path)
 
         def counting(table: pd.DataFrame, schema: Schema) -> Any:
             stored(spark, table, tmp_path)

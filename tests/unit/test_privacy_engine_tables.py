@@ -134,7 +134,7 @@ def test_what_is_wrong_is_said_by_column_and_rule_and_never_by_value() -> None:
     assert told == {
         ("age", "the table has no such column"),
         ("pay", "the engine's column must be of a numeric type"),
-        ("seen", "times with a zone cannot be counted: give a view that has them without one"),
+        ("seen", "times with a zone cannot be counted: give a column that has them without one"),
     }
 
 
