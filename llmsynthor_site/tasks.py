@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit import checking, events, witnessing
 from audit import log as audit_log
-from llmsynthor_site import beats, notices, reminders, returning, webhooks
+from llmsynthor_site import answers, beats, notices, reminders, returning, webhooks
 from privacy import retention
 from privacy import services as registering
 from synthesis import jobs, packing, probing, reconciling, running, sharding, simulating, structuring
@@ -105,6 +105,7 @@ def sweep() -> None:
         checking.kick(check)
     notices.deliver()
     webhooks.deliver()
+    answers.forget()
     beats.forget()
     beats.of_task("sweep")
 

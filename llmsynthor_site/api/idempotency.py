@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -19,13 +18,13 @@ from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 
+from llmsynthor_site.answers import KEPT
 from llmsynthor_site.api.authentication import secret_in, token_of
 from llmsynthor_site.api.problems import TYPE
 from llmsynthor_site.api_models import StoredAnswer
 
 HEADER, PLACE = "Idempotency-Key", "/api/"
 KEY = re.compile(r"[\x21-\x7e]{1,100}")
-KEPT = timedelta(hours=24)
 UNDER_WAY = "A call with this key has not come to its end. Look whether it took effect before you use another key."
 OTHER = "This key was used for another call. Use a new key for each thing you want done."
 DONE_BEFORE = "This call was done before. Its answer held a secret, which is kept nowhere: make another one."

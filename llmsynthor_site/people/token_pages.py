@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from llmsynthor_site import tokens, webhooks
+from llmsynthor_site import answers, tokens, webhooks
 from llmsynthor_site.models import ApiToken, Delivery, Webhook
 from llmsynthor_site.people.forms import add_refusal
 
@@ -29,6 +32,8 @@ class TokenForm(forms.Form):
         help_text=f"At most {tokens.LONGEST.days}.",
     )  # fmt: skip
 
+    once = forms.RegexField(r"^[A-Za-z0-9_-]{10,100}$", widget=forms.HiddenInput)
+
 
 class WebhookForm(forms.Form):
     url = forms.CharField(
@@ -45,17 +50,25 @@ def token_list(http: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def token_new(http: HttpRequest) -> HttpResponse:
-    """The page that answers a post holds the secret, so that nothing may keep it; sent twice, it makes two tokens."""
-    form = TokenForm(http.POST or None)
+    """The page that answers a post holds the secret, so that nothing may keep it; sent twice, it makes one token."""
+    form = TokenForm(http.POST or None, initial={"once": answers.fresh_key()})
     if http.method == "POST" and form.is_valid():
         try:
-            token, secret = tokens.make(by=http.user, **form.cleaned_data)
+            token, secret = made_once(http, **form.cleaned_data)
             answer = render(http, "people/token_made.html", {"token": token, "secret": secret})
             answer["Cache-Control"] = "no-store"
             return answer
         except ValidationError as refusal:
             add_refusal(form, refusal)
     return render(http, "people/token_new.html", {"form": form})
+
+
+@transaction.atomic
+def made_once(http: HttpRequest, *, once: str, **wish: Any) -> tuple[ApiToken, str]:
+    """A form that is refused may be sent again; one that was carried out may not."""
+    made = tokens.make(by=http.user, **wish)
+    answers.first_time(http.user, once)
+    return made
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

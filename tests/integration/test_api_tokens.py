@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import LogEntry
-from llmsynthor_site import services, tokens
-from llmsynthor_site.models import ApiToken
+from llmsynthor_site import services, tasks, tokens
+from llmsynthor_site.models import ApiToken, StoredAnswer
 from llmsynthor_site.people import changes
 from tests import request_site
 from tests.api_site import Caller
@@ -119,9 +119,16 @@ def test_the_settings_page_makes_one_shows_it_once_and_revokes_it(small: request
     client = Client()
     client.force_login(small.rosa)
     assert "no tokens" in client.get("/settings/tokens/").content.decode()
-    wrong = client.post("/settings/tokens/new/", {"name": "n", "days": "30"})
+    form = client.get("/settings/tokens/new/").context["form"]
+    once = {"once": form["once"].value(), "days": "30"}
+    wrong = client.post("/settings/tokens/new/", {"name": "n"} | once)
     assert "There is a problem" in wrong.content.decode()
-    made = client.post("/settings/tokens/new/", {"name": "laptop", "scopes": ["read", "request"], "days": "30"})
+    wish = {"name": "laptop", "scopes": ["read", "request"]} | once
+    made = client.post("/settings/tokens/new/", wish)
+    twice = client.post("/settings/tokens/new/", wish)
+    assert "was sent already" in twice.content.decode()
+    assert tokens.PREFIX not in twice.content.decode()
+    assert ApiToken.objects.count() == 1
     assert made["Cache-Control"] == "no-store"
     shown = made.content.decode()
     secret = tokens.PREFIX + shown.split(tokens.PREFIX, 1)[1].split("<", 1)[0]
@@ -135,3 +142,13 @@ def test_the_settings_page_makes_one_shows_it_once_and_revokes_it(small: request
     assert other.post(f"/settings/tokens/{token.pk}/revoke/").status_code == 404
     client.post(f"/settings/tokens/{token.pk}/revoke/")
     assert tokens.found(secret) is None
+
+
+def test_keys_are_swept_after_a_day(small: request_site.Site) -> None:
+    rosa = Caller(small.rosa)
+    for key in ("old", "new"):
+        assert rosa.post("notices/read/", Idempotency_Key=key).status_code == 200
+    past = timezone.now() - timedelta(hours=25)
+    StoredAnswer.objects.filter(key="old").update(created_at=past)
+    tasks.sweep()
+    assert [one.key for one in StoredAnswer.objects.all()] == ["new"]
