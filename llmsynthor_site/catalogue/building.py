@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -19,6 +20,7 @@ PYTHON = ("llmsynthor_site", "synthesis", "privacy", "audit")
 RECORDED = ("templates/package/", "templates/evidence/index.html")
 """Documents that leave or are kept: in English for everybody."""
 NO_TEXT = ("/migrations/", "/management/", "/demo/", "/api/")
+NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 PLACES = re.compile(r"%\(\w+\)[sd]|\{\d\}|<[^>]+>")
 """Values in a text, and marks around parts of it: a translation has the same."""
 DATES = ("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Last-Translator", "Language-Team", "Report-Msgid")
@@ -79,8 +81,10 @@ def po(catalog: Catalog) -> str:
 
 
 def mo(catalog: Catalog) -> bytes:
-    out = io.BytesIO()
-    write_mo(out, read_po(io.BytesIO(po(catalog).encode()), locale=catalog.locale))
+    """Compiled; the same bytes whenever it is done."""
+    out, kept = io.BytesIO(), read_po(io.BytesIO(po(catalog).encode()), locale=catalog.locale)
+    kept.creation_date = kept.revision_date = NO_TIME
+    write_mo(out, kept)
     return out.getvalue()
 
 

@@ -82,3 +82,92 @@ def test_mail_is_in_the_language_of_whoever_it_is_for(settings: Any) -> None:
     assert to[small.stefan.email] == english
     assert to[small.stella.email] != english
     assert request.reference in to[small.stella.email]
+
+
+def walk(small: request_site.Site) -> list[tuple[User, str]]:
+    """Pages of every role, some of them of a request that waits at gate A."""
+    ds, person, request = small.dataset.get_absolute_url(), small.rosa.get_absolute_url(), small.submitted()
+    parts = ("", "history/", "cap/", "one-steward/", "audience/", "upload/")
+    return [
+        *((one, "/") for one in (small.owner, small.stella, small.rosa, small.amir, small.ada)),
+        *((small.rosa, f"/{at}/") for at in ("help", "settings", "settings/tokens", "notices", "requests", "datasets")),
+        *((small.owner, f"{ds}{part}") for part in parts),
+        *((small.owner, f"/{at}/") for at in ("datasets/new", "datasets/drafts", "caps")),
+        *((small.ada, address) for address in ("/people/", person, "/people/new/", "/machines/")),
+        *((small.rosa, address) for address in (request.get_absolute_url(), f"/requests/new/?dataset={small.dataset.pk}")),
+        (small.stella, f"{request.get_absolute_url()}gates/measure/"),
+        *((small.amir, f"/{at}/") for at in ("log", "desk", "desk/ledger", "desk/duties")),
+    ]
+
+
+def english_sentences() -> list[str]:
+    """Texts of the catalogue that are sentences, without values, and are other words in German."""
+    whole = (one for one in building.kept("de") if isinstance(one.id, str) and len(one.id) > 25)
+    return [one.id for one in whole if one.string != one.id and not re.search(r"%\(|\{\d|<", one.id)]
+
+
+def test_no_page_is_half_in_english(site: Any) -> None:
+    small, english = request_site.make(), english_sentences()
+    wrong: list[str] = []
+    for user, address in walk(small):
+        answer = entered(user, "de").get(address)
+        shown = unescape(answer.content.decode())
+        wrong += [f"{address}: {answer.status_code}"] if answer.status_code != 200 else []
+        wrong += [f"{address}: {text}" for text in english if text in shown]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_catalogue_is_complete_and_its_check_finds_what_is_not(tmp_path: Path, settings: Any) -> None:
+    assert building.problems("de") == []
+    folder = building.folder("de")
+    whole, compiled = (folder / "django.po").read_text(), (folder / "django.mo").read_bytes()
+    settings.LOCALE_PATHS = [tmp_path]
+    building.folder("de").mkdir(parents=True)
+    broken = whole.replace('msgstr "Datensätze"', 'msgstr ""').replace("Ihr Antrag {0} ist gescheitert.", "Ihr Antrag.")
+    (building.folder("de") / "django.po").write_text(f'{broken}\n#, fuzzy\nmsgid "x"\nmsgstr "y"\n')
+    (building.folder("de") / "django.mo").write_bytes(compiled)
+    found = "\n".join(building.problems("de"))
+    assert "not translated: 'Datasets'" in found
+    assert "values or marks differ: 'Your request {0} failed.'" in found
+    assert "fuzzy" in found
+    assert "django.mo is not what django.po compiles to" in found
+
+
+def leaf(number: int) -> dict[str, Any]:
+    """What the log's entry says, without its own moment, request and names."""
+    facts = dict(json.loads(bytes(LogEntry.objects.get(index=number).leaf))["facts"])
+    return {name: value for name, value in facts.items() if name not in {"request", "salt"}}
+
+
+def test_a_vote_in_german_is_logged_as_one_in_english(site: Any) -> None:
+    """Two stewards reject two equal requests through the pages, one in each language: the same facts are logged."""
+    small = request_site.make()
+    logged = []
+    for user, language in ((small.stella, "de"), (small.stefan, "")):
+        request = small.submitted()
+        client, address = entered(user, language), f"{request.get_absolute_url()}gates/measure/"
+        seen = policies.content_hash(request, Gate.MEASURE)
+        given = {"decision": "approve", "seen": seen, "comment": "So."}
+        assert client.post(f"{address}decide/", given).status_code == 302
+        events.flush()
+        entry = LogEntry.objects.filter(action__contains="vote").latest("index")
+        logged.append((entry.action, sorted(json.loads(bytes(entry.leaf))), request.snapshot | {"title": ""}))
+    assert logged[0] == logged[1]
+
+
+def test_documents_have_the_same_bytes_in_every_language(tmp_path: Path) -> None:
+    report, facts = report_sample.report(4), report_sample.EVERY_PANEL
+    english = page.page(report, facts)
+    with translation.override("de"):
+        assert page.page(report, facts) == english
+        assert guarantee(facts, report) == in_english(facts, report)
+
+
+def in_english(facts: Any, report: Any) -> str:
+    with translation.override("en-gb"):
+        return guarantee(facts, report)
+
+
+def guarantee(facts: Any, report: Any) -> str:
+    words = {"facts": facts, "report": report, "key": None, "checked": ()}
+    return documents.written("package/guarantee.txt", words)
