@@ -116,7 +116,7 @@ def walk(small: request_site.Site) -> list[tuple[User, str]]:
 def english_sentences() -> list[str]:
     """Texts of the catalogue that are sentences, without values, and are other words in German."""
     whole = (one for one in building.kept("de") if isinstance(one.id, str) and len(one.id) > 25)
-    return [one.id for one in whole if one.string != one.id and not re.search(r"%\(|\{\d|<", one.id)]
+    return [str(one.id) for one in whole if one.string != one.id and not re.search(r"%\(|\{\d|<", str(one.id))]
 
 
 def test_no_page_is_half_in_english(site: Any) -> None:
