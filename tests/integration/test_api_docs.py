@@ -55,4 +55,6 @@ def test_the_reference_page_brings_no_inline_code() -> None:
     page = shown.content.decode()
     assert "script-src 'self'" in shown["Content-Security-Policy"]
     assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>\s*\S", page) == []
+    assert re.findall(r"<style|\sstyle=", page) == []
+    assert "unsafe-inline" not in shown["Content-Security-Policy"]
     assert "http://" not in page.replace("http://testserver", "").replace("http://www.w3.org", "")
