@@ -6,13 +6,13 @@ The rooms below the pages do not mark their texts: they never translate. So they
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.forms import BaseForm, ModelChoiceField
 from django.forms.utils import pretty_name
+from django.urls import get_resolver
 
 from llmsynthor_site import health, notices, reminders
 from llmsynthor_site.catalogue.sentences import of_sentences
@@ -32,7 +32,7 @@ LANGUAGE_NAMES = frozenset(name for _, name in settings.LANGUAGES)
 
 def terms() -> set[str]:
     """Every text of the tables, the forms and the models' choices."""
-    import_module(settings.ROOT_URLCONF)  # with it every page's module, and every form
+    _ = get_resolver().url_patterns  # reading them loads every page's module, and with it every form
     found = {str(text) for source in (tables(), of_forms(), of_models(), of_sentences()) for text in source}
     return {text for text in found if any(mark.isalpha() for mark in text)} - LANGUAGE_NAMES
 
