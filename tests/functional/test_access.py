@@ -215,7 +215,7 @@ def test_nobody_sees_anything_before_signing_in(client: Client) -> None:
     }
     seen = 0
     for name, (possible, *_) in sorted((str(key), value) for key, value in named_addresses()):
-        if name.startswith("api-"):  # tests/integration/test_api.py asks each of them by every method
+        if name.startswith("api-"):  # tests/integration/test_api_access.py asks each of them by every method
             continue
         needed = {field: 1 if name.startswith("mfa_") else samples[field] for field in possible[0][1]}
         answer = client.get(reverse(name, kwargs=needed))

@@ -186,7 +186,7 @@ def taking_posts(user: User) -> set[str]:
     """The site's addresses that do not answer a post by saying that only reading is possible."""
     found = set()
     for name in (key for key in get_resolver().reverse_dict if isinstance(key, str)):
-        if name.startswith(("api-", "mfa_")):  # tried by tests/integration/test_api.py; the library's
+        if name.startswith(("api-", "mfa_")):  # tried by tests/integration/test_api_access.py; the library's
             continue
         client = Client(raise_request_exception=False)
         client.force_login(user)
