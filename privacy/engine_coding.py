@@ -21,7 +21,12 @@ from privacy.schema_source import Source
 
 Expression = Any
 """Of Ibis, whose own types say little."""
-UNIT, ROW = "unit", "row"
+UNIT, ROW, KNOWN, RANK = "unit", "row", "known", "rank"
+LARGEST_WHOLE = 10**18
+"""Above this no number of a column that is no column of integers counts as whole: larger ones do not fit 64 bits."""
+MOST_DIGITS = 38
+"""A decimal of so many is always a double's, if not to the last digit."""
+MICROSECONDS = 6
 
 
 @ibis.udf.scalar.builtin(name="sha256")
@@ -38,6 +43,10 @@ def _postgres_sha256(content: bytes) -> bytes: ...  # type: ignore[empty-body]
 
 @ibis.udf.scalar.builtin(name="convert_to")
 def _postgres_bytes(text: str, encoding: str) -> bytes: ...  # type: ignore[empty-body]
+
+
+@ibis.udf.scalar.builtin(name="encode")
+def _postgres_spelled(content: bytes, form: str) -> str: ...  # type: ignore[empty-body]
 
 
 def misfits(table: Expression, schema: Schema, source: Source) -> list[Problem]:
@@ -96,15 +105,18 @@ def coded(table: Expression, schema: Schema, source: Source, *, key: str, kind: 
     if unit is None or source.row_key is None:
         return _declared(table.select(**columns), schema)
     # Not a declared name: those are printable, and this is not.
-    named, row = f"\x01{UNIT}", f"\x01{ROW}"
-    rows = _declared(table.select(**columns, **{named: _text(table[unit]), row: _text(table[source.row_key])}), schema)
-    known = rows[named].notnull() & ~rows[named].fill_null("").isin(sorted(schema.missing_values))
+    named, row, known = f"\x01{UNIT}", f"\x01{ROW}", f"\x01{KNOWN}"
+    text = _text(table[unit])
+    columns[named], columns[row] = _digest(text, kind), _digest(_text(table[source.row_key]).fill_null(""), kind)
+    columns[known] = text.notnull() & ~text.fill_null("").isin(sorted(schema.missing_values))
+    rows = _declared(table.select(**columns), schema)
     priority = _priority(ibis.literal(key + "|") + rows[named] + "|" + rows[row], kind)
-    rank = ibis.row_number().over(group_by=rows[named], order_by=[priority, rows[row]])
-    ranked = rows.mutate(**{"\x01rank": rank, "\x01known": known})
-    kept = ranked["\x01known"] & (ranked["\x01rank"] < schema.unit.k)
+    # Rows of one rowKey follow their codes: those still alike count alike, whichever of them an engine keeps.
+    order = [priority, *(rows[name] for name in schema.domain.columns)]
+    ranked = rows.mutate(**{f"\x01{RANK}": ibis.row_number().over(group_by=rows[named], order_by=order)})
+    kept = ranked[known] & (ranked[f"\x01{RANK}"] < schema.unit.k)
     if schema.null_identifiers == "own-unit":
-        kept = kept | ~ranked["\x01known"]
+        kept = kept | ~ranked[known]
     return ranked.filter(kept).select(*schema.domain.columns)
 
 
@@ -116,8 +128,14 @@ def _declared(rows: Expression, schema: Schema) -> Expression:
 def _priority(text: Expression, kind: str) -> Expression:
     """SHA-256 of the text, which every engine orders alike."""
     if kind == "postgres":
-        return _postgres_sha256(_postgres_bytes(text, "UTF8"))
+        return _postgres_sha256(_postgres_bytes(text, "SQL_ASCII"))  # the text's bytes as they are: nothing to convert
     return _spark_sha2(text, 256) if kind == "spark" else _duckdb_sha256(text)
+
+
+def _digest(text: Expression, kind: str) -> Expression:
+    """In the place of a text, which may be as long as a field can be: no longer one can be made of that, or sorted."""
+    hashed = _priority(text, kind)
+    return _postgres_spelled(hashed, "hex") if kind == "postgres" else hashed
 
 
 def code(column: Column, cell: Expression) -> Expression:
@@ -129,8 +147,8 @@ def code(column: Column, cell: Expression) -> Expression:
 
 
 def _missing(column: Column, cell: Expression) -> Expression:
-    if cell.type().is_floating():
-        return cell.isnull() | cell.isnan().fill_null(False)
+    if cell.type().is_floating() or cell.type().is_decimal():
+        return cell.isnull() | _is_nan(cell).fill_null(False)
     if not cell.type().is_string():
         return cell.isnull()
     return cell.isnull() | _text(cell).isin(sorted(column.missing_values)).fill_null(False)
@@ -175,23 +193,42 @@ def _grouped(coding: Grouped, text: Expression) -> Expression:
 
 def _cut(cuts: Cuts, cell: Expression) -> Expression:
     """By the lowest value of each bin; the last bin is closed. Numbers that are none are OUTSIDE."""
-    value, unit = cell.cast("float64"), 10**cuts.decimals
+    value, unit = _number(cell), 10**cuts.decimals
     low, high = cuts.starts[0] / unit, cuts.last / unit
     starts = [(value >= start / unit, place) for place, start in reversed(list(enumerate(cuts.starts)))]
     found = ibis.cases(*starts, else_=0)
     allowed = [] if cuts.clamp else [value >= low, value <= high]
-    if cuts.integer and not cell.type().is_integer():
-        allowed.append(value == value.floor().cast("float64"))
-    if cell.type().is_floating():
-        allowed.append(~cell.isinf())
+    if not cell.type().is_integer():
+        allowed.append(_is_finite(value))
+        if cuts.integer:
+            allowed.append(value == value.clip(-LARGEST_WHOLE, LARGEST_WHOLE).floor().cast(value.type()))
     for rule in allowed:
         found = ibis.ifelse(rule.fill_null(False), found, OUTSIDE)
     return found
 
 
+def _number(cell: Expression) -> Expression:
+    """What is compared with bounds: such that no value of the column's type makes an engine fail."""
+    return cell if _is_wide(cell) else cell.cast("float64")
+
+
+def _is_wide(cell: Expression) -> bool:
+    """Whether its decimals may be larger or nearer to 0 than any double: in PostgreSQL alone."""
+    return bool(cell.type().is_decimal() and (cell.type().precision is None or cell.type().precision > MOST_DIGITS))
+
+
+def _is_nan(cell: Expression) -> Expression:
+    return cell == ibis.literal("NaN").cast("decimal") if _is_wide(cell) else _number(cell).isnan()
+
+
+def _is_finite(value: Expression) -> Expression:
+    """Of a double or a wide decimal, where infinity less infinity is no number."""
+    return value - value == 0 if _is_wide(value) else ~value.isinf()
+
+
 def _dated(part: DatePart, cell: Expression) -> Expression:
     """By the declared values of the part of each moment, within the bounds or drawn to them."""
-    calendar = part.calendar
+    calendar, cell = part.calendar, _moment(cell)
     found = _part(cell, part.part)
     codes = [(found == value, place) for place, value in enumerate(part.values)]
     inside = ibis.cases(*codes, else_=OUTSIDE)
@@ -204,6 +241,13 @@ def _dated(part: DatePart, cell: Expression) -> Expression:
     early, late = outside if calendar.clamp else (OUTSIDE, OUTSIDE)
     first, last = ibis.date(calendar.first.isoformat()), ibis.date(calendar.last.isoformat())
     return ibis.cases((day < first, early), (day > last, late), else_=inside)
+
+
+def _moment(cell: Expression) -> Expression:
+    """With microseconds: moments that go without may be too far away for an engine to read a part off, and are null."""
+    kind = cell.type()
+    coarse = kind.is_timestamp() and kind.timezone is None and kind.scale is not None and kind.scale < MICROSECONDS
+    return cell.try_cast(f"timestamp({MICROSECONDS})") if coarse else cell
 
 
 def _part(cell: Expression, part: str) -> Expression:

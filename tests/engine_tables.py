@@ -100,10 +100,14 @@ def kept(table: pd.DataFrame, schema: Schema, fits: Iterable[int]) -> list[int]:
         if name in schema.missing_values:
             alone.append(place)
             continue
-        text = f"{KEY}|{name}|{table['line'].iloc[place]}"
-        mine.setdefault(name, []).append((hashlib.sha256(text.encode()).hexdigest(), place))
+        text = f"{KEY}|{_sha256(name)}|{_sha256(as_text(table['line'].iloc[place]))}"
+        mine.setdefault(name, []).append((_sha256(text), place))
     found = [place for ranked in mine.values() for _, place in sorted(ranked)[: schema.unit.k]]
     return found + (alone if schema.null_identifiers == "own-unit" else [])
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def by_numpy(table: pd.DataFrame, schema: Schema) -> NumpyCounter:
