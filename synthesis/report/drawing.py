@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 from synthesis.report.purpose import BEYOND, CHANCE, NOISE, WITHIN, pairs_of, standing
 
@@ -16,7 +17,8 @@ LEVELS = ((1.0, "level-1"), (NOISE, "level-2"), (2.5, "level-3"))
 DOTS = {WITHIN: "met", CHANCE: "chance", BEYOND: "off"}
 SHOWN = 10
 BARS_LEFT, BARS_WIDTH, LINE = 112.0, 176.0, 18.0
-NAMED = 17
+ROOM, USUAL, CAPITAL, WIDE = 104.0, 7.6, 9.2, 12.6
+"""Left of a bar, and at most what characters take of it in the widest of the fonts that a reader may have."""
 
 
 def strip(tables: Sequence[Facts]) -> Facts:
@@ -96,10 +98,26 @@ def line(one: Facts, number: int, band: float, unit: float) -> Facts:
     low, high = ends(one["noised"], band, unit)
     least, most = ends(one["noised"], one.get("both", band), unit)
     return {
-        "name": name if len(name) <= NAMED else name[: NAMED - 1] + "…", "text_y": LINE * number + 13,
+        "name": fitting(name), "text_y": LINE * number + 13,
         "y": LINE * number + 4, "middle": LINE * number + 9, "width": round(one["synthetic"] * unit, 1),
         "mark": round(BARS_LEFT + one["noised"] * unit, 1), "low": low, "high": high, "least": least, "most": most,
     }  # fmt: skip
+
+
+def fitting(name: str) -> str:
+    """The whole name, or as much of it as has room left of its bar."""
+    taken = 0.0
+    for place, mark in enumerate(name):
+        taken += width(mark)
+        if taken > ROOM:
+            return name[: max(place - 2, 1)] + "…"
+    return name
+
+
+def width(mark: str) -> float:
+    if mark in "mwMW@%" or east_asian_width(mark) in "WF":
+        return WIDE
+    return CAPITAL if mark.isupper() else USUAL
 
 
 def ends(share: float, band: float, unit: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from audit import documents
 from synthesis.report.page import page
 from tests import report_sample
 from tests.functional.looking import Watch, look
@@ -53,6 +54,45 @@ def on_paper(reader: Page) -> None:
     wide = "[...document.querySelectorAll('table, svg, p, li')].filter(one => one.getBoundingClientRect().right > 719)"
     assert reader.evaluate(f"{wide}.map(one => one.outerHTML.slice(0, 120))") == []
     assert len(reader.pdf(format="A4")) > 10_000
+
+
+def test_the_public_catalogue_shows_permitted_uses_by_their_codes(
+    browser: Browser, watch: Watch, tmp_path: Path, screenshots: Path
+) -> None:
+    """The page over what is catalogued, with a data set's DUO codes, opens from any web server as the report does."""
+    uses = [
+        {"code": f"DUO:{at:07d}", "words": f"permitted for purpose {at}, and what follows from it"} for at in (6, 42)
+    ]
+    known = report_sample.FACTS | {"uses": uses, "sha256": "ab" * 32, "columns": [{"name": "column_0"}]}
+    words = {
+        "found": [known, known | {"package": "other", "uses": []}],
+        "publisher": "City Hospital",
+        "site": "https://x.example",
+    }
+    file = tmp_path / "index.html"
+    file.write_text(documents.written("package/catalogue.html", words), encoding="utf-8")
+    reader = browser.new_page()
+    watch.over(reader)
+    reader.goto(file.as_uri())
+    expect(reader.get_by_text("(DUO:0000042)")).to_be_visible()
+    assert not look(reader, "catalogue", screenshots)
+    reader.close()
+
+
+def test_names_fit_beside_their_bars(browser: Browser, tmp_path: Path) -> None:
+    """The widest names that are drawn begin within the drawing."""
+    report = report_sample.report(5)
+    names = ("W" * 20, "EMERGENCY WARD NORTH", "20300102030405", "日" * 20, "x" * 9)
+    for one, name in zip(report["columns"], names, strict=True):
+        one["values"][0]["value"] = name
+    file = tmp_path / "report.html"
+    file.write_text(page(report, report_sample.FACTS), encoding="utf-8")
+    reader = browser.new_page()
+    reader.goto(file.as_uri())
+    expect(reader.get_by_text("x" * 9, exact=True).first).to_be_attached()
+    begun = "[...document.querySelectorAll('.grid svg text')].map(one => one.getBBox().x)"
+    assert min(reader.evaluate(begun)) >= 0
+    reader.close()
 
 
 def test_hostile_labels_stay_text(browser: Browser, tmp_path: Path) -> None:
