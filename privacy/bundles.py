@@ -19,6 +19,7 @@ MAGIC = b"files one after another\n"
 ZIPPED = b"PK\x03\x04"
 LONGEST_LINE = 4096
 ENCRYPTED = 1
+MISFRAMED = "each of several files needs a line before it with its name and its size in bytes, and all of those bytes"
 NOT_SEVERAL = "related tables are sent as one CSV file for each table, or as one ZIP archive of them"
 
 
@@ -55,15 +56,15 @@ class _Within(io.RawIOBase):
     """The next so many bytes of a stream."""
 
     def __init__(self, source: IO[bytes], size: int) -> None:
-        self._source, self._left = source, size
+        self._source, self.left = source, size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        found = self._source.read(min(len(buffer), self._left))
+        found = self._source.read(min(len(buffer), self.left))
         buffer[: len(found)] = found
-        self._left -= len(found)
+        self.left -= len(found)
         return len(found)
 
 
@@ -84,11 +85,25 @@ def opened(source: io.BufferedReader, *, most: int) -> Iterator[tuple[str, IO[by
 
 def _framed(source: io.BufferedReader) -> Iterator[tuple[str, IO[bytes]]]:
     while line := source.readline(LONGEST_LINE):
-        name, size = json.loads(line)
+        name, size = _headed(line)
         within = _Within(source, size)
         yield _plain(name), io.BufferedReader(within)
         while within.read(2**20):  # what its reader left
             pass
+        if within.left:
+            raise UploadRefused([Problem("", MISFRAMED)])
+
+
+def _headed(line: bytes) -> tuple[str, int]:
+    """The name and size that stand before a file; UploadRefused where anything else does."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    match found:
+        case [str(name), int(size)] if size >= 0 and not isinstance(size, bool):
+            return name, size
+    raise UploadRefused([Problem("", MISFRAMED)])
 
 
 def _archived(source: IO[bytes], most: int) -> Iterator[tuple[str, IO[bytes]]]:
