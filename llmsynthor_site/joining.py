@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -151,7 +152,9 @@ def release_statistics(job: Job, request: SynthesisRequest) -> None:
         """The domain is known once categories are found, so the loop begins there."""
         return Loop(domain, settings=LoopSettings(), seed=request.seed, rules=rules, supposed=supposed)
 
-    measuring.run(plan, loop, release=record, beat=lambda: jobs.heartbeat(job))
+    alive = partial(jobs.heartbeat, job, quiet=measuring.tick_seconds(plan, record))
+    alive()
+    measuring.run(plan, loop, release=record, beat=alive)
     with transaction.atomic():
         jobs.finish(job, outcome="done")
         hold(request, record.pk)

@@ -59,12 +59,13 @@ def open_check(*, release: ReleaseRecord, key: str, table: str, radius: int, cha
 def run(check: CheckRecord, records: IntArray, *, beat: holding.Beat) -> CheckRecord:
     """Carry it out, or find it as it ended. ``records``: the distinct synthetic ones, in the release's codes.
 
+    ``beat`` is called with every step, to keep the caller's lease through ``tick_seconds`` of silence.
     AlreadyMeasuring while another worker holds it; TryAgain where the database failed before any charge;
     MeasuringFailed otherwise.
     """
-    comparison = Comparison(records, check.table, selectors.shapes(check.release), check.radius)
-    state = holding.claim(check, fail=_fail)
-    if state == State.MEASURING and not _carried_out(check, comparison, beat):
+    comparison, tick = _comparison(check, records), tick_seconds(check, records)
+    state = holding.claim(check, tick=tick, fail=_fail)
+    if state == State.MEASURING and not _carried_out(check, comparison, tick, beat):
         _fail(check)
         state = State.FAILED
     if state == State.FAILED:
@@ -73,8 +74,13 @@ def run(check: CheckRecord, records: IntArray, *, beat: holding.Beat) -> CheckRe
     return check
 
 
-def tick_seconds(check: CheckRecord, comparison: Comparison) -> float:
+def _comparison(check: CheckRecord, records: IntArray) -> Comparison:
+    return Comparison(records, check.table, selectors.shapes(check.release), check.radius)
+
+
+def tick_seconds(check: CheckRecord, records: IntArray) -> float:
     """How long a check takes to show itself, from the declaration, the synthetic table and the settings alone."""
+    comparison = _comparison(check, records)
     schema = selectors.schema(check.release.version.dataset)
     return pacing.lookups(
         rows=(schema.maximum_rows or settings.LIMITS["upload_rows"]) + len(comparison.records),
@@ -83,9 +89,9 @@ def tick_seconds(check: CheckRecord, comparison: Comparison) -> float:
     )
 
 
-def _carried_out(check: CheckRecord, comparison: Comparison, beat: holding.Beat) -> bool:
+def _carried_out(check: CheckRecord, comparison: Comparison, tick: float, beat: holding.Beat) -> bool:
     """Whether it was done in time and stored. Whatever went wrong ends here and is not told."""
-    clock = pacing.Tick(tick_seconds(check, comparison))
+    clock = pacing.Tick(tick)
     results = _tried(check, comparison, beat)
     return holding.shown(check, clock, results, lambda found: _finish(check, found), beat)
 

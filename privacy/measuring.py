@@ -69,15 +69,16 @@ def run(
 ) -> Release:
     """The release's noisy tables: measured now, or as they were stored.
 
-    ``beat`` is called with every step, to keep the caller's lease. NotReady when ``plan`` is not the one
-    the release was opened with, or its version was over before it began; AlreadyMeasuring while another worker holds
-    it; TryAgain where the database failed before any charge, so that no row was looked at; MeasuringFailed otherwise.
+    ``beat`` is called with every step, to keep the caller's lease through ``tick_seconds`` of silence. NotReady when
+    ``plan`` is not the one the release was opened with, or its version was over before it began; AlreadyMeasuring while
+    another worker holds it; TryAgain where the database failed before any charge, so that no row was looked at;
+    MeasuringFailed otherwise.
     """
     if plan.to_json() != release.plan:
         raise NotReady("a release is measured by the plan it was opened with")
     if release.state == State.RESERVED and not release.version.measurable:
         raise NotReady(ROWS_GONE)
-    match _claim(release):
+    match holding.claim(release, tick=tick_seconds(plan, release), fail=_fail):
         case State.MEASURED:
             return selectors.released(release.pk)
         case State.FAILED:
@@ -106,11 +107,6 @@ def tick_seconds(plan: MeasurementPlan, release: ReleaseRecord) -> float:
         by_norm=slots,
         held=plan.held.tables if plan.held else 0,
     )
-
-
-def _claim(release: ReleaseRecord) -> str:
-    """MEASURING when it is ours to measure now; otherwise how it ended. A dead worker's release is failed."""
-    return holding.claim(release, fail=_fail)
 
 
 def _carried_out(plan: MeasurementPlan, model: Modelling, release: ReleaseRecord, beat: holding.Beat) -> bool:

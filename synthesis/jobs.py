@@ -71,9 +71,12 @@ def _held(job: Job) -> Q:
     return Q(pk=job.pk, fencing_token=job.fencing_token, done_at=None)
 
 
-def heartbeat(job: Job) -> None:
-    """Prolong the lease; raises LeaseLost when another worker has claimed the job meanwhile."""
-    until = timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+def heartbeat(job: Job, *, quiet: float = 0.0) -> None:
+    """Prolong the lease; raises LeaseLost when another worker has claimed the job meanwhile.
+
+    ``quiet``: seconds that may pass before the next of these although all is well, beyond a lease.
+    """
+    until = timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS + quiet)
     if not Job.objects.filter(_held(job)).update(leased_until=until):
         raise LeaseLost(job.kind)
 

@@ -31,11 +31,11 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, turn: int) -> None:
     """Celery is asked to stop while this beat of the run is near."""
     honest, beats = jobs.heartbeat, []
 
-    def beating(job: Job) -> None:
+    def beating(job: Job, **values: float) -> None:
         beats.append(job)
         if len(beats) == turn:
             worker_shutting_down.send(sender="worker", sig="TERM", how="Warm", exitcode=0)
-        honest(job)
+        honest(job, **values)
 
     monkeypatch.setattr(jobs, "heartbeat", beating)
 

@@ -145,6 +145,21 @@ def test_a_release_that_another_worker_holds_is_left_alone(dataset: Dataset) -> 
     assert release.state == State.MEASURING
 
 
+@pytest.mark.parametrize(("beyond", "left_alone"), [(-0.2, True), (0.0, False)])
+def test_a_worker_is_dead_once_it_was_silent_for_longer_than_counting_may_take(
+    dataset: Dataset, settings: Any, monkeypatch: pytest.MonkeyPatch, beyond: float, left_alone: bool
+) -> None:
+    """Its silence grows with what counting takes, so within the tick nothing may follow from it."""
+    monkeypatch.setattr(measuring, "tick_seconds", lambda *_: 5000.0)
+    release, lease = opened(dataset), settings.JOB_LEASE_SECONDS
+    last = timezone.now() - timedelta(seconds=5000 + lease * (1 + beyond))
+    ReleaseRecord.objects.filter(pk=release.pk).update(state=State.MEASURING, beat_at=last)
+    with pytest.raises(AlreadyMeasuring if left_alone else MeasuringFailed):
+        measuring.run(plan(dataset), Onlooker(dataset), release=release)
+    release.refresh_from_db()
+    assert release.state == (State.MEASURING if left_alone else State.FAILED)
+
+
 @pytest.mark.parametrize("fail_after", [0, 1, 4])
 def test_nothing_of_the_exact_stage_is_told(dataset: Dataset, fail_after: int, caplog: Any, capfd: Any) -> None:
     release = opened(dataset)

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.test import Client
+from django.utils import timezone
 from kombu.exceptions import OperationalError as NoBroker
 
 from llmsynthor_site import joining, tasks
+from privacy import measuring
+from privacy.dp.counting import BatchCounter
 from privacy.models import LedgerEntry
 from synthesis import jobs
 from synthesis.models import Job, SynthesisRequest
@@ -115,6 +119,24 @@ def test_two_clocks_at_once_do_the_work_of_one(small: request_site.Site, monkeyp
     for worker in workers:
         worker.join()
     assert sorted(job is not None for job in claims) == [False, True]
+
+
+def test_a_worker_that_counts_for_longer_than_a_lease_keeps_its_job(
+    small: request_site.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives no sign of life meanwhile, so its lease lasts for as long as counting may take, from the first count."""
+    leases, honest = [], BatchCounter.tables
+
+    def counted(counter: BatchCounter, cliques: Any) -> Any:
+        until = Job.objects.get(kind=JobKind.MEASURE).leased_until
+        leases.append((until - timezone.now()).total_seconds() if until else 0.0)
+        return honest(counter, cliques)
+
+    monkeypatch.setattr(BatchCounter, "tables", counted)
+    monkeypatch.setattr(measuring, "tick_seconds", lambda *_: 5000.0)
+    joining.measure(str(approved(small).pk))
+    assert len(leases) > 1
+    assert all(5000 < left < 5000 + settings.JOB_LEASE_SECONDS for left in leases)
 
 
 def test_a_worker_that_was_thought_dead_writes_nothing_more(small: request_site.Site) -> None:
