@@ -77,7 +77,9 @@ def _entries(story: audit_story.Story, wanted: int) -> Iterator[tuple[str, str, 
 def _renamed(value: Any, suffix: str) -> Any:
     if isinstance(value, dict):
         return {key: _named(key, inner, suffix) for key, inner in value.items()}
-    return [f"{each}{suffix}" for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [f"{each}{suffix}" if isinstance(each, str) else _renamed(each, suffix) for each in value]
+    return value
 
 
 REUSED = {"release": "r1", "population": "p1", "version": "v1"}
