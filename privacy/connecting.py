@@ -29,6 +29,8 @@ from privacy.schema_source import Source
 from privacy.values import Clique
 
 KINDS = (POSTGRES, DUCKDB, SPARK)
+SPARK_QUOTES = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+"""pyspark writes every error that an engine answers with to its standard error, and those can quote values."""
 UNREADABLE = "the file of engines is missing, is no JSON, or others than the worker's account may read it"
 UNKNOWN = "the file of engines has no engine of this name, or not all that is needed to reach it"
 AWAY = "the engine could not be reached"
@@ -159,14 +161,21 @@ def _duckdb(values: dict[str, Any]) -> Any:
 
 
 def _spark(values: dict[str, Any]) -> Any:
-    """Needs pyspark, which is not among the appliance's own requirements."""
+    """Needs pyspark, which is not among the appliance's own requirements. Nothing of it writes to our own streams."""
+    from pyspark.logger import PySparkLogger
     from pyspark.sql import SparkSession
 
+    for name in SPARK_QUOTES:
+        PySparkLogger.getLogger(name).disabled = True
     builder = SparkSession.builder.appName("llmsynthor")
     builder = builder.remote(values["remote"]) if "remote" in values else builder.master(values["master"])
-    for name, value in {"spark.sql.session.timeZone": "UTC", **values.get("conf", {})}.items():
+    wanted = {"spark.sql.session.timeZone": "UTC", "spark.ui.showConsoleProgress": "false", **values.get("conf", {})}
+    for name, value in wanted.items():
         builder = builder.config(name, value)
-    return ibis.pyspark.connect(builder.getOrCreate())
+    session = builder.getOrCreate()
+    if "remote" not in values:  # its JVM is the worker's child, and tells of tasks that fail in their own words
+        session.sparkContext.setLogLevel("OFF")
+    return ibis.pyspark.connect(session)
 
 
 CONNECT: dict[str, Callable[[dict[str, Any]], Any]] = {POSTGRES: _postgres, DUCKDB: _duckdb, SPARK: _spark}

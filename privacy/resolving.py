@@ -72,7 +72,7 @@ def quietly(asked: Callable[[], Any], instead: Exception) -> Any:
         return asked()
     except EngineTrouble as told:  # in fixed words already
         found = told
-    except Exception:  # noqa: S110 - dropped on purpose, with what it quotes
+    except Exception:  # noqa: S110  # nosec B110  # dropped on purpose, with what it quotes
         pass
     raise found from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -57,6 +59,24 @@ def reached(settings: Any, folder: Path) -> None:
     settings.ENGINES_FILE.write_text(json.dumps({"held": {"kind": "spark", "master": "local[2]"}}))
     settings.ENGINES_FILE.chmod(0o600)
     settings.DATA_ENGINES = {"held": {"olivia": ["*", "*.*"]}}
+
+
+def test_no_value_is_written_where_the_worker_writes(tmp_path: Path) -> None:
+    """A count that fails on a value: neither Spark's own process nor pyspark quotes it."""
+    code = (
+        "import django; django.setup(); from privacy import connecting; "
+        "held = connecting._spark({'master': 'local[1]', 'conf': {'spark.driver.bindAddress': '127.0.0.1', "
+        f"'spark.ui.enabled': 'false', 'spark.sql.warehouse.dir': '{tmp_path}'}}}}); "
+        "held._session.createDataFrame([('canary83749',)], 'x string').createOrReplaceTempView('t')\n"
+        "try: held._session.sql('select cast(x as int) from t where rand() >= 0').collect()\n"
+        "except Exception as problem: print('raised', 'canary83749' in str(problem))"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "llmsynthor_site.settings", "SITE_DIR": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert said.stdout.strip() == "raised True", said.stderr
+    assert "canary83749" not in said.stderr
 
 
 class TestSpark(Conformance):
