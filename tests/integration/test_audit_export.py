@@ -116,9 +116,10 @@ def test_keys_are_made_once_and_are_private(site, capsys):
     before = keys.public()
     call_command("make_keys")
     assert capsys.readouterr().out.strip() == str(before) == (site / "keys" / "log.pub").read_text().strip()
-    for name in (keys.SIGNING, keys.BODIES):
+    private, public = {keys.SIGNING, keys.BODIES, keys.PACKAGES}, {keys.PUBLIC, keys.PACKAGES_PUBLIC}
+    for name in private:
         assert stat.S_IMODE((site / "keys" / name).stat().st_mode) == 0o600
-    assert {path.name for path in (site / "keys").iterdir()} == {keys.SIGNING, keys.BODIES, keys.PUBLIC}
+    assert {path.name for path in (site / "keys").iterdir()} == private | public
 
 
 def test_a_new_body_key_does_not_shut_out_older_bodies(site):

@@ -62,7 +62,7 @@ PLACES: list[tuple[Any, str]] = [
     (ledger, "commit_all"),
     (vault, "passes"),
     (joining.services, "open_release"),
-    (measuring, "_claim"),
+    (measuring.holding, "claim"),
     (joining.envelope, "draw_up"),
 ]
 

@@ -21,6 +21,8 @@ from llmsynthor_site.signin import id_tokens
 from tests import request_site
 from tests.fakes import oidc_process, oidc_provider
 
+PASSWORD = "a long enough sentence of words"
+
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
 
@@ -106,9 +108,13 @@ def test_a_name_or_an_address_at_the_provider_opens_no_account_here(small: reque
 def test_an_account_is_linked_by_its_own_person(small: request_site.Site, settings: Any) -> None:
     with oidc_process.running() as address:
         settings.SOCIALACCOUNT_PROVIDERS = oidc_process.known(address)
+        small.rosa.set_password(PASSWORD)
+        small.rosa.save()
         rosa = Client()
         rosa.force_login(small.rosa)
-        assert through(rosa, process="connect")["Location"] == "/settings/providers/"
+        assert through(rosa, process="connect")["Location"] == "/sign-in/again/", "a session alone links nothing"
+        assert not SocialAccount.objects.exists()
+        assert rosa.post("/sign-in/again/", {"password": PASSWORD})["Location"] == "/settings/providers/"
         assert "Hospital" in rosa.get("/settings/providers/").content.decode()
         client = Client()
         through(client)
