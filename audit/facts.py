@@ -65,11 +65,12 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
     # a synthetic table compared with the rows behind a release; table: SHA-256 of its distinct records, exact: without
-    # noise, for stewards and auditors alone. measurements: the commits that paid. Attachment "compared" (of a charged
-    # one): canonical JSON [{"question", "count" (noised), "measurement"}]
+    # noise, for the stewards of gate C alone, and destroyed with its decision. measurements: the commits that paid.
+    # Attachment "compared" (of a charged one): canonical JSON [{"question", "count" (noised), "measurement"}]
     "privacy:check:opened": ("check", "release", "population", "request", "table", "radius", "exact"),
     "privacy:check:measured": ("check", "release", "population", "request", "measurements", "exact"),
     "privacy:check:failed": ("check", "release", "population", "request"),
+    "privacy:check:destroyed": ("check", "release", "population", "request", "reason"),
     # with a what-if sentence also what_if_sha256, of the sentence as a JSON string, as it stands in prompts; with words
     # on the table, for the question about its columns, also about_sha256; with a check of the finished table against
     # the rows also disclosure: charged, or stewards

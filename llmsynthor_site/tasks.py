@@ -98,6 +98,7 @@ def sweep() -> None:
     retention.destroy_expired()
     jobs.sweep()
     returning.give_back()
+    returning.destroy_exact()
     probing.sweep()
     registering.sweep()
     simulating.sweep()

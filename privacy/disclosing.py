@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from audit import canonical, events
 from audit.actors import SYSTEM
-from privacy import checking, holding, ledger, pacing, selectors, texts, vault
+from privacy import check_seals, checking, holding, ledger, pacing, selectors, texts, vault
 from privacy.dp import disclosure, matching
 from privacy.dp.disclosure import Compared, Comparison
 from privacy.errors import ROWS_GONE, MeasuringFailed, NotReady, TryAgain
@@ -49,7 +49,7 @@ def open_check(*, release: ReleaseRecord, key: str, table: str, radius: int, cha
         if made:
             events.record(
                 action="privacy:check:opened", by=SYSTEM, subject=f"release:{check.release_id}",
-                facts=_facts(check) | {"table": table, "radius": radius, "exact": check.exact},
+                facts=check.as_facts() | {"table": table, "radius": radius, "exact": check.exact},
             )  # fmt: skip
     if (check.table, check.radius, check.exact) != (table, radius, not charged):
         raise NotReady("another check was opened for this request before")
@@ -139,13 +139,14 @@ def _finish(check: CheckRecord, results: tuple[Compared, ...]) -> None:
     attached = {"compared": canonical.dumps([_as_logged(each) for each in results])} if paid else {}
     events.append(
         action="privacy:check:measured", by=SYSTEM, subject=f"release:{check.release_id}",
-        facts=_facts(check) | {"measurements": paid, "exact": check.exact}, event_id=f"checked-{check.pk}",
+        facts=check.as_facts() | {"measurements": paid, "exact": check.exact}, event_id=f"checked-{check.pk}",
         attachments=attached,
     )  # fmt: skip
     if check.reservation is not None:
         ledger.forfeit(reservation=check.reservation, by=SYSTEM, reason="the rest of a finished check")
     told = [asdict(each) for each in results]
-    holding.changed(check, state=State.MEASURED, results=told, finished_at=timezone.now(), beat_at=None)
+    kept = {"sealed": check_seals.sealed(check.pk, told)} if check.exact else {"results": told}
+    holding.changed(check, state=State.MEASURED, finished_at=timezone.now(), beat_at=None, **kept)
 
 
 def _as_logged(each: Compared) -> dict[str, Any]:
@@ -166,12 +167,5 @@ def _fail(check: CheckRecord) -> None:
     with transaction.atomic():
         holding.changed(check, state=State.FAILED, finished_at=timezone.now(), beat_at=None)
         events.record(
-            action="privacy:check:failed", by=SYSTEM, subject=f"release:{check.release_id}", facts=_facts(check)
+            action="privacy:check:failed", by=SYSTEM, subject=f"release:{check.release_id}", facts=check.as_facts()
         )
-
-
-def _facts(check: CheckRecord) -> dict[str, object]:
-    population = check.release.version.dataset.population_id
-    return {
-        "check": str(check.pk), "release": str(check.release_id), "population": str(population), "request": check.key
-    }  # fmt: skip

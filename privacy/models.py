@@ -257,7 +257,8 @@ class ReleaseRecord(models.Model):
 class CheckRecord(models.Model):
     """One comparison of a synthetic table with the rows behind its release: carried out once, or failed for good.
 
-    It is charged to a reservation of its own, or not charged: then its counts are exact, and stay in the enclave.
+    It is charged to a reservation of its own, or not charged: then its counts are exact, sealed
+    (privacy/exact_counts.py), and destroyed once its gate has decided.
     """
 
     State = ReleaseRecord.State
@@ -268,7 +269,9 @@ class CheckRecord(models.Model):
     key = models.CharField(max_length=100, unique=True)
     table = models.CharField(max_length=64, help_text="SHA-256 of the synthetic records that were handed over")
     radius = models.PositiveSmallIntegerField(help_text="In how many columns a neighbour may differ")
-    results = models.JSONField(default=list, help_text="Each question with its count, noise and charge")
+    results = models.JSONField(default=list, help_text="Of a charged one: each question with its count, noise, charge")
+    sealed = models.BinaryField(default=b"", help_text="Of an exact one: the same without noise, for its gate alone")
+    destroyed_at = models.DateTimeField(null=True, help_text="When its exact counts ended")
     state = models.CharField(max_length=20, choices=State.choices, default=State.RESERVED)
     beat_at = models.DateTimeField(null=True, help_text="When the worker that compares last showed that it lives")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -290,8 +293,15 @@ class CheckRecord(models.Model):
 
     @property
     def exact(self) -> bool:
-        """Whether its counts carry no noise, so that nobody but stewards and auditors may see them."""
+        """Whether its counts carry no noise, so that nobody but the stewards of its gate may see them."""
         return self.reservation_id is None
+
+    def as_facts(self) -> dict[str, object]:
+        """What the log calls it by."""
+        population = self.release.version.dataset.population_id
+        return {
+            "check": str(self.pk), "release": str(self.release_id), "population": str(population), "request": self.key
+        }  # fmt: skip
 
 
 class MeasurementRecord(models.Model):

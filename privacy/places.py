@@ -43,6 +43,15 @@ def wrapped_key(version: object) -> Path:
     return wrapped_keys() / f"{version}.key"
 
 
+def check_keys() -> Path:
+    """Where the keys of exact counts lie, as long as a gate may see them. Not among what a backup copies."""
+    return Path(settings.SITE_DIR) / "check-keys"
+
+
+def check_key(check: object) -> Path:
+    return check_keys() / f"{check}.key"
+
+
 def sealed(version: object) -> Path:
     """The sealed codes of one dataset version."""
     return Path(settings.SITE_DIR) / "vault" / f"{version}.sealed"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit import events
 from audit.actors import SYSTEM, actor
-from privacy import locks, places, policies, wrapping
+from privacy import exact_counts, locks, places, policies, wrapping
 from privacy.errors import PrivacyError
 from privacy.models import DatasetVersion, site_today
 
@@ -66,6 +66,7 @@ def _destroy(version: DatasetVersion, *, by: str, reason: str) -> None:
             DatasetVersion.objects.filter(pk=held.pk).update(destroyed_at=timezone.now())
             facts = {"dataset": str(held.dataset_id), "version": str(held.pk), "reason": reason}
             events.record(action="privacy:version:destroyed", by=by, subject=f"dataset:{held.dataset_id}", facts=facts)
+    exact_counts.destroy_of(version)
     with locks.alone(places.wrapped_keys()):
         wrapping.destroy(places.wrapped_key(version.pk))
     with contextlib.suppress(PermissionError):  # whoever sweeps may not reach the sealed rows, which nothing opens now

@@ -1,7 +1,7 @@
 """Whether and how a request's table is compared with the rows it came from: what is asked, priced, frozen and told.
 
 A check against raw rows is a query. So it is declared in the request, priced with it, approved at gate A, and either
-charged like any other or shown to stewards and auditors alone, and then the package claims less.
+charged like any other or shown to the stewards of gate C alone, and then the package claims less.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from privacy import checking, selectors
+from privacy import checking, exact_counts, selectors
 from privacy.accounting import rho_down
 from synthesis.models import SynthesisRequest
 from synthesis.states import Disclosure
@@ -110,6 +110,4 @@ def unprotected(request: SynthesisRequest) -> tuple[str, ...]:
 
 def exact(request: SynthesisRequest) -> list[dict[str, Any]]:
     """The counts without noise, for whoever ``policies.may_see_exact`` lets see them; empty in every other mode."""
-    if request.disclosure != Disclosure.STEWARDS:
-        return []
-    return [dict(one) for one in checking.of_request(str(request.pk)).results]
+    return exact_counts.opened(str(request.pk)) if request.disclosure == Disclosure.STEWARDS else []

@@ -13,12 +13,18 @@ from django.utils import timezone
 from audit import events
 from audit.actors import SYSTEM, actor
 from audit.workflow import Action, Transition, WorkflowError
+from privacy import exact_counts
 from synthesis.models import SynthesisRequest
 from synthesis.policies import GUARDS
+from synthesis.states import Disclosure
 from synthesis.states import RequestState as S
 from synthesis.workflow import REQUEST
 
-__all__ = ["SYSTEM", "NotNow", "allowed_actions", "check", "move", "moved"]
+__all__ = ["DECIDED", "SEES_EXACT", "SYSTEM", "NotNow", "allowed_actions", "check", "move", "moved"]
+
+SEES_EXACT = (S.COMPARING, S.CHECKING)
+"""Where counts without noise are made and shown; a request that goes anywhere else has no more use for them."""
+DECIDED = "the output gate is closed"
 
 moved = Signal()
 """Sent in the transaction of every step, with ``request``, ``action`` and ``by``; for telling people alone."""
@@ -68,6 +74,8 @@ def move(request: SynthesisRequest, action: str, *, by: Any, facts: dict[str, An
         **(facts or {}),
     }
     request.state, request.version = row.target, request.version + 1
+    if request.disclosure == Disclosure.STEWARDS and row.target not in SEES_EXACT:
+        exact_counts.destroy(str(request.pk), reason=DECIDED)
     events.record(action=row.event, by=actor(by), subject=f"request:{request.pk}", facts=told)
     moved.send(SynthesisRequest, request=request, action=action, by=by)
     return request

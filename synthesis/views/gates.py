@@ -39,7 +39,7 @@ def gate_page(http: HttpRequest, pk: UUID, gate: str) -> HttpResponse:
     if shown is None:
         raise Http404("The request has not come to this gate.")
     if at == Gate.OUTPUT and policies.may_see_exact(request, http.user):
-        shown["exact"] = disclosures.exact(request)
+        shown |= {"may_see_exact": True, "exact": disclosures.exact(request)}
     return render(http, f"synthesis/gate_{at}.html", frame(request, http.user) | decision(http, request, at) | shown)
 
 

@@ -39,6 +39,8 @@ def test_the_walls_stand(name: str) -> None:
     assert ("-/run/llmsynthor/door.sock" in hidden) == (name not in ("door", "synthesise")), "the door's socket"
     assert ("-/etc/llmsynthor/vault.key" in hidden) == (name != "measure"), "the vault's key"
     assert ("-/etc/llmsynthor/providers.json" in hidden) == (name != "door"), "the providers' keys"
+    seeing = ("web", "measure", "mail")
+    assert ("-/srv/llmsynthor/check-keys" in hidden) == (name not in seeing), "the keys of exact counts"
     key = "-/srv/llmsynthor/keys/packages-signing.key"
     assert (key in hidden) == (name != "synthesise"), "the key of packages"
     assert (told["NoNewPrivileges"], told["ProtectSystem"], told["LimitCORE"]) == ("true", "strict", "0")

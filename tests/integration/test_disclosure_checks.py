@@ -139,32 +139,6 @@ def test_a_check_for_stewards_alone_costs_nothing_and_takes_the_claim_away(house
     assert verified(house, tmp_path).findings == []
 
 
-def test_exact_counts_are_seen_by_stewards_and_auditors_at_gate_c_and_are_in_no_file_or_entry(
-    house: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request = handed_over(house, Disclosure.STEWARDS)
-    monkeypatch.setattr(matching, "occurring", lambda *args: 83749)
-    request = checked(request)
-    client, page = Client(), f"/requests/{request.pk}/gate/output/"
-    shown = {}
-    for name in ("stella", "stefan", "amir", "owner"):
-        client.force_login(getattr(house, name))
-        shown[name] = "83,749" in client.get(page).content.decode()
-    assert shown == {"stella": True, "stefan": True, "amir": True, "owner": False}
-    client.force_login(house.rosa)
-    assert client.get(page).status_code == 403
-    for address in (f"/requests/{request.pk}/", f"/requests/{request.pk}/run/"):
-        assert b"83749" not in client.get(address).content
-        assert b"83,749" not in client.get(address).content
-    for path in packaging.package_folder(str(request.run.package.pk)).iterdir():
-        assert b"83749" not in path.read_bytes().replace(b",", b"")
-    assert all(b"83749" not in bytes(entry.leaf) for entry in LogEntry.objects.all())
-    client.force_login(house.stella)
-    shown_to_her = client.get(page).content.decode()
-    assert "Not differentially private" in shown_to_her
-    assert "Releasing costs nothing more" not in shown_to_her
-
-
 def test_the_owner_must_allow_counts_without_noise(house: Site) -> None:
     closed = privacy_site.dataset(house.owner, content=request_site.table(300), population="others")
     with pytest.raises(ValidationError, match="owner does not allow"):

@@ -13,7 +13,7 @@ import pytest
 from audit import keys, verify
 from audit.export import export
 from llmsynthor_site import disclosing
-from privacy import selectors
+from privacy import exact_counts, selectors
 from privacy.models import CheckRecord, ReleaseRecord
 from privacy.values import IntArray
 from synthesis import handing, packing, running, sharding
@@ -63,7 +63,8 @@ def handed_over(house: Site, mode: str, **wish: Any) -> tuple[SynthesisRequest, 
 def compared(request: SynthesisRequest) -> tuple[SynthesisRequest, list[int]]:
     disclosing.compare(str(request.pk))
     packing.finish(str(request.pk))
-    counts = [one["count"] for one in CheckRecord.objects.get(key=str(request.pk)).results]
+    check = CheckRecord.objects.get(key=str(request.pk))
+    counts = [one["count"] for one in (exact_counts.opened(check.key) if check.exact else check.results)]
     return SynthesisRequest.objects.get(pk=request.pk), counts
 
 
