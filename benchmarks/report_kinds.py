@@ -36,14 +36,27 @@ better judge.
 - **Members** (`synthesis/members/`): households are made by the loop for single tables, the number of members being one
   of their columns. Then members are redrawn, block by block, from p(member | household, other members), until every
   released table is met as far as its noise allows.
-- **Hard rules** are never broken: a forbidden choice has no weight. Attributes tied by a rule are drawn together. Rules
-  may bind a member to its household (Home is where the household lives) and to the member before (time goes on).
+- **Hard rules** are never broken: a forbidden choice has no weight. Attributes tied by a rule are drawn together.
+  Rules may bind a member to its household (Home is where the household lives), to the member before (time goes on),
+  and to the number of members (`sizeRules`: who lives alone is grown up, and of a household type that means so);
+  `someone` says what the first or the second of a household must be.
 - **Keys** are 1, 2, 3 and so on in every table; every child row names a parent row that exists.
+- **The seed** decides everything but the noise, which is OpenDP's and secret: two runs of one seed differ. With
+  `--floor` they do not.
 
 A declaration is one JSON file (`benchmarks/schemas/`): a Table Schema for each file ([schema.md](schema.md)) with
 `key`, `parent`, `parentKey`, `number` (the order of members), `least` and `most` members, and `together` (attributes
 drawn together). `pairs`, `withSize`, `withUnit`, `meetings` and `oneWay` name the tables to measure where not all are
 worth it, `matters` and `shares` how much goes to them. Nothing in it comes from data; `--schema FILE` takes another.
+
+**Other files of the same kind** run as they are. UTF-8 or else Windows-1252, packed or not, more columns and in any
+order, whole numbers with or without a decimal point and, of moments, the spellings under `alsoWritten` are read; what
+is written is UTF-8 and spelled as declared. What nobody declared has a declared policy: a number beyond the bounds
+counts as the bound (`outside`), any other unknown or missing cell as the value under `unlisted`, a country as
+`other`, and a trip or a line that lacks a cell is left out (`incomplete`). So is a household of nobody. The line
+under `outside` tells how many cells that were, and distances are to the values that they counted as: where there are
+many, declare more. Without such a policy a file is refused, by column and rule. Keys that are not unique, or lead
+nowhere, are refused in any case.
 """
 WORDS = {
     "population": """## Population
@@ -57,12 +70,12 @@ over all tables of the kind a row names.
 so that each trip starts where the last one ended. A chain has no place for what still does not connect, so it is
 repaired where it is measured: {told}.
 
-By construction a day begins and ends at home, each trip starts where the last one ended, hours do not fall, and "Home"
-is where the household lives. Zones are measured as ten super-zones of consecutive numbers (`OD`; `OD, coarse` joins
-them two by two), and a zone is drawn evenly from its super-zone. `tours.csv` is derived from the trips, and so are
-`hhsize`, `num_workers`, `outbound` and the zones of work and school.
-""",
-    "retail": """## Transactions
+By construction a day begins and ends at home, each trip starts where the last one ended, hours do not fall, and
+"Home" is where the household lives, and no trip goes back to work, or away from it, from home. Zones are measured as
+ten super-zones of consecutive numbers (`OD`; `OD, coarse` joins them two by two), and a zone is drawn evenly from its
+super-zone. `tours.csv` is derived from the trips (what a tour from work is for, and who travels together, no trip
+says: all of the former are called `eat`), and so are `hhsize`, `num_workers`, `outbound` and the zones of work and
+school. """, "retail": """## Transactions
 
 {units:,} units with {members:,} invoices and {lines:,} lines, in one flat file. A unit is a customer; an invoice that
 names none is a unit of its own (`nullIdentifiers`; `drop` leaves such rows out), so a person who bought twice without a
@@ -71,12 +84,13 @@ and written back as the same flat file: new numbers that follow time, one moment
 quantities where an invoice is cancelled (its number begins with C). What a flat file says twice and differently, or has
 beyond the declared most, is: {told}.
 
-Products have no public list. They are found first (`discover`, `benchmarks/kinds/keys.py`): a unit's distinct products
-each weigh min(1, votes / root of their number), OpenDP's threshold mechanism lets out those that are frequent enough,
-and its rho and delta are charged before anything else. Any other product is written as the declared `other`.
-Descriptions are never measured and left empty. Quantities and prices are seen in declared bins that grow; lines per
-invoice too.
-*Missed* is the share of the fifty most frequent products that are not among the fifty most frequent synthetic ones.
+Products have no public list. They are found first (`discover`, `benchmarks/kinds/keys.py`): a unit's distinct
+products each weigh min(1, votes / root of their number), OpenDP's threshold mechanism lets out those that are
+frequent enough, and its rho and delta are charged before anything else. Any other product is written as the declared
+`other`. Descriptions are never measured and left empty. Of a moment the year, month, weekday and hour are measured;
+the day that fits them and the minute are drawn evenly and say nothing, and seconds are 00 as the shop writes them.
+Quantities and prices are seen in declared bins that grow; lines per invoice too. *Missed* is the share of the fifty
+most frequent products that are not among the fifty most frequent synthetic ones.
 
 One customer has 2,693 lines and half have 26 or fewer. A unit's lines share 8 votes by norm, so a large one weighs
 little, and what lines say is bound to the size of their invoice, whether it is cancelled and whether it names a

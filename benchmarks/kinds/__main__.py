@@ -78,7 +78,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "queries": _queries(asked), **_facts(asked),
         "statistics": {name: round(each, 5) for name, each in kind.statistics(real, made).items()},
-        "rule_violations": broken, **kind.about(real),
+        "rule_violations": broken, **kind.about(real), "outside": declared.told,
     }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.kinds.declared import BadData, Declaration, Table
+from benchmarks.kinds import reading
+from benchmarks.kinds.declared import BadData, Declaration
 from privacy.values import IntArray
 
 TRUE, FALSE = "true", "false"  # the first spellings of a declared boolean
@@ -41,8 +42,12 @@ class Flat:
 
     def read(self, folder: Path) -> Split:
         """BadData where the file or its columns are not the declared ones."""
-        whole = Table("flat", self.facts["file"], tuple(self.facts["columns"]), self.lines.schema, {}).read(folder)
-        rows = whole[whole[self.invoice] != ""].copy()
+        path = reading.found(folder, self.facts["file"])
+        whole = reading.texts(path, self.facts["columns"])
+        rows = whole[whole[self.invoice] != ""]
+        for table in (self.units, self.invoices, self.lines):
+            rows = table.known(rows)
+        rows = rows.assign(**{name: reading.keys(rows[name]) for name in (self.unit, self.invoice)})
         rows["named"] = np.where(rows[self.unit] != "", TRUE, FALSE)
         if self.own_unit:
             rows[self.unit] = rows[self.unit].where(rows["named"] == TRUE, "invoice " + rows[self.invoice])
@@ -76,7 +81,8 @@ class Flat:
         rank = self._ranks(invoices)
         mark = self.invoices.facts["marked"]
         marks = np.where(invoices[mark["name"]] == TRUE, mark["mark"], "")
-        keys = [f"{sign}{number}" for sign, number in zip(marks, rank.tolist(), strict=True)]
+        spelled = self.invoices.facts.get("keyAs", "{}")
+        keys = [sign + spelled.format(number) for sign, number in zip(marks, rank.tolist(), strict=True)]
         whole = lines.assign(rank=rank[lines["owner"]], **{self.invoice: np.array(keys, dtype=object)[lines["owner"]]})
         time, whose = self.invoices.facts["time"], invoices["owner"].to_numpy()[lines["owner"]]
         whole[time] = invoices[time].to_numpy()[lines["owner"]]

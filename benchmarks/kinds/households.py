@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.kinds import coherence
 from benchmarks.kinds.declared import BadData, Table
 from benchmarks.kinds.levels import Level, of_units, rules_of, shares
 from benchmarks.kinds.measuring import together
@@ -58,7 +59,8 @@ class Households:
         """
         owners = self.owners(units, members)
         enough = np.bincount(owners, minlength=len(units)) >= self.least
-        order = np.lexsort((pd.to_numeric(members[self.members.facts["number"]]), owners))
+        numbers = pd.to_numeric(members[self.members.facts["number"]], errors="coerce").fillna(np.inf)
+        order = np.lexsort((numbers, owners))
         sorted_owners = owners[order]
         first = np.arange(len(order)) - np.searchsorted(sorted_owners, sorted_owners) < self.most
         return order[first & enough[sorted_owners]], np.flatnonzero(enough)
@@ -86,10 +88,11 @@ class Households:
         self, *, independent: bool, rules: Sequence[Rule] = (), unit_rules: Sequence[HardRule] = (),
         public: People | None = None,
     ) -> Level:  # fmt: skip
-        declared = (*rules_of(self.members, self.layout), *rules)
+        declared = (*rules_of(self.members, self.layout), *coherence.of_members(self.members, self.layout), *rules)
+        own = (*coherence.of_units(self.units, self.layout), *unit_rules)
         blocks = self.members.facts.get("together", ())
         return Level(self.layout, declared, blocks, self.wanted(independent=independent), *shares(self.members.facts),
-                     unit_rules, public)  # fmt: skip
+                     own, public)  # fmt: skip
 
     def wanted(self, *, independent: bool) -> list[Wanted]:
         """Every table, by rule from the declaration. Independent members: each by itself, none with another."""

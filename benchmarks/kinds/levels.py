@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.fidelity import rebuild
+from benchmarks.kinds import coherence
 from benchmarks.kinds.declared import Table
 from benchmarks.kinds.measuring import Measuring
 from benchmarks.kinds.prior import resembling
@@ -55,7 +55,8 @@ class Level:
         release = measuring.release([sizes, *tables])
         loop, _ = rebuild(release, settings=LoopSettings(), seed=seed, rules=self.unit_rules)
         made = People(self.layout, loop.records(units or loop.total))
-        return self._fit(made, tables, seed, scale=loop.total / len(made.top))
+        found, broken = self._fit(made, tables, seed, scale=loop.total / len(made.top))
+        return found, broken + coherence.broken(self.unit_rules, self.layout, found.top)
 
     def fill(
         self, real: People, units: People, ledger: MemoryLedger | None, *, rho: Decimal, seed: int
@@ -112,14 +113,6 @@ def of_units(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[Cli
 
 def rules_of(table: Table, layout: Layout) -> list[Rule]:
     """The declared rules of one record, as rules of every member."""
-    return [Rule(layout.each(*rule.clique.columns), _every_code(rule, layout)[None]) for rule in table.schema.rules]
-
-
-def _every_code(rule: HardRule, layout: Layout) -> NDArray[np.bool_]:
-    """What the rule allows, code by code."""
-    grids = np.indices([layout.members.size(name) for name in rule.clique.columns])
-    seen = [
-        np.asarray(axis.bins or range(layout.members.size(axis.column)))[grid]
-        for axis, grid in zip(rule.clique.axes, grids, strict=True)
+    return [
+        Rule(layout.each(*rule.clique.columns), coherence.by_code(rule, layout)[None]) for rule in table.schema.rules
     ]
-    return np.asarray(rule.allowed[tuple(seen)])

@@ -52,13 +52,15 @@ class Mobility:
         """The real tables; trips beyond the declared most of a person, or of a household, are left out."""
         (units, persons), trips = self.pair.read(folder), self.table.read(folder)
         place = pd.Series(np.arange(len(persons)), index=persons[self.pair.members.facts["key"]])
+        if not place.index.is_unique:
+            raise BadData(f"{self.pair.members.file}: {place.index.name} is not unique")
         whose = trips[self.table.facts["parentKey"]].map(place)
         if whose.isna().any():
             raise BadData(f"{self.table.file}: a trip names no person")
         codes, whose = self.table.code(trips), whose.to_numpy(dtype=np.int64)
-        zones = [pd.to_numeric(trips[self.chain[end]]).to_numpy(dtype=np.int64) for end in ("origin", "zone")]
+        zones = [_numbers(trips[self.chain[end]]) for end in ("origin", "zone")]
         hours = codes[:, self.table.names.index(self.chain["time"])]
-        homes = pd.to_numeric(units[self.chain["unit"]]).to_numpy()[self.pair.owners(units, persons)]
+        homes = _numbers(units[self.chain["unit"]])[self.pair.owners(units, persons)]
         rows = diaries.order(whose, hours, zones[0], zones[1], homes[whose])
         repaired = diaries.repaired(whose[rows], zones[0][rows], zones[1][rows], homes[whose[rows]])
         rows = rows[_rank(whose[rows]) < self.most]
@@ -93,8 +95,9 @@ class Mobility:
         units, persons = self.pair.spelled(made.persons, rng)
         persons[self.pair.members.facts["key"]] = np.arange(1, len(persons) + 1)
         trips = self._connected(made, units, rng)
-        number, tours = diaries.tours(trips, home=self.chain["home"], mandatory=self.derived["mandatory"])
+        number, tours = diaries.tours(trips, diaries.TourWords.declared(self.derived, self.chain["home"]))
         trips["tour_id"], tours["tour_id"] = number + 1, np.arange(1, len(tours) + 1)
+        tours["parent_tour_id"] = (tours["parent"] + 1).where(tours["parent"] >= 0)
         trips["outbound"] = np.arange(len(trips)) <= tours["main"].to_numpy()[number]
         working = persons["pemploy"].isin([1, 2])
         units["hhsize"] = np.bincount(made.persons.owners, minlength=len(units))
@@ -103,6 +106,8 @@ class Mobility:
             persons[name] = _usual(trips, purposes, len(persons))
         for frame, table in ((units, self.pair.units), (persons, self.pair.members), (trips, self.table)):
             write(frame, table, folder)
+        for name in self.derived["decimal"]:
+            tours[name] = tours[name].astype(float)
         tours[self.derived["columns"]].to_csv(folder / self.derived["file"], index=False)
 
     def _connected(self, made: Days, units: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -153,6 +158,11 @@ def _time_use(real: People, made: People, purpose: str, hour: str) -> float:
         counts = np.bincount(column(trips, purpose)[trips.earlier[rows]], weights=spent, minlength=99)
         shares.append(counts / max(counts.sum(), 1))
     return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def _numbers(zones: pd.Series) -> IntArray:
+    """Zones as numbers; what is none connects with nothing."""
+    return pd.to_numeric(zones, errors="coerce").fillna(-1).to_numpy(dtype=np.int64)
 
 
 def _rank(groups: IntArray) -> IntArray:

@@ -89,14 +89,17 @@ class Trips:
         return self.layout.each(*names, votes=votes, by_norm=True)
 
     def _rules(self) -> Sequence[Rule]:
-        """A day ends at home; Home is where the household lives, and no trip leads there from there; time goes on."""
+        """A day ends at home; Home is where the household lives, and no trip leads there from there, nor to where
+        one is only sent from elsewhere; time goes on.
+        """
         sizes = self.layout.members.size
         home = self.table.schema.labels(self.purpose).index(self.chain["home"])
         purposes, hours, zones = (np.arange(sizes(name)) for name in (self.purpose, self.time, self.zone))
         ends = (purposes == home)[None] | (np.arange(STAGES)[:, None] < STAGES - 1)
         there = (purposes != home)[None, :, None] | (zones[:, None, None] == zones[None, None])
         before = np.arange(sizes(_before(self.purpose)))
-        leaves = (purposes != home)[None] | ~np.isin(before, (home, len(purposes)))[:, None]
+        away = np.isin(purposes, [home, *map(self.table.schema.labels(self.purpose).index, self.chain["notFromHome"])])
+        leaves = ~away[None] | ~np.isin(before, (home, len(purposes)))[:, None]
         later = (np.arange(len(hours) + 1)[:, None] <= hours[None]) | (np.arange(len(hours) + 1)[:, None] == len(hours))
         return [
             Rule(self.layout.each(STAGE, self.purpose), ends[None]),

@@ -81,6 +81,8 @@ def test_a_population_is_written_as_it_was_spelled_with_keys_of_its_own(
     assert ((persons["occupation"] != "") == works).all()
     assert ((persons["commute"] != "") == works).all()
     assert ((persons["employment"] == "") == (persons["age_band"] == "0")).all()
+    assert (persons["employment"][persons["age_band"] == "1"] == "3.0").all(), "no child is employed"
+    assert (persons["age_band"].astype(int).groupby(persons["household_id"]).max() > 2).all(), "no children alone"
 
 
 def known(name: str) -> list[str]:
@@ -106,14 +108,14 @@ def test_members_are_read_in_their_order_and_no_more_than_declared(town: Path) -
         ("persons.csv", lambda frame: frame.assign(household_id="9"), "names no row of households"),
         ("households.csv", lambda frame: pd.concat([frame, frame[:1]]), "is not unique"),
         ("persons.csv", lambda frame: frame.drop(columns="gender"), r"has no columns \['gender'\]"),
-        ("persons.csv", lambda frame: frame.assign(gender="7"), "gender: "),
+        ("persons.csv", lambda frame: frame[:0], r"persons\.csv: has no rows"),
     ],
 )
 def test_files_that_do_not_fit_are_refused_without_a_value(town: Path, file: str, change: Any, said: str) -> None:
     change(texts(town / file)).to_csv(town / file, index=False)
     with pytest.raises(BadData, match=said) as refused:
         population.Population(Declaration.read(SCHEMAS / "population.json")).read(town)
-    assert "7" not in str(refused.value)
+    assert "1000" not in str(refused.value)
 
 
 def test_a_declaration_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -169,6 +171,9 @@ def test_days_connect_begin_and_end_at_home_and_hours_do_not_fall(
     assert set(trips["person_id"]) <= set(persons["person_id"])
     assert set(trips["tour_id"]) == set(made["tours"]["tour_id"])
     assert set(persons["household_id"]) <= set(made["households"]["household_id"])
+    alone = made["households"]["HHT"].isin([0, 4, 6])
+    assert (alone == (made["households"]["hhsize"] == 1)).all()
+    assert texts(tmp_path / "out" / "tours.csv")["destination"].str.endswith(".0").all(), "as the input spells them"
     assert (made["households"]["hhsize"].to_numpy() == persons.groupby("household_id").size().to_numpy()).all()
 
 

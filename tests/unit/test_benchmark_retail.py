@@ -100,6 +100,9 @@ def test_invoices_hang_together(made_again: tuple[dict[str, Any], pd.DataFrame])
         assert (invoices[name].nunique() == 1).all()
     numbers = made["InvoiceNo"].str.lstrip("C").astype(int)
     assert made["InvoiceDate"].iloc[numbers.argsort(kind="stable")].is_monotonic_increasing
+    assert made["InvoiceDate"].str.fullmatch(r"2011-\d\d-\d\d \d\d:\d\d:00").mean() > 0.95, "to the minute"
+    assert made["InvoiceDate"].str[14:16].nunique() > 30, "whose number is drawn evenly"
+    assert made["InvoiceNo"].str.fullmatch(r"C?\d{6}").all()
     back = made["InvoiceNo"].str.startswith("C")
     assert back.any()
     assert (made["Quantity"][back].astype(int) < 0).all()
