@@ -75,7 +75,9 @@ By construction a day begins and ends at home, each trip starts where the last o
 ten super-zones of consecutive numbers (`OD`; `OD, coarse` joins them two by two), and a zone is drawn evenly from its
 super-zone. `tours.csv` is derived from the trips (what a tour from work is for, and who travels together, no trip
 says: all of the former are called `eat`), and so are `hhsize`, `num_workers`, `outbound` and the zones of work and
-school. """, "retail": """## Transactions
+school.
+""",
+    "retail": """## Transactions
 
 {units:,} units with {members:,} invoices and {lines:,} lines, in one flat file. A unit is a customer; an invoice that
 names none is a unit of its own (`nullIdentifiers`; `drop` leaves such rows out), so a person who bought twice without a
