@@ -50,6 +50,15 @@ def _counts_in_memory() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _counts_of_its_own() -> Iterator[None]:
+    """What was counted of one test's people says nothing of the next test's, whose numbers are the same."""
+    from django.core.cache import cache
+
+    yield
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
 def _own_field_limit() -> Iterator[None]:
     """Reading a table sets a limit of the whole process, which is a process of its own but in tests."""
     before = csv.field_size_limit()

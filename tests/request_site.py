@@ -17,7 +17,7 @@ from privacy.models import Dataset
 from synthesis import door, policies, running, services
 from synthesis.models import SynthesisRequest, Vote
 from synthesis.states import Decision, Gate, Proposer
-from tests import privacy_site
+from tests import privacy_site, remembered
 
 WISH: dict[str, Any] = {
     "title": "Synthetic small",
@@ -82,9 +82,15 @@ class Site:
 
 
 def make() -> Site:
+    """Made once in a process: sealing the file takes a process of its own."""
+    remembered.once("request_site", _made)
+    people = {name: User.objects.get(username=name) for name in ROLES}
+    return Site(owner=User.objects.get(username="olivia"), dataset=Dataset.objects.get(), **people)
+
+
+def _made() -> None:
     privacy_site.make_keys()
-    owner = privacy_site.person("olivia", "owner")
-    return peopled(owner)
+    peopled(privacy_site.person("olivia", "owner"))
 
 
 def peopled(owner: User, rows: int = 2000) -> Site:
