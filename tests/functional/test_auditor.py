@@ -20,7 +20,7 @@ from synthesis import delivery
 from synthesis.models import SynthesisRequest, Vote
 from tests import request_site
 from tests.append_only import triggers_lifted
-from tests.functional.looking import look
+from tests.functional.looking import arrive, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
 
@@ -161,7 +161,7 @@ def test_every_page_of_the_desk(small: request_site.Site, sign_in: Any, open_doo
     page = None
     for name, address in pages(small):
         page = page or sign_in("amir", reduced_motion="reduce")
-        page.goto(address, wait_until="networkidle")
+        arrive(page, address)
         wrong += look(page, name, screenshots)
     assert not wrong, "\n".join(wrong)
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from privacy import attaching, services
 from privacy.models import Dataset
 from tests import engine_tables, privacy_site
-from tests.functional.looking import look
+from tests.functional.looking import arrive, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
 
@@ -43,14 +43,14 @@ def test_an_owner_follows_the_table(dataset: Dataset, sign_in: Any, screenshots:
     olivia.goto(page)
     expect(olivia.get_by_text("waits for the measuring worker")).to_be_visible()
     attaching.attach(str(dataset.pk))
-    olivia.goto(page, wait_until="networkidle")
+    arrive(olivia, page)
     expect(olivia.get_by_text("a cell is missing, in 1 row")).to_be_visible()
     wrong += look(olivia, "engine-refused", screenshots)
     fill(tmp_path, wild=False)
     olivia.get_by_role("button", name="Look at the table again").click()
     expect(olivia.get_by_text("The measuring worker will look at the table.")).to_be_visible()
     attaching.attach(str(dataset.pk))
-    olivia.goto(page, wait_until="networkidle")
+    arrive(olivia, page)
     expect(olivia.get_by_text("It fitted its declaration on")).to_be_visible()
     wrong += look(olivia, "engine-accepted", screenshots)
     assert not wrong

@@ -28,7 +28,7 @@ from tests.fakes.behaviours import first_cells
 from tests.fakes.endpoints import KINDS
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.protocol import models
-from tests.functional.looking import look, violations
+from tests.functional.looking import arrive, look, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
 
@@ -230,7 +230,7 @@ def test_every_page_in_both_themes_at_every_width(
     for who, name, address in every_page(small):
         if who not in pages:
             pages[who] = sign_in(who, reduced_motion="reduce")
-        pages[who].goto(address, wait_until="networkidle")
+        arrive(pages[who], address)
         wrong += look(pages[who], name, screenshots)
     assert not wrong, "\n".join(wrong)
 
@@ -254,7 +254,7 @@ def test_the_eyes_see(browser: Browser, tmp_path: Path) -> None:
             "<input><div style='width:900px'>wide</div></main></html>"
         )
         found = "\n".join(look(page, "eyes", tmp_path))
-    for rule in ("color-contrast", "label", "sideways"):
+    for rule in ("light 390: color-contrast", "dark 1280: color-contrast", "light 1280: label", "sideways"):
         assert rule in found
 
 

@@ -14,7 +14,7 @@ from privacy import caps
 from synthesis import reviewing, services
 from synthesis.models import SynthesisRequest
 from tests import privacy_site, request_site
-from tests.functional.looking import look
+from tests.functional.looking import arrive, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
 
@@ -71,7 +71,7 @@ def test_every_page_of_the_review(small: request_site.Site, sign_in: Any, open_d
     for who, name, address in pages(small):
         if who not in people:
             people[who] = sign_in(who, reduced_motion="reduce")
-        people[who].goto(address, wait_until="networkidle")
+        arrive(people[who], address)
         wrong += look(people[who], name, screenshots)
     assert not wrong, "\n".join(wrong)
 

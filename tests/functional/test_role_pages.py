@@ -16,7 +16,7 @@ from privacy import caps, drafts
 from synthesis import simulating
 from synthesis.models import Run, Simulation, SynthesisRequest
 from tests import privacy_site, report_sample, request_site
-from tests.functional.looking import look
+from tests.functional.looking import arrive, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
 
@@ -97,7 +97,7 @@ def test_these_pages_in_both_themes_at_every_width(
     for who, name, address in every_page(small):
         if who not in pages:
             pages[who] = sign_in(who, reduced_motion="reduce")
-        pages[who].goto(address, wait_until="networkidle")
+        arrive(pages[who], address)
         wrong += look(pages[who], name, screenshots)
     assert not wrong, "\n".join(wrong)
 

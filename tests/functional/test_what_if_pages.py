@@ -17,7 +17,7 @@ from synthesis.states import Gate, Proposer
 from tests import privacy_site, request_site
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.protocol import models
-from tests.functional.looking import look
+from tests.functional.looking import arrive, look
 from tests.integration.test_free_text import FIELDS, table
 from tests.model_site import listed
 
@@ -44,7 +44,7 @@ def test_a_sentence_goes_from_the_form_to_two_tables(
     listed(server)
     wrong: list[str] = []
     rosa = sign_in("rosa", reduced_motion="reduce")
-    rosa.goto(f"/datasets/{remarks.dataset.pk}/", wait_until="networkidle")
+    arrive(rosa, f"/datasets/{remarks.dataset.pk}/")
     expect(rosa.get_by_text("what somebody says of where they live")).to_be_visible()
     wrong += look(rosa, "written-texts-dataset", screenshots)
     written(rosa, remarks)
@@ -58,10 +58,10 @@ def test_a_sentence_goes_from_the_form_to_two_tables(
     wrong += reviewed(remarks, request, sign_in("stella", reduced_motion="reduce"), screenshots)
     amir = sign_in("amir", reduced_motion="reduce")
     told = next(row for row in PromptRecord.objects.order_by("-sequence") if row.sequence < 27)
-    amir.goto(f"/log/prompts/{told.intent_id}/", wait_until="networkidle")
+    arrive(amir, f"/log/prompts/{told.intent_id}/")
     expect(amir.locator(".prompt .seg-freetext")).to_have_text(f'"{SENTENCE}"')
     wrong += look(amir, "what-if-prompt", screenshots)
-    rosa.goto(f"/requests/{request.pk}/download/", wait_until="networkidle")
+    arrive(rosa, f"/requests/{request.pk}/download/")
     rosa.get_by_label("I have read these terms").check()
     rosa.get_by_role("button", name="Accept").click()
     expect(rosa.get_by_role("button", name="Download data-what-if.csv")).to_be_visible()
@@ -71,7 +71,7 @@ def test_a_sentence_goes_from_the_form_to_two_tables(
 
 def written(page: Any, remarks: request_site.Site) -> None:
     """The form filled in, with a sentence and the embedded proposer, and refused for it."""
-    page.goto(f"/requests/new/?dataset={remarks.dataset.pk}", wait_until="networkidle")
+    arrive(page, f"/requests/new/?dataset={remarks.dataset.pk}")
     page.get_by_label("Title").fill("Remarks under a what-if")
     page.get_by_label("Number of synthetic rows").fill("60")
     page.get_by_label("Purpose").fill("To teach.")
@@ -87,7 +87,7 @@ def reviewed(remarks: request_site.Site, request: SynthesisRequest, stella: Any,
     wrong = []
     services.submit(by=remarks.rosa, request=request)
     for gate in (Gate.MEASURE, Gate.EGRESS, Gate.OUTPUT):
-        stella.goto(f"/requests/{request.pk}/gate/{gate}/", wait_until="networkidle")
+        arrive(stella, f"/requests/{request.pk}/gate/{gate}/")
         expect(stella.locator("blockquote")).to_have_text(SENTENCE)
         wrong += look(stella, f"what-if-gate-{gate}", screenshots)
         for steward in (remarks.stella, remarks.stefan)[: 1 if gate == Gate.EGRESS else 2]:
@@ -96,7 +96,7 @@ def reviewed(remarks: request_site.Site, request: SynthesisRequest, stella: Any,
             joining.measure(str(request.pk))
         elif gate == Gate.EGRESS:
             running.synthesise(str(request.pk))
-            stella.goto(f"/requests/{request.pk}/run/", wait_until="networkidle")
+            arrive(stella, f"/requests/{request.pk}/run/")
             expect(stella.get_by_text("1 group that the sentence moves")).to_be_visible()
             wrong += look(stella, "what-if-run", screenshots)
     assert request.proposer == Proposer.OPENAI
