@@ -12,7 +12,7 @@ SERVER ?=
 export RUST_BACKTRACE = 0
 export PYTHONUNBUFFERED = 1
 
-.PHONY: demo up setup setup-dev test test-long check lock format docs screenshots clean
+.PHONY: demo up setup setup-dev test test-long check check-types check-rest lock format docs screenshots clean
 
 ifdef UV
 INSTALL = $(UV) pip install --quiet --python $(PY) --require-hashes -r
@@ -45,16 +45,22 @@ $(VENV)/.installed-spark: requirements-spark.lock | $(VENV)/.installed-dev
 	$(INSTALL) requirements-spark.lock
 	@touch $@
 
+# In the order of their names: by numbers of tests, the journeys and demonstrations that take minutes would come last.
 test: setup-dev ## every quick test; browser tests too when Chromium is there
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: setup-dev $(VENV)/.installed-spark ## the privacy claim's tests at full size; writes docs/reliability.md (hours; MINUTES=5 caps each test)
 	$(PY) -m pytest -m long_sizes --sizes long $(if $(MINUTES),--minutes $(MINUTES))
 
 check: setup-dev ## style, types, contracts, security lint, images, migrations, generated docs, templates, settings
+	@$(MAKE) --jobs 2 check-types check-rest
+
+check-types: setup-dev # takes as long as all the rest
+	$(PY) -m mypy .
+
+check-rest: setup-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	cd client && ../$(VENV)/bin/lint-imports
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml llmsynthor_site synthesis privacy audit docker manage.py
