@@ -26,6 +26,7 @@ from synthesis.states import Decision, Gate, Proposer
 from synthesis.states import RequestState as S
 
 ROWS = 400
+WORD_SECONDS = 30  # between two words of how far they are
 ENDED = (S.CHECKING, S.FAILED)
 EPSILON, DELTA = Decimal("0.5"), Decimal("1e-6")
 FIELDS = [
@@ -57,25 +58,37 @@ def prepare(*, requests: int) -> Any:
 
 def work(processes: Any, dataset: Any, number: int, kill_seconds: int, seconds: int) -> dict[str, Any]:
     """Let them wait all at once, kill a worker every so often, and see how each request ends."""
-    asked = [waiting(dataset) for _ in range(number)]
     began = time.monotonic()
-    next_kill, killed, chance = began + kill_seconds, 0, random.Random(2)
+    asked = [waiting(dataset) for _ in range(number)]
+    next_kill, next_word, killed, chance = began + kill_seconds, began + WORD_SECONDS, 0, random.Random(2)
     while time.monotonic() < began + seconds:
         processes.check()
         approve_measured(asked)
-        if SynthesisRequest.objects.filter(pk__in=asked, state__in=ENDED).count() == number:
+        states = standing(asked)
+        if ended(states) == number:
             break
         if time.monotonic() >= next_kill:
             next_kill, killed = next_kill + kill_seconds, killed + 1
             kill(processes, f"worker{1 + chance.randrange(3)}")
+        if time.monotonic() >= next_word:
+            next_word += WORD_SECONDS
+            print(json.dumps({"after_seconds": round(time.monotonic() - began), "states": states}), flush=True)
         time.sleep(0.5)
-    states = Counter(SynthesisRequest.objects.filter(pk__in=asked).values_list("state", flat=True))
-    claims = Job.objects.filter(request__in=asked, fencing_token__gt=1).count()
+    states, claims = standing(asked), Job.objects.filter(request__in=asked, fencing_token__gt=1).count()
     return {
-        "jobs_ended": sum(states[state] for state in ENDED), "charged_twice": charged_twice(asked), "killed": killed,
-        "states": dict(states), "claimed_again": claims, "job_seconds": round(time.monotonic() - began),
+        "jobs_ended": ended(states), "charged_twice": charged_twice(asked), "killed": killed,
+        "states": states, "claimed_again": claims, "job_seconds": round(time.monotonic() - began),
         "problems": problems(),
     }  # fmt: skip
+
+
+def standing(asked: list[Any]) -> dict[str, int]:
+    """How many of them are in each state."""
+    return dict(Counter(SynthesisRequest.objects.filter(pk__in=asked).values_list("state", flat=True)))
+
+
+def ended(states: dict[str, int]) -> int:
+    return sum(states.get(state, 0) for state in ENDED)
 
 
 def waiting(dataset: Any) -> Any:
@@ -104,8 +117,9 @@ def approve_measured(asked: list[Any]) -> None:
 
 
 def kill(processes: Any, name: str) -> None:
-    """A worker and everything it started, as when its machine loses power."""
+    """A worker and everything it started, as when its machine loses power; such an end is not one of its own."""
     _, child = processes.members[name]
+    processes.restarted.pop(name, None)
     os.killpg(child.pid, signal.SIGKILL)
 
 
