@@ -6,7 +6,6 @@ The row is the queue, as everywhere: a check that a worker lost is taken up agai
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,19 +13,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from audit import anchors, keys, livecheck, log, verify
+from audit import anchors, keys, livecheck, log, messages, verify
 from audit.errors import AuditError, LogUnavailable
 from audit.export import export
 from audit.findings import Unusable
 from audit.models import LogCheck
 
-logger = logging.getLogger(__name__)
 TASK = "llmsynthor_site.tasks.check_log"
 REASON = "checked by the site itself"
 AT_ONCE = 2_000
@@ -74,17 +70,14 @@ def ask(*, by: str) -> LogCheck:
 
 def kick(pk: int) -> None:
     """Tell the workers. A message that is lost costs only time: the sweeper kicks again."""
-    try:
-        current_app.send_task(TASK, args=[pk], retry=False)
-    except (OSError, OperationalError) as problem:
-        logger.warning("no message could be sent: %s", type(problem).__name__)
+    messages.tell(TASK, pk)
 
 
 def waiting() -> list[int]:
     """Checks that nobody works on: new ones, and those whose worker fell silent."""
     lost = Q(started_at__lt=timezone.now() - LONGEST)
     open_ones = LogCheck.objects.filter(Q(started_at=None) | lost, finished_at=None)
-    return list(open_ones.values_list("pk", flat=True))
+    return list(open_ones.order_by("pk").values_list("pk", flat=True)[: messages.MOST])
 
 
 def carry_out(pk: int) -> None:

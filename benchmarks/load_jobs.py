@@ -60,7 +60,8 @@ def work(processes: Any, dataset: Any, number: int, kill_seconds: int, seconds: 
     """Let them wait all at once, kill a worker every so often, and see how each request ends."""
     began = time.monotonic()
     asked = [waiting(dataset) for _ in range(number)]
-    next_kill, next_word, killed, chance = began + kill_seconds, began + WORD_SECONDS, 0, random.Random(2)
+    queued, killed, chance = time.monotonic(), 0, random.Random(2)
+    next_kill, next_word = queued + kill_seconds, queued + WORD_SECONDS
     while time.monotonic() < began + seconds:
         processes.check()
         approve_measured(asked)

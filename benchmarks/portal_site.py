@@ -175,7 +175,8 @@ def fill_door(datasets: list[Any], requests: list[Any]) -> None:
         for at in range(ENDPOINTS)
     ))  # fmt: skip
     in_bulk(Probe, (
-        Probe(endpoint=one, address=one.base_url, model="m", asked_by="user:admin0", finished_at=now, found={})
+        Probe(endpoint=one, address=one.base_url, model="m", asked_by="user:admin0", started_at=now, finished_at=now,
+              found={})
         for one in endpoints for _ in range(20)
     ))  # fmt: skip
     standing = [f"dataset:{one.pk}" for one in datasets] + [f"request:{one.pk}" for one in requests[:1000:10]]

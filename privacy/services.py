@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import uuid
 from decimal import Decimal
 from typing import IO, Any, Protocol
 
-from celery import current_app
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from audit import events
+from audit import events, messages
 from audit.actors import SYSTEM, actor
 from privacy import engine_rights, inbox, ledger, locks, policies, selectors
 from privacy.accounting import rho_down
@@ -25,7 +22,6 @@ from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
 from privacy.values import Domain
 
-log = logging.getLogger(__name__)
 ATTACH = "llmsynthor_site.tasks.attach"
 
 
@@ -92,15 +88,13 @@ def _may_be_counted(schema: Schema, owner: Any) -> None:
 
 def kick(dataset: object) -> None:
     """Tell the measuring workers. A message that is lost costs only time: the sweeper kicks again."""
-    try:
-        current_app.send_task(ATTACH, args=[str(dataset)], retry=False)
-    except (OSError, OperationalError) as problem:
-        log.warning("no message could be sent: %s", type(problem).__name__)
+    messages.tell(ATTACH, dataset)
 
 
 def sweep() -> None:
     """Kick for every table that nobody has looked at yet."""
-    for dataset in SourceCheck.objects.filter(state=SourceCheck.State.WAITING).values_list("dataset_id", flat=True):
+    waiting = SourceCheck.objects.filter(state=SourceCheck.State.WAITING).order_by("asked_at")
+    for dataset in waiting.values_list("dataset_id", flat=True)[: messages.MOST]:
         kick(dataset)
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from uuid import UUID
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from audit import messages
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind
 
-log = logging.getLogger(__name__)
 TASKS = {
     JobKind.STRUCTURE: "llmsynthor_site.tasks.structure",
     JobKind.MEASURE: "llmsynthor_site.tasks.measure",
@@ -43,10 +40,7 @@ def enqueue(request: SynthesisRequest, kind: JobKind) -> Job:
 
 def kick(job: Job) -> None:
     """Tell the workers. A message that is lost, or cannot be sent at all, costs only time: the sweeper kicks again."""
-    try:
-        current_app.send_task(TASKS[JobKind(job.kind)], args=[str(job.request_id)], retry=False)
-    except (OSError, OperationalError) as problem:
-        log.warning("no message could be sent: %s", type(problem).__name__)
+    messages.tell(TASKS[JobKind(job.kind)], job.request_id)
 
 
 def _open_jobs() -> Q:
@@ -108,8 +102,9 @@ def finish(job: Job, *, outcome: str) -> None:
 
 
 def sweep() -> int:
-    """Kick every job that waits or whose worker fell silent; returns how many."""
-    stale = Job.objects.filter(_open_jobs())
+    """Kick the oldest jobs of each kind that wait or whose worker fell silent; returns how many."""
+    waiting = Job.objects.filter(_open_jobs()).order_by("pk")
+    stale = [job for kind in JobKind for job in waiting.filter(kind=kind)[: messages.MOST]]
     for job in stale:
         kick(job)
     return len(stale)

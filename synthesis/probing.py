@@ -10,15 +10,12 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from audit import events, prompts
+from audit import events, messages, prompts
 from audit.actors import SYSTEM, actor
 from audit.errors import LogUnavailable
 from audit.models import PromptRecord
@@ -61,10 +58,7 @@ def most(endpoint: Endpoint) -> Cost:
 
 def kick(probe: Probe) -> None:
     """Tell the workers. A message that is lost costs only time: the sweeper kicks again."""
-    try:
-        current_app.send_task(TASK, args=[str(probe.pk)], retry=False)
-    except (OSError, OperationalError) as problem:
-        log.warning("no message could be sent: %s", type(problem).__name__)
+    messages.tell(TASK, probe.pk)
 
 
 def sweep() -> None:
@@ -72,13 +66,13 @@ def sweep() -> None:
     longest = LONGEST + 2 * timedelta(seconds=settings.DOOR_LEASE_SECONDS)
     for probe in Probe.objects.filter(started_at__lt=timezone.now() - longest, finished_at=None):
         conclude(probe, Story(probe.model), LOST)
-    for probe in Probe.objects.filter(started_at=None):
+    for probe in Probe.objects.filter(started_at=None, finished_at=None).order_by("asked_at")[: messages.MOST]:
         kick(probe)
 
 
 def carry_out(pk: str) -> None:
     """Make one probe, if it is there to take; whatever comes of it is written down."""
-    if not Probe.objects.filter(Q(started_at=None), pk=pk).update(started_at=timezone.now()):
+    if not Probe.objects.filter(started_at=None, finished_at=None, pk=pk).update(started_at=timezone.now()):
         return
     probe = Probe.objects.select_related("endpoint").get(pk=pk)
     story = Story(probe.model)

@@ -6,27 +6,23 @@ one would say the same. One that came to nothing may be asked for again.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from celery import current_app
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from audit import events
+from audit import events, messages
 from audit.actors import actor
 from privacy import accounting
 from privacy import selectors as privacy
 from synthesis.models import Simulation, SynthesisRequest
 from synthesis.workflow import REVIEW
 
-log = logging.getLogger(__name__)
 TASK = "llmsynthor_site.tasks.simulate"
 LONGEST = timedelta(minutes=4)
 """What one epsilon may take; it is given up then."""
@@ -68,17 +64,14 @@ def ask_for(*, by: Any, request: SynthesisRequest) -> Simulation:
 
 def kick(simulation: Simulation) -> None:
     """Tell the workers. A message that is lost costs only time: the sweeper kicks again."""
-    try:
-        current_app.send_task(TASK, args=[str(simulation.pk)], retry=False)
-    except (OSError, OperationalError) as problem:
-        log.warning("no message could be sent: %s", type(problem).__name__)
+    messages.tell(TASK, simulation.pk)
 
 
 def sweep() -> None:
     """Kick what waits, and close what was lost."""
     for lost in Simulation.objects.filter(started_at__lt=timezone.now() - 4 * LONGEST, finished_at=None):
         conclude(lost, [], LOST)
-    for waiting in Simulation.objects.filter(started_at=None):
+    for waiting in Simulation.objects.filter(started_at=None).order_by("asked_at")[: messages.MOST]:
         kick(waiting)
 
 

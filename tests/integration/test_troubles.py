@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from kombu.exceptions import OperationalError as NoBroker
 
+from audit import messages
 from llmsynthor_site import joining, tasks
 from privacy import measuring
 from privacy.dp.counting import BatchCounter
@@ -64,6 +65,24 @@ def test_a_vote_counts_while_the_broker_is_away(small: request_site.Site, monkey
     assert "llmsynthor_site.tasks.measure" in sent
     joining.measure(str(request.pk))
     assert SynthesisRequest.objects.get(pk=request.pk).state == RequestState.MEASURED
+
+
+def test_while_no_worker_is_there_messages_do_not_pile_up(
+    small: request_site.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sweep says again the oldest rows of each kind alone, and no message is worth reading for ever."""
+    waiting = [str(approved(small).pk) for _ in range(3)]
+    jobs.enqueue(SynthesisRequest.objects.get(pk=waiting[2]), JobKind.SYNTHESISE)
+    sent: list[tuple[str, str]] = []
+
+    def told(name: str, *, args: list[str], expires: float, **_: Any) -> None:
+        assert 60 <= expires <= 3600
+        sent.append((name.rpartition(".")[2], args[0]))
+
+    monkeypatch.setattr(current_app, "send_task", told)
+    monkeypatch.setattr(messages, "MOST", 2)
+    assert jobs.sweep() == 3
+    assert sent == [("measure", waiting[0]), ("measure", waiting[1]), ("synthesise", waiting[2])]
 
 
 @pytest.mark.parametrize("problem", [OperationalError, InterfaceError])

@@ -1,0 +1,27 @@
+"""Messages to workers. The row is the queue: a message only says which row to look at, and a lost one costs time alone.
+
+The sweeper says it again of what waits, every half minute, so an old message is worth nothing. Without an end to them
+they would pile up while no worker is there, or none has time, and all new work would wait behind them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+WORTH_SECONDS = 300
+"""A worker that finds a message later drops it unread; far more than clocks may differ."""
+MOST = 64
+"""Rows of one kind that a sweep says again, the oldest first: more than workers begin until the next."""
+
+
+def tell(task: str, key: object) -> None:
+    """Tell the workers of this task to look at the row with this key, a number or what is written as a text."""
+    told = key if isinstance(key, int) else str(key)
+    try:
+        current_app.send_task(task, args=[told], retry=False, expires=WORTH_SECONDS)
+    except (OSError, OperationalError) as problem:
+        log.warning("no message could be sent: %s", type(problem).__name__)
