@@ -95,11 +95,13 @@ format: setup-dev
 
 lock: ## resolve the requirements again (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
-		--extra demo --extra production --extra client --extra dev -o requirements-dev.lock
+		--extra demo --extra production --extra client --extra telemetry --extra dev -o requirements-dev.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
 		--extra demo --extra production -c requirements-dev.lock -o requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
 		--extra spark -c requirements-dev.lock -o requirements-spark.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-find-links --quiet \
+		--extra telemetry -c requirements-dev.lock -o requirements-telemetry.lock
 
 clean:
 	rm -rf $(VENV) var

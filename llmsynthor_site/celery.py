@@ -70,4 +70,11 @@ def wall_in_what_synthesises(instance: Any, **_: object) -> None:
         guard.install(guard.reachable(settings))
 
 
+@celeryd_after_setup.connect
+def make_spans(instance: Any, **_: object) -> None:
+    from llmsynthor_site import telemetry
+
+    telemetry.of_worker(set(instance.app.amqp.queues.consume_from))
+
+
 app.autodiscover_tasks(["llmsynthor_site"])

@@ -14,12 +14,12 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from audit import entries, events
+from llmsynthor_site.telemetry import WITHIN
 from synthesis.models import Job, SynthesisRequest
 from synthesis.states import JobKind, RequestState
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ANSWERED = ("2xx", "3xx", "4xx", "5xx")
-WITHIN = (0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 KEEP = 7 * 24 * 3600  # a counter that nobody adds to for a week begins again, as after a restart
 
 
