@@ -3,9 +3,9 @@
     python -m benchmarks.report [--results docs/benchmarks] [--check]
 
 The folder holds the lines that ``benchmarks.peers``, ``benchmarks.shapes``, ``benchmarks.bounds``,
-``benchmarks.proposers``, ``benchmarks.kinds``, ``benchmarks.paper``, ``benchmarks.shards`` and ``benchmarks.sizing``
-append with ``--record`` to files ending in
-.jsonl; a later line about the same run replaces an earlier one. Figures are written beside them.
+``benchmarks.proposers``, ``benchmarks.kinds``, ``benchmarks.paper``, ``benchmarks.shards``, ``benchmarks.sizing`` and
+``benchmarks.load`` append with ``--record`` to files ending in .jsonl; a later line about the same run replaces an
+earlier one. Figures are written beside them.
 ``--check`` writes nothing and fails when page or figures are not those of the lines.
 """
 

@@ -51,6 +51,23 @@ DISK = """
 While a table is drawn, its parts lie in the site's folder `shards`, about {part:.0f} bytes a row at {columns} columns
 of one byte each, which all synthesising workers must share; they are gone once the table is written.
 """
+LOAD = """
+## Many people and many jobs
+
+On a site of its own with PostgreSQL, Redis, two web processes of four threads, door, beat and three workers that take
+measuring and synthesising alike: so many people of mixed roles with 5 to 15 seconds between two pages, then so many
+requests that wait at once while one worker is killed every {kill_seconds} seconds. A request has ended when its table
+waits for the last gate, or when its worker was killed after it had begun to charge: that one has failed, and is never
+measured twice. Other work was running on the machine of two cores, with ten processes and more waiting for a core at
+any moment: what counts here is that nothing was lost or charged twice, and the milliseconds say what such a machine
+still answers in, not what a site's own would.
+
+```
+python -m benchmarks.load --people {people} --seconds {seconds} --jobs {jobs} --record docs/benchmarks/load.jsonl
+```
+
+"""
+LAST = "charged twice", "workers killed", "jobs, s"
 
 
 def page(lines: list[Line]) -> tuple[str, dict[str, str]]:
@@ -64,6 +81,8 @@ def page(lines: list[Line]) -> tuple[str, dict[str, str]]:
     parts += [MODEL.format(rows=grown[0]["rows"]) + "\n".join(_models(grown)) + "\n"] if grown else []
     parts += [ROWS.format(**_options(drawn)) + "\n".join(_drawn(drawn)) + "\n"] if drawn else []
     parts += [DISK.format(part=drawn[0]["columns"], columns=drawn[0]["columns"])] if drawn else []
+    loaded = [line for line in lines if line["kind"] == "load"]
+    parts += [LOAD.format(**loaded[-1]) + "\n".join(_loaded(loaded)) + "\n"] if loaded else []
     return "\n".join(part.strip("\n") + "\n" for part in parts), {}
 
 
@@ -91,6 +110,19 @@ def _models(lines: list[Line]) -> list[str]:
     rows = records.head("columns", "CPU s", "MiB")
     found = sorted(lines, key=lambda line: line["columns"])
     return rows + [f"| {line['columns']} | {line['cpu_seconds']:.0f} | {line['peak_mib']} |" for line in found]
+
+
+def _loaded(lines: list[Line]) -> list[str]:
+    rows = records.head(
+        "people", "answers", "errors", "median, ms", "95 of 100 within, ms", "jobs", "ended", "failed", *LAST
+    )
+    for line in lines:
+        rows.append(
+            f"| {line['people']} | {line['requests']:,} | {line['errors']} | {line['median_ms']:,.0f} | "
+            f"{line['p95_ms']:,.0f} | {line['jobs']} | {line['jobs_ended']} | {line['states'].get('failed', 0)} | "
+            f"{line['charged_twice']} | {line['killed']} | {line['job_seconds']} |"
+        )
+    return rows
 
 
 def _drawn(lines: list[Line]) -> list[str]:
