@@ -96,7 +96,7 @@ def answered(request: HttpRequest, status: int, at: int, seconds: float) -> None
     """The route is the pattern of the address, with the names of its parts in place of what was asked for."""
     method = str(request.method) if request.method in METHODS else "_OTHER"
     told: dict[str, str | int] = {"http.request.method": method, "http.response.status_code": status}
-    route = request.resolver_match.route if request.resolver_match else ""
+    route = f"/{request.resolver_match.route}" if request.resolver_match else ""
     if route:
         told["http.route"] = route
     if method in READING:

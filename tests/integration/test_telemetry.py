@@ -98,16 +98,16 @@ def test_a_page_gives_a_span_with_its_route_and_nothing_of_what_was_asked(collec
     jobs.enqueue(request, JobKind.MEASURE)
 
     spans = {span.name: span for span in collector.spans()}
-    page = spans["GET datasets/<uuid:pk>/"]
+    page = spans["GET /datasets/<uuid:pk>/"]
     assert facts(page) == {
-        "http.request.method": "GET", "http.route": "datasets/<uuid:pk>/", "http.response.status_code": 200,
+        "http.request.method": "GET", "http.route": "/datasets/<uuid:pk>/", "http.response.status_code": 200,
     }  # fmt: skip
     assert not page.parent_span_id
     assert page.trace_id.hex() != "ab" * 16
     assert (page.end_time_unix_nano - page.start_time_unix_nano) / 1e9 in telemetry.WITHIN
     assert facts(spans["GET"])["http.response.status_code"] == 404
-    assert "_OTHER datasets/<uuid:pk>/" in spans
-    for timeless in (spans["POST requests/new/"], spans["measure measure"]):
+    assert "_OTHER /datasets/<uuid:pk>/" in spans
+    for timeless in (spans["POST /requests/new/"], spans["measure measure"]):
         assert timeless.end_time_unix_nano == timeless.start_time_unix_nano
     sent = facts(spans["measure measure"])
     assert sent == {"job.kind": "measure", "job.outcome": "sent", "messaging.destination.name": "measure"}
