@@ -57,6 +57,10 @@ counts as the bound (`outside`), any other unknown or missing cell as the value 
 under `outside` tells how many cells that were, and distances are to the values that they counted as: where there are
 many, declare more. Without such a policy a file is refused, by column and rule. Keys that are not unique, or lead
 nowhere, are refused in any case.
+
+How far zones go, and in which years invoices are, is another matter in another city or year. Two hundredths of rho find
+it first (`extent`, `benchmarks/kinds/extents.py`): units are counted on the rungs of a public ladder (sizes of zone
+systems, years), and rungs with clearly more units than noise are within the bounds, told under `bounds`.
 """
 WORDS = {
     "population": """## Population
@@ -100,6 +104,8 @@ customer, by tables of their own. What stays wrong at epsilon 2 is mostly how ma
 unnamed invoices: a few invoices too many of a rare kind with many lines each move all their lines' quantities.
 """,
 }
+MANY = """Made {households:,} units at epsilon {epsilon:g} (`--households {households}`), whatever was released:
+{rule_violations} rules broken, {cpu_seconds:.0f} CPU s, {peak_rss_mib:,} MiB."""
 PERSONS = """With every person a unit by itself (`--unit person`, where the owner says so), less is hidden, and what
 members of one household have in common is neither measured nor made:
 """
@@ -178,8 +184,7 @@ def _apart(lines: list[Line]) -> list[str]:
     few, many = ([line for line in lines if line.get(name)] for name in ("private", "households"))
     found = [*_persons(alone), *_samples(few)]
     for line in many:
-        told = f"{line['households']:,} units made, whatever was released: {line['rule_violations']} rules broken."
-        found += [told, ""]
+        found += [MANY.format(**line), ""]
     return found
 
 

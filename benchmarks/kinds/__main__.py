@@ -35,6 +35,7 @@ from typing import Any
 
 from benchmarks import records
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
+from benchmarks.kinds.extents import SHARE, Bounds
 from benchmarks.kinds.mobility import Mobility
 from benchmarks.kinds.population import Population
 from benchmarks.kinds.queries import QUERIES
@@ -62,11 +63,13 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     declared = Declaration.read(asked.schema or SCHEMAS / f"{asked.kind}.json")
     if asked.unit == "person":
         declared = declared.of_members()
+    rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta - KINDS[asked.kind](declared).delta)
+    ledger = None if asked.method == "floor" else MemoryLedger(rho)
+    bounds, rho = _bounds(asked, declared, ledger, rho)
+    declared = declared.within(bounds)
     kind = KINDS[asked.kind](declared)
     real = kind.read(asked.data)
     private, options = _sampled(asked, real)
-    rho = accounting.rho_for(epsilon=asked.epsilon, delta=asked.delta - kind.delta)
-    ledger = None if asked.method == "floor" else MemoryLedger(rho)
     made, broken = kind.make(private, ledger, rho=rho, seed=asked.seed, independent=asked.method == "independent",
                              **options)  # fmt: skip
     kind.write(made, asked.out, seed=asked.seed)
@@ -79,7 +82,18 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         "queries": _queries(asked), **_facts(asked),
         "statistics": {name: round(each, 5) for name, each in kind.statistics(real, made).items()},
         "rule_violations": broken, **kind.about(real), "outside": declared.told,
+        **({"bounds": bounds} if bounds else {}),
     }  # fmt: skip
+
+
+def _bounds(
+    asked: argparse.Namespace, declared: Declaration, ledger: MemoryLedger | None, rho: Decimal
+) -> tuple[dict[str, Bounds], Decimal]:
+    """The bounds of fields that reach further in other files, and what they leave of rho."""
+    spreads = KINDS[asked.kind](declared).spreads(asked.data)
+    share = accounting.rho_down(rho * SHARE)
+    found = {each.field: each.found(ledger, rho=share) for each in spreads}
+    return {name: each for name, each in found.items() if each is not None}, rho - share * len(spreads)
 
 
 def _sampled(asked: argparse.Namespace, real: Any) -> tuple[Any, dict[str, Any]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Table:
     columns: tuple[str, ...]
     schema: Schema
     facts: Mapping[str, Any]
-    told: Counter[str] = field(default_factory=Counter, compare=False)
+    told: Counter[str] = dataclass_field(default_factory=Counter, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,6 +85,10 @@ class Table:
             raise BadData("; ".join(f"{self.file}: {each.column}: {each.rule}" for each in tally.problems))
         return np.stack(codes, axis=1).astype(np.int64)
 
+    def field(self, name: str) -> Mapping[str, Any]:
+        """What is declared of a field."""
+        return next(each for each in self.facts["fields"] if each["name"] == name)
+
     def holding(self, rules: Sequence[Any], *fields: Mapping[str, Any]) -> list[HardRule]:
         """More rules, over this table's columns and further fields."""
         return list(_schema({**self.facts, "fields": [*self.facts["fields"], *fields], "rules": rules}).rules)
@@ -117,6 +122,14 @@ class Declaration:
         """What of each table's file was not as declared, once it was read."""
         return {name: dict(table.told) for name, table in self.tables.items() if table.told}
 
+    def within(self, bounds: Mapping[str, tuple[Any, Any]]) -> Declaration:
+        """The same with other bounds of these fields, and of those that follow them (``extentOf``)."""
+        tables = {
+            name: _table({**table.facts, "fields": [_bounded(each, bounds) for each in table.facts["fields"]]})
+            for name, table in self.tables.items()
+        }
+        return replace(self, tables=tables)
+
     def of_members(self) -> Declaration:
         """The same with every member a unit by itself: what it shares with others is not measured."""
         parents, members, *rest = self.tables.values()
@@ -128,6 +141,12 @@ class Declaration:
         ]
         tables += [replace(each, facts={**each.facts, "mostOfUnit": each.facts["most"]}) for each in rest]
         return replace(self, unit=f"one of {members.name}", tables={each.name: each for each in tables})
+
+
+def _bounded(stored: Mapping[str, Any], bounds: Mapping[str, tuple[Any, Any]]) -> Mapping[str, Any]:
+    low, high = bounds.get(stored.get("extentOf", stored["name"]), (None, None))
+    sought = {name: each for name, each in (("minimum", low), ("maximum", high)) if each is not None}
+    return {**stored, "constraints": {**stored["constraints"], **sought}} if sought else stored
 
 
 def _table(stored: Mapping[str, Any]) -> Table:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmarks.kinds import diaries
 from benchmarks.kinds.declared import BadData, Declaration
+from benchmarks.kinds.extents import Spread
 from benchmarks.kinds.figures import column, compared, distance
 from benchmarks.kinds.households import Households, write
 from benchmarks.kinds.trips import Trips
@@ -47,6 +48,12 @@ class Mobility:
         self.pair = Households(units, persons, {COUNT: self.most + 1})
         self.chain, self.derived = self.table.facts["chain"], declared.facts["derived"]
         self.trips = Trips(self.table, units, persons)
+
+    def spreads(self, folder: Path) -> list[Spread]:
+        """What is sought first: how far zones go, by where units live."""
+        name = self.chain["unit"]
+        extent = self.pair.units.field(name).get("extent")
+        return [Spread(name, extent, _numbers(self.pair.read(folder)[0][name]))] if extent else []
 
     def read(self, folder: Path) -> Days:
         """The real tables; trips beyond the declared most of a person, or of a household, are left out."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kinds.declared import BadData, Declaration
+from benchmarks.kinds.extents import Spread
 from benchmarks.kinds.figures import all_pairs, compared, distance, mean, meeting
 from benchmarks.kinds.households import SIZE, Households, write
 from privacy.dp.charging import MemoryLedger
@@ -26,6 +27,10 @@ class Population:
         if len(names) != 2:
             raise BadData("a population has two tables: units, and their members")
         self.pair = Households(declared.tables[names[0]], declared.tables[names[1]])
+
+    def spreads(self, folder: Path) -> list[Spread]:
+        """What is sought first: nothing."""
+        return []
 
     def read(self, folder: Path) -> People:
         return self.pair.people(*self.pair.read(folder))

@@ -22,9 +22,9 @@ from privacy.schema_dates import DatePart
 from privacy.schema_fields import OUTSIDE, Column, Cuts
 
 ENCODINGS = ("utf-8-sig", "cp1252")  # the second where the first cannot be: every byte but five is a character of it
-OF_FIELDS = ("unlisted", "alsoWritten")
-"""What a field declares here beside the keys of a Table Schema: the value that unknown and missing cells count as, and
-other formats of its dates."""
+OF_FIELDS = ("unlisted", "alsoWritten", "extent", "extentOf")
+"""What a field declares here beside the keys of a Table Schema: the value that unknown and missing cells count as,
+other formats of its dates, and how far it may reach (benchmarks.kinds.extents)."""
 WHOLE = r"^([+-]?\d+)\.0+$"
 
 

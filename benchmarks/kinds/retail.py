@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.kinds.declared import BadData, Declaration
+from benchmarks.kinds.extents import Spread
 from benchmarks.kinds.figures import column, compared, distance
 from benchmarks.kinds.flat import Flat
 from benchmarks.kinds.households import SIZE, Households
@@ -52,6 +53,13 @@ class Retail:
         self.pair = Households(units, invoices, {COUNT: len(self.edges)})
         self.search = Search.declared(self.table.facts["discover"])
         self.delta = self.search.delta
+
+    def spreads(self, folder: Path) -> list[Spread]:
+        """What is sought first: the years, by the first and the last invoice of each unit."""
+        name, invoices = self.pair.members.facts["time"], self.flat.read(folder).invoices
+        extent = self.pair.members.field(name).get("extent")
+        years = invoices[name].str[:4].astype(int).groupby(invoices[self.flat.unit]).agg(["min", "max"])
+        return [Spread(name, extent, years["max"].to_numpy(), years["min"].to_numpy())] if extent else []
 
     def read(self, folder: Path) -> Sales:
         split = self.flat.read(folder)

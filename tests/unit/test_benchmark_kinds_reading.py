@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 
 from benchmarks.kinds import coherence, diaries, queries
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
+from benchmarks.kinds.extents import Spread
 from benchmarks.kinds.mobility import Mobility
 from benchmarks.kinds.population import Population
 from benchmarks.kinds.retail import Retail
+from privacy.dp.charging import MemoryLedger
+from privacy.errors import NotAffordable
 
 HOUSEHOLDS = pd.DataFrame(
     [["7", "3", "1", "2", "1"], ["8", "44", "4", "3", "2"]],
@@ -165,3 +169,30 @@ def test_a_town_where_nobody_travels_is_read_and_person_keys_must_be_keys(tmp_pa
     )
     with pytest.raises(BadData, match=r"persons\.csv: person_id is not unique"):
         Mobility(declared(kind="mobility")).read(tmp_path)
+
+
+ZONES = {"ends": [25, 190, 1454]}
+
+
+def test_bounds_are_found_where_units_are_clearly_and_are_paid_for() -> None:
+    ledger, rho = MemoryLedger(Decimal(1)), Decimal("0.1")
+    zones = np.concatenate([np.arange(1, 191), [1400]])
+    assert Spread("zone", ZONES, zones).found(ledger, rho=rho) == (None, 190), "one unit is not seen"
+    years = np.repeat([2009, 2011], 200)
+    spread = Spread("day", {"years": [2000, 2029]}, years, years - 1)
+    assert spread.found(ledger, rho=rho) == ("2008-01-01", "2011-12-31")
+    assert Decimal("0.199") < ledger.spent <= 2 * rho
+    assert Spread("zone", ZONES, zones[:3]).found(ledger, rho=rho) is None, "too few to say"
+    with pytest.raises(NotAffordable):
+        Spread("zone", ZONES, zones).found(ledger, rho=Decimal(1))
+
+
+def test_bounds_that_were_found_are_those_of_every_field_that_follows(tmp_path: Path) -> None:
+    towns = declared(kind="mobility").within({"home_zone_id": (None, 190)})
+    for table, name in (("households", "home_zone_id"), ("trips", "destination")):
+        column = next(each for each in towns.tables[table].schema.columns if each.name == name)
+        assert (column.size, column.code("190"), column.code("1400")) == (10, 9, 9)
+    shops = declared(kind="retail").within({"InvoiceDate": ("2015-01-01", "2015-12-31")})
+    row = ("1", "A", "", "2", "2015-03-09 14:05:00", "1.5", "7", "France")
+    real = Retail(shops).read(sold(tmp_path / "shop", row))
+    assert (int(real.invoices.codes["InvoiceDate.month"][0]), shops.told) == (2, {})
