@@ -6,8 +6,8 @@ Pure. The declaration alone says how many members a row has room for. Tables poo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from privacy.values import IntArray
 
 AGAIN = " again"
 Pair = tuple[int, int]
+Bins = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,13 @@ def among_later(most: int) -> tuple[Pair, ...]:
     return tuple((one, other) for other in range(4, most + 1) for one in range(3, other))
 
 
+def viewed(clique: AnyClique, layout: Layout, bins: Mapping[str, Bins]) -> AnyClique:
+    """The clique with each axis seen through its attribute's bins; what repeats another has its bins."""
+    if isinstance(clique, TiedClique):
+        return replace(clique, slots=tuple(_viewed(slot, layout, bins) for slot in clique.slots))
+    return _viewed(clique, layout, bins)
+
+
 def in_words(clique: TiedClique) -> list[str]:
     """What a table pooled over members holds: attributes of each, or one of a member and one of another.
 
@@ -157,6 +165,19 @@ def in_words(clique: TiedClique) -> list[str]:
         return list(clique.columns)
     whose = dict(zip(positions, (" of one", " of another"), strict=False)) if len(positions) > 1 else {}
     return [name + whose.get(place, "") for name, place in parts]
+
+
+def _viewed(clique: Clique, layout: Layout, bins: Mapping[str, Bins]) -> Clique:
+    return Clique(tuple(Axis(axis.column, _bins(axis, layout, bins)) for axis in clique.axes))
+
+
+def _bins(axis: Axis, layout: Layout, bins: Mapping[str, Bins]) -> Bins:
+    name, _ = layout.places[axis.column]
+    for each in layout.before:
+        if each.name == name and each.repeats in bins:
+            own = bins[each.repeats]
+            return own if each.start else (*own, max(own) + 1)
+    return bins.get(name, axis.bins)
 
 
 def _without_gaps(blocks: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,13 +11,14 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
-from privacy.layouts import Layout, Pair, Wanted, among_later, first_two, with_later
+from privacy.layouts import Layout, Pair, Wanted, among_later, first_two, viewed, with_later
 from privacy.plan_parts import Stages
 from privacy.plans import MAX_CELLS, MeasurementPlan
 from privacy.values import AnyClique, Clique, TiedClique
 
 ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 4.0, 0.5, 4.0  # what groups of tables matter
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 1.0, 2.0, 4.0, 0.5, 6.0  # what groups of tables matter
+UNIT_PAIRS, UNIT_SIZES = 0.6, 1.0  # a unit's columns with its number of members: what its members' tables all rest on
 MEETINGS = (4.0, 2.0, 0.5)
 FINEST = 1000
 """What a table matters is a whole number in a plan; 1 counts so much."""
@@ -27,36 +28,45 @@ def wanted(layout: Layout, facts: Mapping[str, Any] | None = None, *, independen
     """Every table. ``independent`` members: each by itself, none with another.
 
     ``facts`` may name the tables to measure where not all are worth it: ``oneWay``, ``pairs``, ``withSize``,
-    ``withUnit`` and ``meetings``; ``roles`` and ``votes`` of members' tables; ``matters`` weighs single attributes.
+    ``withUnit``, ``unitPairs`` and ``meetings``; ``roles`` and ``votes`` of members' tables; ``matters`` weighs single
+    attributes and ``importance`` groups (``pairs``, ``withUnit``); ``coarse``: bins of attributes beside others.
     """
     said, tops, own = facts or {}, layout.top.columns, layout.members.columns
-    units = [name for name in tops if name != layout.size]
-    votes, each = said.get("votes", 1), _Pooled(layout, said.get("votes", 1))
+    matter, each = said.get("importance", {}), _Pooled(layout, said)
     found = together([Clique.of(name) for name in tops], OF_UNITS)
-    found += together([Clique.of(*pair) for pair in combinations(tops, 2)], OF_UNITS)
+    found += _unit_pairs(layout, said.get("unitPairs", combinations(tops, 2)))
     found += _one_ways(layout, said, own, independent=independent)
-    found += together(each(said.get("pairs", combinations(own, 2))), PAIRS)
+    found += together(each(said.get("pairs", combinations(own, 2))), matter.get("pairs", PAIRS))
     found += together(each((layout.size, name) for name in said.get("withSize", own)), WITH_SIZE)
     if independent:
         return found
-    every = [(top, name) for top in units for name in own]
-    found += together(each(said.get("withUnit", every)), WITH_UNIT)
+    every = [(top, name) for top in tops if top != layout.size for name in own]
+    found += together(each(said.get("withUnit", every)), matter.get("withUnit", WITH_UNIT))
     for positions, importance in zip(_meetings(layout), MEETINGS, strict=False):
-        meeting = said.get("meetings", own)
-        found += together(
-            [layout.pairs((name, name), positions, votes=votes, by_norm=True) for name in meeting], importance
-        )
+        found += together(each.meeting(said.get("meetings", own), positions), importance)
     return found
 
 
 class _Pooled:
     """Tables of members' attributes together, each member counted once."""
 
-    def __init__(self, layout: Layout, votes: int) -> None:
-        self._layout, self._votes = layout, votes
+    def __init__(self, layout: Layout, said: Mapping[str, Any]) -> None:
+        self._layout, self._votes = layout, said.get("votes", 1)
+        self._coarse = {name: tuple(bins) for name, bins in said.get("coarse", {}).items()}
 
-    def __call__(self, names: Iterable[Sequence[str]]) -> list[TiedClique]:
-        return [self._layout.each(*each, votes=self._votes, by_norm=True) for each in names]
+    def __call__(self, names: Iterable[Sequence[str]]) -> list[AnyClique]:
+        plain = [self._layout.each(*each, votes=self._votes, by_norm=True) for each in names]
+        return [viewed(each, self._layout, self._coarse) for each in plain]
+
+    def meeting(self, names: Iterable[str], positions: Sequence[Pair]) -> list[AnyClique]:
+        """The same attribute of two members of a unit."""
+        return [self._layout.pairs((name, name), positions, votes=self._votes, by_norm=True) for name in names]
+
+
+def _unit_pairs(layout: Layout, pairs: Iterable[Sequence[str]]) -> list[Wanted]:
+    found = [Clique.of(*pair) for pair in pairs]
+    sized = [each for each in found if layout.size in each.columns]
+    return together([each for each in found if each not in sized], UNIT_PAIRS) + together(sized, UNIT_SIZES)
 
 
 def _one_ways(layout: Layout, said: Mapping[str, Any], own: Sequence[str], *, independent: bool) -> list[Wanted]:

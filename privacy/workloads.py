@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from privacy.cliques import Axis
 from privacy.dp.sensitivity import VOTE, l2_of
-from privacy.layouts import Layout
+from privacy.layouts import Bins, Layout, viewed
 from privacy.layouts import Wanted as Wanted
 from privacy.values import AnyClique, Clique, Domain, IntArray, PrivacyUnit, TiedClique
 
@@ -31,7 +31,6 @@ ALIKE = 0.25
 """Taken for the chance that two slots of a unit fall in one cell."""
 NOISE = math.sqrt(2 / math.pi)
 
-Bins = tuple[int, ...]
 FloatArray = NDArray[np.float64]
 
 
@@ -69,13 +68,6 @@ def affordable(
         levels[worst] += 1
 
 
-def viewed(clique: AnyClique, layout: Layout, bins: Mapping[str, Bins]) -> AnyClique:
-    """The clique with each axis seen through its attribute's bins; what repeats another has its bins."""
-    if isinstance(clique, TiedClique):
-        return replace(clique, slots=tuple(_viewed(slot, layout, bins) for slot in clique.slots))
-    return _viewed(clique, layout, bins)
-
-
 def binned(mass: Sequence[float], *, level: int) -> Bins:
     """Bins of codes by their mass: a heavy code alone, runs of lighter ones together."""
     shares = np.maximum(np.asarray(mass, dtype=float), 0)
@@ -87,19 +79,6 @@ def binned(mass: Sequence[float], *, level: int) -> Bins:
         found.append(number)
         held = math.inf if share >= 1 else held + share
     return tuple(found)
-
-
-def _viewed(clique: Clique, layout: Layout, bins: Mapping[str, Bins]) -> Clique:
-    return Clique(tuple(Axis(axis.column, _bins(axis, layout, bins)) for axis in clique.axes))
-
-
-def _bins(axis: Axis, layout: Layout, bins: Mapping[str, Bins]) -> Bins:
-    name, _ = layout.places[axis.column]
-    for each in layout.before:
-        if each.name == name and each.repeats in bins:
-            own = bins[each.repeats]
-            return own if each.start else (*own, max(own) + 1)
-    return bins.get(name, axis.bins)
 
 
 def _noises(wanted: Sequence[Wanted], domain: Domain, *, rho: float, units: Sequence[float]) -> list[float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,22 @@ import pandas as pd
 
 from benchmarks.kinds import coherence
 from benchmarks.kinds.declared import BadData, Table
-from benchmarks.kinds.levels import Level, of_units, rules_of, shares
-from benchmarks.kinds.measuring import together
-from privacy.layouts import Layout, among_later, first_two, with_later
-from privacy.values import AnyClique, Domain, HardRule, IntArray
-from privacy.workloads import Wanted, viewed
+from benchmarks.kinds.levels import Level, rules_of, shares
+from privacy import member_tables
+from privacy.layouts import Layout
+from privacy.values import Domain, HardRule, IntArray
+from privacy.workloads import Wanted
 from synthesis.members import People, Rule
 
 SIZE = "members"
-ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 0.5, 2.0, 4.0, 0.5, 4.0  # what groups of tables matter
-MEETINGS = (4.0, 2.0, 0.5)
 
 
 class Households:
     """``extra``: attributes of members, and their sizes, that come from elsewhere than the members' own table.
 
     The members' table declares ``least`` and ``most`` members of a unit, ``together`` (attributes drawn together)
-    and, where not all tables are worth measuring, ``oneWay``, ``pairs``, ``withSize``, ``withUnit`` and ``meetings``;
-    ``matters`` weighs single attributes, ``importance`` groups of tables (``pairs``, ``withUnit``), and ``coarse`` says
-    in which bins an attribute is seen together with others.
+    and, where not all tables are worth measuring, what ``privacy.member_tables.wanted`` takes as facts. The units'
+    table may name its ``pairs``.
     """
 
     def __init__(self, units: Table, members: Table, extra: Mapping[str, int] | None = None) -> None:
@@ -39,7 +34,6 @@ class Households:
             raise BadData(f"{members.name}: its parent must be {units.name}")
         self.units, self.members, self.extra = units, members, dict(extra or {})
         self.least, self.most = members.facts["least"], members.facts["most"]
-        self.votes = members.facts.get("votes", 1)
         present = tuple(range(self.least, self.most + 1))
         sizes = dict(zip(units.names, units.schema.domain.sizes, strict=True)) | {SIZE: len(present)}
         own = dict(zip(members.names, members.schema.domain.sizes, strict=True)) | self.extra
@@ -96,37 +90,8 @@ class Households:
 
     def wanted(self, *, independent: bool) -> list[Wanted]:
         """Every table, by rule from the declaration. Independent members: each by itself, none with another."""
-        own, facts, tops = self.layout.members.columns, self.members.facts, self.layout.top.columns
-        matter = facts.get("importance", {})
-        found = together(of_units(tops, ()), OF_UNITS) + together(
-            of_units((), self.units.facts.get("pairs", combinations(tops, 2))), OF_UNITS
-        )
-        found += self._one_ways(facts.get("oneWay", own), (0,) if independent else tuple(facts.get("roles", ROLES)))
-        found += together(
-            [self._each(*pair) for pair in facts.get("pairs", combinations(own, 2))], matter.get("pairs", PAIRS)
-        )
-        found += together([self._each(SIZE, name) for name in facts.get("withSize", own)], WITH_SIZE)
-        if independent:
-            return found
-        every = [(top, name) for top in self.units.names for name in own]
-        found += together(
-            [self._each(*pair) for pair in facts.get("withUnit", every)], matter.get("withUnit", WITH_UNIT)
-        )
-        for positions, importance in zip(self._meetings(), MEETINGS, strict=False):
-            meeting = facts.get("meetings", own)
-            pairs = [self.layout.pairs((name, name), positions, votes=self.votes, by_norm=True) for name in meeting]
-            found += together(pairs, importance)
-        return found
-
-    def _each(self, *names: str) -> AnyClique:
-        """Members' own table of two columns, the attributes that are declared to be seen coarsely so."""
-        coarse = {name: tuple(bins) for name, bins in self.members.facts.get("coarse", {}).items()}
-        return viewed(self.layout.each(*names, votes=self.votes, by_norm=True), self.layout, coarse)
-
-    def _one_ways(self, names: Sequence[str], roles: tuple[int, ...]) -> list[Wanted]:
-        matters, each = self.members.facts.get("matters", {}), OF_MEMBERS / len(names)
-        cliques = [self.layout.each(name, roles=roles, votes=self.votes, by_norm=True) for name in names]
-        return [Wanted(clique, each * matters.get(name, 1)) for name, clique in zip(names, cliques, strict=True)]
+        pairs = {"unitPairs": self.units.facts["pairs"]} if "pairs" in self.units.facts else {}
+        return member_tables.wanted(self.layout, dict(self.members.facts) | pairs, independent=independent)
 
     def spelled(self, made: People, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Both tables as the input spells them, with keys of their own: 1, 2, 3 and so on."""
@@ -136,11 +101,6 @@ class Households:
         members[self.members.facts["parentKey"]] = made.owners + 1
         members[self.members.facts["number"]] = made.position + 1
         return units, members
-
-    def _meetings(self) -> list[tuple[tuple[int, int], ...]]:
-        """Who is counted together: the first two, either of them with a later one, and later ones."""
-        pairs = (first_two(), with_later(self.most), among_later(self.most))
-        return [each for each in pairs if each and min(map(max, each)) <= self.most]
 
 
 def write(frame: pd.DataFrame, table: Table, folder: Path) -> None:

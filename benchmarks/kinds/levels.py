@@ -17,7 +17,7 @@ from benchmarks.kinds.prior import resembling
 from privacy.accounting import rho_down
 from privacy.dp.charging import MemoryLedger
 from privacy.layouts import Layout
-from privacy.values import Clique, HardRule, NoisyTable, NoisyTied, TiedClique
+from privacy.values import HardRule, NoisyTable, NoisyTied, TiedClique
 from privacy.workloads import Wanted, affordable
 from synthesis.loop import LoopSettings
 from synthesis.members import MemberModel, MemberSettings, People, Rule
@@ -103,12 +103,16 @@ def shares(facts: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     return Decimal(declared.get("sizes", FOR_SIZES)), Decimal(declared.get("oneWay", FOR_ONE_WAY))
 
 
+def votes_of(declared: Mapping[str, int], names: Sequence[str]) -> int:
+    """The votes of a unit in a table: of one column its own or ``each``, of several ``pairs``.
+
+    The fewer members of a unit fall in one cell, the fewer votes weigh them all alike, and noise follows the votes.
+    """
+    return declared.get(names[0], declared["each"]) if len(names) == 1 else declared["pairs"]
+
+
 def _columns(wanted: Wanted) -> int:
     return len((wanted.clique.slots[0] if isinstance(wanted.clique, TiedClique) else wanted.clique).axes)
-
-
-def of_units(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[Clique]:
-    return [Clique.of(name) for name in names] + [Clique.of(*pair) for pair in pairs]
 
 
 def rules_of(table: Table, layout: Layout) -> list[Rule]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kinds.declared import Table
-from benchmarks.kinds.levels import Level, shares
-from benchmarks.kinds.measuring import together
+from benchmarks.kinds.levels import Level, shares, votes_of
 from privacy.layouts import Layout
+from privacy.member_tables import together
 from privacy.values import Domain, IntArray
 from privacy.workloads import Wanted
 from synthesis.members import People, Rule
@@ -56,8 +56,7 @@ class Lines:
         return found + together([self._each(*pair) for pair in pairs], WITHIN)
 
     def _each(self, *names: str) -> Any:
-        votes = self.votes["product" if names == (PRODUCT,) else "each"]
-        return self.layout.each(*names, votes=votes, by_norm=True)
+        return self.layout.each(*names, votes=votes_of(self.votes, names), by_norm=True)
 
     def _rules(self) -> list[Rule]:
         """The lines of a cancelled invoice take back what was bought: declared where quantities may be negative."""

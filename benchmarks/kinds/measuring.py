@@ -29,11 +29,6 @@ from privacy.workloads import Wanted
 NO_NOISE = 0.3  # taken for the noise of a table released without any: of a row, or of a vote
 
 
-def together(cliques: Sequence[AnyClique], importance: float) -> list[Wanted]:
-    """A group of tables that matter so much together."""
-    return [Wanted(clique, importance / len(cliques)) for clique in cliques]
-
-
 class Onlooker:
     """A model that is told and expects nothing: all tables are named in advance."""
 

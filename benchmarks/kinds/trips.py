@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kinds.declared import Table
-from benchmarks.kinds.levels import Level, shares
-from benchmarks.kinds.measuring import together
+from benchmarks.kinds.levels import Level, shares, votes_of
 from privacy.layouts import Before, Layout
+from privacy.member_tables import together
 from privacy.values import Domain, IntArray
 from privacy.workloads import Wanted
 from synthesis.members import People, Rule
@@ -85,8 +85,7 @@ class Trips:
         return found + together([self._each(ORIGIN, self.zone)], PLACES)
 
     def _each(self, *names: str) -> Any:
-        votes = max(self.votes.get(name, self.votes["each"]) for name in names)
-        return self.layout.each(*names, votes=votes, by_norm=True)
+        return self.layout.each(*names, votes=votes_of(self.votes, names), by_norm=True)
 
     def _rules(self) -> Sequence[Rule]:
         """A day ends at home; Home is where the household lives, and no trip leads there from there, nor to where

@@ -15,6 +15,7 @@ from benchmarks import report
 from benchmarks.kinds import __main__ as kinds
 from benchmarks.kinds import diaries, population, queries
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
+from benchmarks.kinds.levels import votes_of
 from privacy.accounting import rho_for
 
 SMALL = 250
@@ -241,3 +242,8 @@ def test_every_member_may_be_a_unit_by_itself(town: Path) -> None:
     shared = households["cluster"].loc[persons["household_id"]].astype(int).to_numpy() - 1
     assert (people.top[:, people.layout.top.index("cluster")] == shared).all()
     assert declared.unit == "one of persons"
+
+
+def test_a_table_of_one_column_has_votes_of_its_own_and_several_share_those_of_pairs() -> None:
+    declared = {"each": 4, "mode": 10, "pairs": 5}
+    assert [votes_of(declared, names) for names in (["hour"], ["mode"], ["hour", "mode"])] == [4, 10, 5]

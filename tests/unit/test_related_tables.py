@@ -20,7 +20,7 @@ from privacy.gathering import gather
 from privacy.plans import MeasurementPlan
 from privacy.problems import SchemaError
 from privacy.schema import Schema
-from privacy.values import IntArray, PrivacyUnit
+from privacy.values import IntArray, PrivacyUnit, TiedClique
 from tests import related_site
 
 LIMITS = tables.Limits(rows=10_000, columns=50, cell_chars=100)
@@ -131,6 +131,24 @@ def test_the_plan_goes_through_json_and_fits() -> None:
         MeasurementPlan.from_json(plan.to_json() | {"fixed_share": "0.5"})
     with pytest.raises(ValueError, match="wrong kind"):
         MeasurementPlan.from_json(plan.to_json() | {"stages": {"size": "region"}})
+
+
+def test_what_is_declared_says_which_tables_there_are_what_they_matter_and_how_coarsely_they_are_seen() -> None:
+    found = schema()
+    assert found.related is not None
+    layout = found.related.layout
+    told = {"unitPairs": [["region", layout.size]], "pairs": [["age", "work"]], "withUnit": [["region", "work"]],
+            "withSize": ["age"], "meetings": ["work"], "coarse": {"age": [0] * layout.members.size("age")},
+            "importance": {"pairs": 9, "withUnit": 7}}  # fmt: skip
+    every = {each.clique.columns: each for each in member_tables.wanted(layout, told)}
+    apart = {columns: each.importance for columns, each in every.items() if len(columns) == 2}
+    assert apart[("region", layout.size)] == member_tables.UNIT_SIZES
+    pooled = [each for each in member_tables.wanted(layout, told) if isinstance(each.clique, TiedClique)]
+    pair = next(each for each in pooled if each.importance == 9)
+    assert pair.clique.shape(layout.domain)[1:] == (1, layout.members.size("work"))
+    assert [each.clique.shape(layout.domain)[1] for each in pooled if each.importance == 7] == [
+        layout.top.size("region")
+    ]
 
 
 @given(st.lists(HOME, max_size=6), st.randoms())
