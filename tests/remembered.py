@@ -1,11 +1,13 @@
 """Sites that tests begin with, made once in a process and put back row by row and file by file after that.
 
 Only what many tests begin with is remembered, and only where a site is still empty: what tests are about they do
-themselves. Under other settings, beside other files or inside a test's own transaction a site is made anew.
+themselves. Under other settings, beside other files or inside a test's own transaction a site is made anew, and so it
+is after a minute: what is older than that is late for some of the product's own rules, such as when it is anchored.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +19,16 @@ from django.db import connections, transaction
 ALIASES = ("default", "log")
 OF_THE_SCHEMA = {"django_migrations", "django_content_type", "auth_permission", "sqlite_sequence"}
 OF_EACH_TEST = {"SITE_DIR", "DOOR_SOCKET"}
+FRESH_SECONDS = 60
 
 Table = tuple[str, list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The rows of each database by table, and what lies in the site's folder: its mode, and a file's bytes."""
+    """When it was begun, the rows of each database by table, and what lies in the site's folder: mode and bytes."""
 
+    begun: float
     rows: dict[str, list[Table]]
     files: dict[Path, tuple[int, bytes | None]]
 
@@ -38,11 +42,12 @@ def once(name: str, make: Callable[[], Any]) -> None:
         make()
         return
     place = (name, _circumstances())
-    if place in _memories:
+    begun = time.monotonic()
+    if place in _memories and begun - _memories[place].begun < FRESH_SECONDS:
         _put_back(_memories[place])
     else:
         make()
-        _memories[place] = Memory({alias: _rows(alias) for alias in ALIASES}, dict(_files()))
+        _memories[place] = Memory(begun, {alias: _rows(alias) for alias in ALIASES}, dict(_files()))
 
 
 def _circumstances() -> tuple[Any, ...]:
