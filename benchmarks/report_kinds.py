@@ -98,11 +98,12 @@ the day that fits them and the minute are drawn evenly and say nothing, and seco
 Quantities and prices are seen in declared bins that grow; lines per invoice too. *Missed* is the share of the fifty
 most frequent products that are not among the fifty most frequent synthetic ones.
 
-One customer has 2,693 lines and half have 26 or fewer. A unit's lines share votes by norm, 48 in a table of one column
-and 16 in one of two, so a very large one still weighs less than its lines do: that, and not noise, was most of the error
-of quantities when they had 8. What lines say is bound to the size of their invoice, whether it is cancelled and whether
-it names a customer, by tables of their own. What stays wrong at epsilon 2 is mostly how many lines belong to cancelled
-and to unnamed invoices: a few invoices too many of a rare kind with many lines each move all their lines' quantities.
+One customer has 2,693 lines and half have 26 or fewer. A unit's lines share votes by norm, 48 in a table of one
+column and 16 in one of two, so a very large one still weighs less than its lines do: that, and not noise, was most of
+the error of quantities when they had 8. What lines say is bound to the size of their invoice, whether it is cancelled
+and whether it names a customer, by tables of their own. What stays wrong at epsilon 2 is mostly how many lines belong
+to cancelled and to unnamed invoices: a few invoices too many of a rare kind with many lines each move all their
+lines' quantities.
 """,
 }
 MANY = """Made {households:,} units at epsilon {epsilon:g} (`--households {households}`), whatever was released:

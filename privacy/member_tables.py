@@ -17,9 +17,9 @@ from privacy.plans import MAX_CELLS, MeasurementPlan
 from privacy.values import AnyClique, Clique, TiedClique
 
 ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 1.0, 2.0, 4.0, 0.5, 6.0  # what groups of tables matter
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 1.0, 2.0, 3.0, 0.5, 7.0  # what groups of tables matter
 UNIT_PAIRS, UNIT_SIZES = 0.6, 1.0  # a unit's columns with its number of members: what its members' tables all rest on
-MEETINGS = (4.0, 2.0, 0.5)
+MEETINGS = (6.0, 2.0, 0.5)
 FINEST = 1000
 """What a table matters is a whole number in a plan; 1 counts so much."""
 

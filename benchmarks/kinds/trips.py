@@ -17,7 +17,7 @@ from synthesis.members import People, Rule
 
 STAGES = 3  # the first trip of a day, those between, the last
 TOTAL, STAGE, ORIGIN = "all trips", "stage", "origin zone"
-ONE_WAY, WITHIN, CHAINS, PLACES = 3.0, 2.0, 6.0, 2.0
+ONE_WAY, WITHIN, CHAINS, PLACES = 3.0, 2.0, 6.0, 1.0
 
 
 class Trips:
