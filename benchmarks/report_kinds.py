@@ -98,6 +98,9 @@ the day that fits them and the minute are drawn evenly and say nothing, and seco
 Quantities and prices are seen in declared bins that grow; lines per invoice too. *Missed* is the share of the fifty
 most frequent products that are not among the fifty most frequent synthetic ones.
 
+Distances are to the lines within the declared most; those beyond it, of a few wholesale customers, are in no distance,
+so that one taken from the whole file is larger (at epsilon 2, the country of lines .043 where .032 is told).
+
 One customer has 2,693 lines and half have 26 or fewer. A unit's lines share votes by norm, 48 in a table of one
 column and 16 in one of two, so a very large one still weighs less than its lines do: that, and not noise, was most of
 the error of quantities when they had 8. What lines say is bound to the size of their invoice, whether it is cancelled

@@ -90,7 +90,8 @@ class Flat:
             whole[name] = values[whose]
         whole = whole.sort_values("rank", kind="stable").assign(**dict.fromkeys(self.facts["empty"], ""))
         folder.mkdir(parents=True, exist_ok=True)
-        whole[list(self.facts["columns"])].to_csv(folder / self.facts["file"], index=False)
+        packed: Any = {"method": "gzip", "mtime": 1} if self.facts["file"].endswith(".gz") else None
+        whole[list(self.facts["columns"])].to_csv(folder / self.facts["file"], index=False, compression=packed)
 
     def _ranks(self, invoices: pd.DataFrame) -> IntArray:
         """The number of every invoice: 1 for the earliest."""

@@ -25,6 +25,8 @@ from privacy.values import Clique, IntArray, Measurement, PrivacyUnit
 
 PARTS = 10_000
 """Parts of a vote: counts are whole numbers."""
+OPEN = b"no secret"
+"""Decides in place of a secret where nothing is private, so that such a run can be repeated."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Search:
 
     def find(self, units: IntArray, keys: Sequence[str], ledger: MemoryLedger | None, *, rho: Decimal) -> list[str]:
         """The keys let out, the most frequent first. Without a ledger the truly most frequent, which is not private."""
-        counts = self.counts(units, keys)
+        counts = self.counts(units, keys, secret=OPEN if ledger is None else secrets.token_bytes(32))
         if ledger is not None:
             change = KeyChange(self.of_unit, float(self.votes * PARTS), PARTS)
             door = opendp_door.key_threshold(change=change, rho=rho, delta=self.delta)
@@ -55,9 +57,8 @@ class Search:
             counts = door.release(counts)
         return sorted(counts, key=lambda key: (-counts[key], key))[: self.most]
 
-    def counts(self, units: IntArray, keys: Sequence[str]) -> dict[str, int]:
+    def counts(self, units: IntArray, keys: Sequence[str], *, secret: bytes) -> dict[str, int]:
         """Weighted units by key, in parts of a vote. Raw."""
-        secret = secrets.token_bytes(32)
         held = pd.DataFrame({"unit": units, "key": keys}).drop_duplicates()
         held = held[held["key"].map(lambda key: bool(key) and len(key) <= self.longest and key.isprintable())]
         rank = {key: hmac.digest(secret, key.encode(), "sha256") for key in held["key"].unique()}
