@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
-RUN = ("kind", "data", "shape", "synthesizer", "method", "rows", "columns", "epsilon", "delta", "seed", "apart")
+RUN = ("kind", "data", "shape", "synthesizer", "method", "rows", "columns", "epsilon", "delta", "seed", "apart", "jobs")
 """What tells one run from another."""
 
 

@@ -59,8 +59,8 @@ measuring and synthesising alike: so many people of mixed roles with 5 to 15 sec
 requests that wait at once while one worker is killed every {kill_seconds} seconds. A request has ended when its table
 waits for the last gate, or when its worker was killed after it had begun to charge: that one has failed, and is never
 measured twice. Other work was running on the machine of two cores, with ten processes and more waiting for a core at
-any moment: what counts here is that nothing was lost or charged twice, and the milliseconds say what such a machine
-still answers in, not what a site's own would.
+any moment while there were jobs, and with two or three where there were people alone (`--jobs 0`): milliseconds are
+those of such a machine, and what counts of the jobs is that none was lost or charged twice.
 
 ```
 python -m benchmarks.load --people {people} --seconds {seconds} --jobs {jobs} --record docs/benchmarks/load.jsonl
@@ -82,7 +82,7 @@ def page(lines: list[Line]) -> tuple[str, dict[str, str]]:
     parts += [ROWS.format(**_options(drawn)) + "\n".join(_drawn(drawn)) + "\n"] if drawn else []
     parts += [DISK.format(part=drawn[0]["columns"], columns=drawn[0]["columns"])] if drawn else []
     loaded = [line for line in lines if line["kind"] == "load"]
-    parts += [LOAD.format(**loaded[-1]) + "\n".join(_loaded(loaded)) + "\n"] if loaded else []
+    parts += [LOAD.format(**loaded[0]) + "\n".join(_loaded(loaded)) + "\n"] if loaded else []
     return "\n".join(part.strip("\n") + "\n" for part in parts), {}
 
 
