@@ -113,8 +113,9 @@ def sweep() -> None:
 
 @shared_task(name="llmsynthor_site.tasks.remind")
 def remind() -> None:
-    """Expire what is over, and tell people of what has waited for them too long."""
+    """Expire what is over, tell people of what has waited for them too long, and clear away what nobody finished."""
     reminders.daily()
+    packing.discard_halves()
     beats.of_task("remind")
 
 

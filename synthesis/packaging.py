@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
 
-from audit import documents, statements
+from audit import documents, durable, statements
 from audit.notes import PrivateKey, PublicKey
 from audit.verify_package import ATTESTATION, MANIFEST
 from synthesis import describing, guarding, workbook
@@ -39,6 +39,22 @@ TEXTS = {"README.md": "package/README.md", "guarantee.txt": "package/guarantee.t
 
 def package_folder(package_id: str) -> Path:
     return Path(settings.SITE_DIR) / "packages" / str(package_id)
+
+
+def folders() -> list[Path]:
+    """Every package's, the finished and the begun."""
+    return [path for path in (Path(settings.SITE_DIR) / "packages").glob("*") if path.is_dir()]
+
+
+def changed_at(folder: Path) -> float:
+    """When something of it was written last, in seconds since 1970."""
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+
+
+def settle(folder: Path) -> None:
+    """See every file to the disk, before anything says that they are there. Raises OSError."""
+    for path in (*folder.iterdir(), folder, folder.parent):
+        durable.sync(path)
 
 
 class TableFiles:

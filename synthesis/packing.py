@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 UNPROTECTED = ("that this package was made", "when it was made")
 """What a package shows that no noise protects, whatever was asked for."""
 FAILED = "the package could not be written"
+LEFT_BEHIND = timedelta(days=1)
 
 
 def hand_over(job: Job, run: Run, package: Package, told: dict[str, Any], handover: handing.Handover) -> None:
@@ -88,6 +90,20 @@ def clear(request: SynthesisRequest) -> None:
         handing.place(handed.run_id).unlink(missing_ok=True)
 
 
+def discard_halves() -> int:
+    """Remove the folders that killed workers began and nobody took further; how many.
+
+    Whoever takes a synthesis over begins another one. For a day a folder may be somebody's who is still writing it.
+    """
+    known = {str(pk) for pk in Package.objects.values_list("pk", flat=True)}
+    known |= {str(pk) for pk in HandedOver.objects.values_list("package", flat=True)}
+    old = (timezone.now() - LEFT_BEHIND).timestamp()
+    halves = [one for one in packaging.folders() if one.name not in known and packaging.changed_at(one) < old]
+    for folder in halves:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(halves)
+
+
 def pack(job: Job, run: Run, package: Package, told: dict[str, Any]) -> None:
     """Write everything beside the tables, sign it, and stop before gate C. ``told``: of a what-if."""
     request, key = run.request, package_keys.signing(by=SYSTEM)
@@ -99,6 +115,7 @@ def pack(job: Job, run: Run, package: Package, told: dict[str, Any]) -> None:
         folder, report=report, facts=known, key=key, log_key=keys.public(), papers=written
     )
     package.content_hash = packaging.sha256_of(folder / "manifest.json")
+    packaging.settle(folder)
     with transaction.atomic():
         jobs.finish(job, outcome="done")
         Run.objects.filter(pk=run.pk).update(report=report, finished_at=timezone.now())

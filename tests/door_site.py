@@ -285,8 +285,9 @@ def main() -> None:
     from synthesis import gateway
     from tests.door_faults import pressed, recorded
     from tests.door_tasks import race, task
+    from tests.half_packages import half_packages
 
-    told = (make, ready, leave, trial, late, reconcile, race, task, recorded, pressed)
+    told = (make, ready, leave, trial, late, reconcile, race, task, recorded, pressed, half_packages)
     acts = {act.__name__: act for act in told}
     gateway.IN_VAIN = CALLS  # an endpoint that did not answer one trial is asked in the next
     pacing.Tick.wait = lambda tick, beat: beat()

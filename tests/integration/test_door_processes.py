@@ -99,6 +99,22 @@ def test_a_task_has_one_outcome(act: Act, kind: str, how: str, is_long: bool, re
     note("B3", f"{kind}: {how}", f"{len(wrong)} tasks", "1 outcome each", "1 outcome each")
 
 
+def test_half_a_package_is_none_and_the_next_worker_makes_a_whole_one(act: Act) -> None:
+    """Killed in the table, before the signature, and with all files written but nothing that knows of them."""
+    told = act("half_packages")
+    for point, seen in told["kills"].items():
+        assert seen["ended"] == -9, point
+        assert "data.csv" in seen["files"], f"{point}: half a package was to lie there"
+        assert (seen["said"], seen["packages"], seen["jobs"]) == (True, 0, 1), f"{point}: {seen}"
+        assert set(seen["answers"].values()) <= {403, 404}, f"{point}: {seen}"
+    assert [seen["state"] for seen in told["kills"].values()] == ["synthesising", "comparing", "comparing"]
+    assert [("manifest.json" in seen["files"]) for seen in told["kills"].values()] == [False, False, True]
+    end = told["end"]
+    assert (end["state"], end["findings"], end["strangers"], end["built"]) == ("checking", [], [], 1)
+    assert end["rows"] == end["asked"]
+    assert told["left"] == {"at once": 2, "a day later": 1}
+
+
 @pytest.mark.long_only
 @pytest.mark.parametrize("how", ["killed", "doubled"])
 @pytest.mark.parametrize("kind", TASKS)
