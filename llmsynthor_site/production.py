@@ -1,4 +1,4 @@
-"""What a production site must not be. Web server, workers and door refuse to start while any of it holds."""
+"""What a production site must not be, and no site half migrated. Web server and workers refuse to start while it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db import DatabaseError, connections
 
 from audit import keys
 from audit.errors import LogUnavailable
+from llmsynthor_site import migrating
 
 DUTIES = frozenset({"owner", "steward", "auditor", "admin"})
 DEMO_DOMAIN = "@example.org"  # reserved: nobody has such an address, but for the people of a demonstration
@@ -108,7 +109,17 @@ def open_accounts() -> list[str]:
 
 
 def refuse() -> None:
-    """ImproperlyConfigured, with every reason, where this site may not start in production."""
+    """ImproperlyConfigured, with every reason, where this site may not start: in production, or half migrated."""
     found = [*problems(), *open_accounts()] if settings.PRODUCTION else []
     if found:
         raise ImproperlyConfigured("refused to start in production: " + "; ".join(found))
+    if found := half_migrated():
+        raise ImproperlyConfigured("refused to start: " + "; ".join(found))
+
+
+def half_migrated() -> list[str]:
+    """What the databases lack. One that is away keeps nobody from starting: pages say so until it is back."""
+    try:
+        return migrating.problems()
+    except DatabaseError:
+        return []

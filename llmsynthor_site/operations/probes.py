@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from audit import log as audit_log
 from audit.errors import LogUnavailable
+from llmsynthor_site import migrating
 from llmsynthor_site.operations import metrics
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,27 @@ def health(_: HttpRequest) -> HttpResponse:
 
 
 def ready(_: HttpRequest) -> HttpResponse:
-    """200 when this process can serve people: databases, log and counters answer. The broker is told, and may be away:
-    work then waits in the database."""
-    parts = {"database": answers("default"), "log": log_is_whole(), "counters": counters(), "broker": broker()}
+    """200 when this process can serve people: databases, log and counters answer, and no migration is missing.
+
+    The broker is told, and may be away: work then waits in the database.
+    """
+    parts = {
+        "database": answers("default"), "log": log_is_whole(), "counters": counters(), "broker": broker(),
+        "migrations": migrated(),
+    }  # fmt: skip
     fit = all(on for name, on in parts.items() if name != "broker")
     return JsonResponse({"ready": fit, "parts": parts}, status=200 if fit else 503)
+
+
+def migrated() -> bool:
+    """Whether both databases have every migration of this version; which they lack stands in the server's own log."""
+    try:
+        found = migrating.problems()
+    except DatabaseError:
+        return False
+    for problem in found:
+        log.error("%s", problem)
+    return not found
 
 
 def answers(alias: str) -> bool:

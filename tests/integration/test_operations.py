@@ -37,7 +37,10 @@ def test_ready_names_what_is_away(client: Client, monkeypatch: pytest.MonkeyPatc
     """A broker may be away: requests then wait in the database. A database may not."""
     request_site.make()
     told = client.get("/ready").json()
-    assert told == {"ready": True, "parts": {"database": True, "log": True, "counters": True, "broker": True}}
+    assert told == {
+        "ready": True,
+        "parts": {"database": True, "log": True, "counters": True, "broker": True, "migrations": True},
+    }
     monkeypatch.setattr(probes, "broker", lambda: False)
     assert client.get("/ready").status_code == 200
     monkeypatch.setattr(connections["default"], "cursor", broken)
