@@ -77,7 +77,7 @@ def waiting() -> list[int]:
     """Checks that nobody works on: new ones, and those whose worker fell silent."""
     lost = Q(started_at__lt=timezone.now() - LONGEST)
     open_ones = LogCheck.objects.filter(Q(started_at=None) | lost, finished_at=None)
-    return list(open_ones.order_by("pk").values_list("pk", flat=True)[: messages.MOST])
+    return [check.pk for check in messages.some(open_ones.order_by("pk"))]
 
 
 def carry_out(pk: int) -> None:

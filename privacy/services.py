@@ -94,8 +94,8 @@ def kick(dataset: object) -> None:
 def sweep() -> None:
     """Kick for every table that nobody has looked at yet."""
     waiting = SourceCheck.objects.filter(state=SourceCheck.State.WAITING).order_by("asked_at")
-    for dataset in waiting.values_list("dataset_id", flat=True)[: messages.MOST]:
-        kick(dataset)
+    for check in messages.some(waiting):
+        kick(check.dataset_id)
 
 
 def _population(schema: Schema, by: Any) -> Population:

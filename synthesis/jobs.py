@@ -102,9 +102,9 @@ def finish(job: Job, *, outcome: str) -> None:
 
 
 def sweep() -> int:
-    """Kick the oldest jobs of each kind that wait or whose worker fell silent; returns how many."""
+    """Kick some jobs of each kind that wait or whose worker fell silent; returns how many."""
     waiting = Job.objects.filter(_open_jobs()).order_by("pk")
-    stale = [job for kind in JobKind for job in waiting.filter(kind=kind)[: messages.MOST]]
+    stale = [job for kind in JobKind for job in messages.some(waiting.filter(kind=kind))]
     for job in stale:
         kick(job)
     return len(stale)

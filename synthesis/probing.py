@@ -66,7 +66,7 @@ def sweep() -> None:
     longest = LONGEST + 2 * timedelta(seconds=settings.DOOR_LEASE_SECONDS)
     for probe in Probe.objects.filter(started_at__lt=timezone.now() - longest, finished_at=None):
         conclude(probe, Story(probe.model), LOST)
-    for probe in Probe.objects.filter(started_at=None, finished_at=None).order_by("asked_at")[: messages.MOST]:
+    for probe in messages.some(Probe.objects.filter(started_at=None, finished_at=None).order_by("asked_at")):
         kick(probe)
 
 

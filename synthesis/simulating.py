@@ -71,7 +71,7 @@ def sweep() -> None:
     """Kick what waits, and close what was lost."""
     for lost in Simulation.objects.filter(started_at__lt=timezone.now() - 4 * LONGEST, finished_at=None):
         conclude(lost, [], LOST)
-    for waiting in Simulation.objects.filter(started_at=None).order_by("asked_at")[: messages.MOST]:
+    for waiting in messages.some(Simulation.objects.filter(started_at=None).order_by("asked_at")):
         kick(waiting)
 
 
