@@ -65,7 +65,8 @@ FACTS: dict[str, tuple[str, ...]] = {
     "privacy:release:reused": ("release", "population", "request", "version"),
     "privacy:release:failed": ("release", "population", "request"),
     # a synthetic table compared with the rows behind a release; table: SHA-256 of its distinct records, exact: without
-    # noise, for the stewards of gate C alone, and destroyed with its decision. measurements: the commits that paid.
+    # noise, for the stewards of gate C and auditors alone, and destroyed with its decision. measurements: the commits
+    # that paid.
     # Attachment "compared" (of a charged one): canonical JSON [{"question", "count" (noised), "measurement"}]
     "privacy:check:opened": ("check", "release", "population", "request", "table", "radius", "exact"),
     "privacy:check:measured": ("check", "release", "population", "request", "measurements", "exact"),

@@ -293,7 +293,7 @@ class CheckRecord(models.Model):
 
     @property
     def exact(self) -> bool:
-        """Whether its counts carry no noise, so that nobody but the stewards of its gate may see them."""
+        """Whether its counts carry no noise, so that nobody but its gate's stewards and auditors may see them."""
         return self.reservation_id is None
 
     def as_facts(self) -> dict[str, object]:

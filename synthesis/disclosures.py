@@ -1,7 +1,7 @@
 """Whether and how a request's table is compared with the rows it came from: what is asked, priced, frozen and told.
 
 A check against raw rows is a query. So it is declared in the request, priced with it, approved at gate A, and either
-charged like any other or shown to the stewards of gate C alone, and then the package claims less.
+charged like any other or shown to the stewards of gate C, and to auditors, alone, and then the package claims less.
 """
 
 from __future__ import annotations

@@ -150,9 +150,10 @@ def may_see(request: SynthesisRequest, user: Any) -> bool:
 
 
 def may_see_exact(request: SynthesisRequest, user: Any) -> bool:
-    """Counts without noise: stewards who may decide on it, while the output gate is open."""
+    """Counts without noise: stewards who may decide on it, and auditors, while the output gate is open."""
     own = is_requester(request, user) or request.dataset.owner_id == user.pk
-    return open_gate(request) == Gate.OUTPUT and not own and bool(user.has_perm(REVIEW))
+    reads = user.has_perm(REVIEW) or user.has_perm("audit.view_log")
+    return open_gate(request) == Gate.OUTPUT and not own and bool(reads)
 
 
 def may_see_votes(request: SynthesisRequest, gate: Gate) -> bool:
