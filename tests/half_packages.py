@@ -21,17 +21,18 @@ def half_packages() -> dict[str, Any]:
     from llmsynthor_site import disclosing
     from synthesis import packing, running
 
+    earlier = set(packages().glob("*"))  # of the acts before
     request = approved()
     door = forked(lambda: open_door(""))
     wait_for((folder() / "door.sock").exists)
-    told = {"in the table": killed(request, partial(running.synthesise, request), "table")}
+    told = {"in the table": killed(request, partial(running.synthesise, request), "table", earlier)}
     forked(partial(running.synthesise, request)).join(120)
     shut(door)
     forked(partial(disclosing.compare, request)).join(120)
-    told["before the signature"] = killed(request, partial(packing.finish, request), "unsigned")
-    told["before it is known"] = killed(request, partial(packing.finish, request), "signed")
+    told["before the signature"] = killed(request, partial(packing.finish, request), "unsigned", earlier)
+    told["before it is known"] = killed(request, partial(packing.finish, request), "signed", earlier)
     forked(partial(packing.finish, request)).join(120)
-    return {"kills": told, "end": whole(request), "left": left_behind()}
+    return {"kills": told, "end": whole(request), "left": left_behind(earlier)}
 
 
 def approved() -> str:
@@ -48,11 +49,11 @@ def approved() -> str:
     return str(request.pk)
 
 
-def killed(request: str, work: Callable[[], None], point: str) -> dict[str, Any]:
+def killed(request: str, work: Callable[[], None], point: str, earlier: set[Path]) -> dict[str, Any]:
     """Let a worker die there, and look; afterwards its lease is over."""
     worker = forked(partial(doomed, work, point))
     worker.join(120)
-    seen = {"ended": worker.exitcode, **shown(request)}
+    seen = {"ended": worker.exitcode, **shown(request, earlier)}
     lapse(request)
     return seen
 
@@ -67,7 +68,7 @@ def doomed(work: Callable[[], None], point: str) -> None:
     work()
 
 
-def shown(request: str) -> dict[str, Any]:
+def shown(request: str, earlier: set[Path]) -> dict[str, Any]:
     """The files of it that lie there, the request's page, and what each way to a package answers."""
     from django.conf import settings
     from django.test import Client
@@ -87,14 +88,20 @@ def shown(request: str) -> dict[str, Any]:
     shown_to_her = clients["rosa"].get(page).content.decode()
     found = SynthesisRequest.objects.get(pk=request)
     return {
-        "files": sorted(path.name for path in packages().rglob("*") if path.is_file()), "state": str(found.state),
-        "said": found.get_state_display() in shown_to_her, "answers": answers, "packages": Package.objects.count(),
+        "files": sorted(path.name for one in begun(earlier) for path in one.iterdir()), "state": str(found.state),
+        "said": found.get_state_display() in shown_to_her, "answers": answers,
+        "packages": Package.objects.filter(run__request=found).count(),
         "jobs": sum(row["working"] for row in health.queues()),
     }  # fmt: skip
 
 
 def packages() -> Path:
     return folder() / "packages"
+
+
+def begun(earlier: set[Path]) -> list[Path]:
+    """The folders of packages that were not there before, finished or not."""
+    return sorted(set(packages().glob("*")) - earlier)
 
 
 def whole(request: str) -> dict[str, Any]:
@@ -117,13 +124,13 @@ def rows(table: Path) -> int:
     return len(table.read_text().splitlines()) - 1
 
 
-def left_behind() -> dict[str, int]:
+def left_behind(earlier: set[Path]) -> dict[str, int]:
     """How many folders lie there at once, and a day later, when the timed task has come by."""
     from synthesis import packing
 
     packing.discard_halves()
-    before = len(list(packages().iterdir()))
+    before = len(begun(earlier))
     for path in packages().rglob("*"):
         os.utime(path, (path.stat().st_atime - 2 * DAY,) * 2)
     packing.discard_halves()
-    return {"at once": before, "a day later": len(list(packages().iterdir()))}
+    return {"at once": before, "a day later": len(begun(earlier))}

@@ -21,7 +21,7 @@ from llmsynthor_site.templatetags import site_tags
 
 ROOMS = ("llmsynthor_site.", "privacy.", "synthesis.", "audit.")
 WITHOUT_MARKS = (
-    "Audit log", "Door", "{0} entries, {1} of them anchored, {2} waiting to be written", "holds {0} entries",
+    "Audit log", "Door", "{0} entries anchored, {1} waiting to be written", "holds {0} entries",
     "was handed nothing yet", "listens", "its socket is there, and nobody listens", "late", "on time",
     "its socket is not there, or not seen from this process", "never ended a round",
 )  # fmt: skip

@@ -110,7 +110,7 @@ def of_people(house: request_site.Site) -> dict[str, Form]:
     clinic = memberships.add_organisation(by=house.ada, name="The clinic")
     join = {"user": house.rosa, "kind": "join", "organisation": clinic, "reason": "Works there."}
     changes.confirm(by=house.owner, change=changes.propose(by=house.ada, **join))
-    token = {"name": "Notebook", "scopes": "requests", "days": "30"}
+    token = {"name": "Notebook", "scopes": "request", "days": "30"}
     member = {"organisation": str(clinic.pk), "reason": "So."}
     return {
         "an organisation": ("ada", "/people/organisations/new/", {"name": "The school"}),
