@@ -23,7 +23,9 @@ def stand_in() -> None:
     reply = completion(json.dumps({"proposals": []}))
     with OpenAIServer(lambda body: (200, reply), on_arrival=arrival) as server:
         setattr(server.http, "handle_error", lambda *_: None)  # noqa: B010 - whoever asked was killed
-        (folder() / "stand-in").write_text(server.base_url)
+        written = folder() / "stand-in.new"
+        written.write_text(server.base_url)
+        written.rename(folder() / "stand-in")  # whoever waits for it must not find it empty
         signal.pause()
 
 
