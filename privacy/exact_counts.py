@@ -1,4 +1,4 @@
-"""Counts without noise, for the stewards of one gate: they are in the site's database, sealed (privacy/check_seals.py).
+"""Counts without noise, for stewards and auditors at one gate: in the site's database, sealed (privacy/check_seals.py).
 
 Once the gate has decided, or the rows' version ends, their key is destroyed: whoever kept a copy of the database then
 has bytes that nobody opens.

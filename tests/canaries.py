@@ -19,7 +19,7 @@ from llmsynthor_site.evidence.making import make
 from llmsynthor_site.models import User
 from privacy.models import MeasurementRecord
 from synthesis.models import SynthesisRequest
-from tests import request_site
+from tests import raw_bytes, request_site
 
 Found = dict[str, bytes]
 Sinks = dict[str, Found]
@@ -55,7 +55,7 @@ def sinks(house: request_site.Site, request: SynthesisRequest, *, console: str, 
 
 
 def files(folder: Path) -> Found:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return dict(raw_bytes.below(folder))
 
 
 def unlinked() -> Iterator[tuple[str, bytes]]:

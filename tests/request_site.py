@@ -99,6 +99,11 @@ def peopled(owner: User, rows: int = 2000) -> Site:
     return Site(owner=owner, dataset=privacy_site.dataset(owner, content=table(rows)), **people)
 
 
+def fresh(request: SynthesisRequest) -> SynthesisRequest:
+    """The request as it is stored now."""
+    return SynthesisRequest.objects.get(pk=request.pk)
+
+
 def table(rows: int = 2000) -> bytes:
     """Pay follows from sex, so that whoever knows the columns alone is far off and must be told."""
     lines = [f"{'fm'[i % 2]},{(i * 13) % 100},{(5, 80)[i % 2]}" for i in range(rows)]

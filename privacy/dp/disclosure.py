@@ -46,7 +46,7 @@ class Comparison:
         matching.check_radius(self.domain, self.radius)
 
     def exact(self, batches: Batches) -> tuple[int, int]:
-        """Both counts as they are. Raw: they are released with noise, or shown to the stewards of one gate."""
+        """Both counts as they are. Raw: they are released with noise, or shown at one gate alone."""
         found = matching.occurring(self.records, batches, self.domain)
         return found, matching.neighboured(self.records, batches, self.domain, radius=self.radius)
 

@@ -33,7 +33,7 @@ from synthesis.models import Job, SynthesisRequest
 from synthesis.states import Disclosure, Gate, JobKind
 from synthesis.states import RequestState as S
 from tests import privacy_site, request_site
-from tests.request_site import Site
+from tests.request_site import Site, fresh
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
@@ -58,10 +58,6 @@ def checked(request: SynthesisRequest) -> SynthesisRequest:
     disclosing.compare(str(request.pk))
     packing.finish(str(request.pk))
     return fresh(request)
-
-
-def fresh(request: SynthesisRequest) -> SynthesisRequest:
-    return SynthesisRequest.objects.get(pk=request.pk)
 
 
 def told(request: SynthesisRequest, name: str) -> str:

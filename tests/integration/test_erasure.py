@@ -27,7 +27,7 @@ from audit.models import Body, ErasureProposal, PromptRecord
 from synthesis import running
 from synthesis.loop import LoopSettings
 from synthesis.models import SynthesisRequest
-from tests import request_site
+from tests import raw_bytes, request_site
 from tests.request_site import Site, open_door
 
 ROOT = Path(verify.__file__).parent.parent
@@ -105,7 +105,7 @@ def on_sqlite(*secrets: bytes) -> list[bool]:
     if connections[log.ALIAS].vendor != "sqlite":
         return []
     name = Path(connections[log.ALIAS].settings_dict["NAME"])
-    files = [path.read_bytes() for path in name.parent.glob(f"{name.name}*")]
+    files = [raw_bytes.content(path) for path in name.parent.glob(f"{name.name}*")]
     return [any(secret in content for content in files) for secret in secrets]
 
 

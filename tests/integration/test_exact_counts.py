@@ -21,7 +21,7 @@ from synthesis.states import Disclosure, Gate
 from synthesis.states import RequestState as S
 from synthesis.workflow import REQUEST
 from tests import privacy_site, request_site
-from tests.request_site import Site
+from tests.request_site import Site, fresh
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
@@ -47,10 +47,6 @@ def request_(house: Site) -> SynthesisRequest:
     disclosing.compare(str(request.pk))
     packing.finish(str(request.pk))
     return fresh(request)
-
-
-def fresh(request: SynthesisRequest) -> SynthesisRequest:
-    return SynthesisRequest.objects.get(pk=request.pk)
 
 
 def shown(user: Any, address: str) -> str:

@@ -25,6 +25,7 @@ from synthesis.models import SynthesisRequest, Vote
 from synthesis.states import Gate
 from synthesis.states import RequestState as S
 from tests import privacy_site, request_site
+from tests.request_site import fresh
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
@@ -32,10 +33,6 @@ pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=Tru
 @pytest.fixture
 def house() -> request_site.Site:
     return request_site.make()
-
-
-def fresh(request: SynthesisRequest) -> SynthesisRequest:
-    return SynthesisRequest.objects.get(pk=request.pk)
 
 
 def entered(user: User) -> Client:

@@ -19,6 +19,7 @@ from synthesis import delivery, reviewing, services
 from synthesis.models import DownloadGrant, SynthesisRequest
 from synthesis.states import RequestState as S
 from tests import privacy_site, request_site
+from tests.request_site import fresh
 
 pytestmark = pytest.mark.django_db(databases=["default", "log"], transaction=True)
 
@@ -36,10 +37,6 @@ def entered(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-def fresh(request: SynthesisRequest) -> SynthesisRequest:
-    return SynthesisRequest.objects.get(pk=request.pk)
 
 
 def clinic(house: request_site.Site, *people: User) -> Organisation:
