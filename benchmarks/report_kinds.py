@@ -11,8 +11,9 @@ HEAD = """<!-- Written by `python -m benchmarks.report` from the lines in docs/b
 
 Households with persons, persons with the trips of a day, and customers with invoices and their lines, made again as
 related tables: measured under differential privacy for whole households or customers, then rebuilt so that members of
-one unit belong together. The site offers two tables, one above the other ([related-tables.md](related-tables.md)); what
-is beyond that runs by the commands below alone.
+one unit belong together. The site offers two and three related tables by one rule
+([related-tables.md](related-tables.md)); what is particular to these kinds (tours, products that are searched for,
+budgets) runs by the commands below.
 
 ```
 python -m benchmarks.kinds population --data FOLDER --epsilon 1 --seed 0 --out FOLDER

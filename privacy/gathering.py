@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy import bundles, tables
+from privacy import bundles, laying_out, tables
 from privacy.bounding import UNIT_BYTES, Hashes, keyed
 from privacy.coding import Coder, Tally
+from privacy.joined import Orphans, Table, told
+from privacy.leaf_reading import MOST_OF_UNIT
+from privacy.leaves import Leaves
 from privacy.plain_blocks import Cells
 from privacy.problems import Problem, UploadRefused
-from privacy.related import MOST_MEMBERS, Related, Table, told
+from privacy.related import MOST_MEMBERS, Related
 from privacy.values import Columns, IntArray
 
-AT_ONCE = 2**15
-"""Units laid out at a time."""
 NUMBER = re.compile(r"-?[0-9]{1,15}")
 NO_NUMBER = np.iinfo(np.int64).min
 MORE_PROBLEMS = "more problems follow; the file was not read to its end"
@@ -40,6 +41,10 @@ class Read:
     keys: dict[str, list[Hashes]] = field(default_factory=dict)
     numbers: list[IntArray] = field(default_factory=list)
     lines: list[IntArray] = field(default_factory=list)
+
+    def order_of(self, by: Sequence[NDArray[np.integer[Any]]]) -> list[NDArray[np.integer[Any]]]:
+        """What rows are ordered by, last what counts most; where it leaves them alike, the file's own order stays."""
+        return [*([np.concatenate(self.numbers)] if self.numbers else []), *by]
 
     def hashes(self, column: str) -> NDArray[np.void]:
         joined = np.concatenate(self.keys[column])
@@ -63,11 +68,23 @@ def gather(
     found, problems = _read_all(related, source, delimiter, missing, limits, most_bytes, key)
     if problems:
         raise UploadRefused(problems)
-    owners = _joined(related, found)
+    owners, whose = _joined(related, found)
     units, members = found[related.units.name], found[related.members.name]
-    order, counts = _ordered(owners, members.numbers, units=len(np.concatenate(units.lines)))
-    enough = np.flatnonzero(counts >= related.least)
-    return Gathered(len(counts), len(enough), _laid_out(related, units, members, order, counts, enough))
+    order, counts = _ordered(owners, members.order_of(()), above=len(np.concatenate(units.lines)))
+    below = None
+    if (leaves := related.leaves) is not None:
+        below = _below(leaves, found[leaves.table.name], whose, members=len(owners))
+    laid = laying_out.Read(
+        related, np.concatenate(units.codes), np.concatenate(members.codes), order, counts, below
+    )  # fmt: skip
+    return Gathered(len(counts), len(laid.enough), laid.pieces())
+
+
+def _below(leaves: Leaves, read: Read, whose: IntArray, *, members: int) -> laying_out.Below:
+    """The leaves of every member in their order."""
+    codes = np.concatenate(read.codes)
+    by = [codes[:, leaves.table.schema.domain.index(leaves.ordered_by)]] if leaves.ordered_by else []
+    return laying_out.Below(leaves, codes, *_ordered(whose, read.order_of(by), above=members))
 
 
 def _read_all(
@@ -83,10 +100,15 @@ def _read_all(
             problems.append(Problem("", f"table {table.name}: {table.file} is there twice"))
         else:
             found[table.name] = Read()
-            within = replace(limits, rows=limits.rows * (1 if table is related.units else MOST_MEMBERS))
+            within = replace(limits, rows=limits.rows * _rows_of_unit(related, table))
             problems += _read(found[table.name], table, content, delimiter, missing, within, key)
     lacking = [table for table in related.tables if table.name not in found]
     return found, problems + [Problem("", f"table {each.name}: {each.file} is missing") for each in lacking]
+
+
+def _rows_of_unit(related: Related, table: Table) -> int:
+    """How many rows of a table may be read for each row of the first."""
+    return (1, MOST_MEMBERS, MOST_OF_UNIT)[related.tables.index(table)]
 
 
 def _read(
@@ -150,21 +172,33 @@ def _note(column: str, rule: str, wrong: NDArray[np.bool_], lines: Iterable[int]
             tally.add(column, rule, line)
 
 
-def _joined(related: Related, found: dict[str, Read]) -> IntArray:
-    """The row of each member's unit; -1 where it has none, and that is to be dropped. UploadRefused otherwise."""
-    tally, units, members = Tally(), found[related.units.name], found[related.members.name]
+def _joined(related: Related, found: dict[str, Read]) -> tuple[IntArray, IntArray]:
+    """The row of each member's unit and of each leaf's member; -1 where it has none, and that is to be dropped.
+
+    UploadRefused otherwise.
+    """
     problems = [told(table.name, each) for table in related.tables for each in _repeated(table, found[table.name])]
-    keys, named = units.hashes(related.units.key), members.hashes(related.members.parent_key)
-    order = np.argsort(keys)
-    place = np.minimum(np.searchsorted(keys[order], named), len(keys) - 1)
-    owners = np.where(keys[order][place] == named, order[place], -1)
-    if related.orphans == "refuse":
-        rule = f"a key names no row of {related.units.name}"
-        _note(related.members.parent_key, rule, owners < 0, np.concatenate(members.lines), tally)
-        problems += [told(related.members.name, each) for each in tally.problems]
+    owners = _named(related.units, related.members, related.orphans, found, problems)
+    whose = np.zeros(0, dtype=np.int64)
+    if (leaves := related.leaves) is not None:
+        whose = _named(related.members, leaves.table, leaves.orphans, found, problems)
     if problems:
         raise UploadRefused(problems)
-    return owners
+    return owners, whose
+
+
+def _named(above: Table, table: Table, orphans: Orphans, found: dict[str, Read], problems: list[Problem]) -> IntArray:
+    """The row of the table above that each row names, or -1; where that is refused, it is noted."""
+    tally, read = Tally(), found[table.name]
+    keys, named = found[above.name].hashes(above.key), read.hashes(table.parent_key)
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], named), len(keys) - 1)
+    rows = np.where(keys[order][place] == named, order[place], -1)
+    if orphans == "refuse":
+        rule = f"a key names no row of {above.name}"
+        _note(table.parent_key, rule, rows < 0, np.concatenate(read.lines), tally)
+        problems += [told(table.name, each) for each in tally.problems]
+    return rows
 
 
 def _repeated(table: Table, read: Read) -> tuple[Problem, ...]:
@@ -178,24 +212,7 @@ def _repeated(table: Table, read: Read) -> tuple[Problem, ...]:
     return tally.problems
 
 
-def _ordered(owners: IntArray, numbers: list[IntArray], *, units: int) -> tuple[IntArray, IntArray]:
-    """Members that have a unit, unit by unit in their order, and how many each unit has."""
-    given = np.concatenate(numbers) if numbers else np.zeros(len(owners), dtype=np.int64)
-    order = np.lexsort((given, owners))  # stable: the file's own order where no other is declared
-    return order[owners[order] >= 0], np.bincount(owners[owners >= 0], minlength=units)
-
-
-def _laid_out(
-    related: Related, units: Read, members: Read, order: IntArray, counts: IntArray, enough: IntArray
-) -> Iterator[Columns]:
-    """Wide columns of units with enough members, so many units at a time."""
-    layout, starts = related.layout, np.cumsum(counts) - counts
-    top, codes = np.concatenate(units.codes), np.concatenate(members.codes)
-    for start in range(0, len(enough), AT_ONCE):
-        rows = enough[start : start + AT_ONCE]
-        kept = np.minimum(counts[rows], related.most)
-        owners = np.repeat(np.arange(len(rows)), kept)
-        position = np.arange(len(owners)) - np.repeat(np.cumsum(kept) - kept, kept)
-        own = np.column_stack([top[rows], kept - related.least])
-        wide = layout.wide(own, codes[order[starts[rows][owners] + position]], owners)
-        yield list(wide.T)
+def _ordered(owners: IntArray, by: Sequence[NDArray[Any]], *, above: int) -> tuple[IntArray, IntArray]:
+    """Rows that name one of so many rows ``above``, these one after another, and how many each has."""
+    order = np.lexsort((*by, owners))  # stable
+    return order[owners[order] >= 0], np.bincount(owners[owners >= 0], minlength=above)

@@ -39,6 +39,11 @@ class Wanted:
     importance: float = 1.0
 
 
+def together(cliques: Sequence[AnyClique], importance: float) -> list[Wanted]:
+    """A group of tables that matter so much together."""
+    return [Wanted(clique, importance / len(cliques)) for clique in cliques]
+
+
 @dataclass(frozen=True)
 class Layout:
     """``top``: the unit's own columns. A unit whose column ``size`` has code c has ``present[c]`` members, each with

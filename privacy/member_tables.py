@@ -11,15 +11,18 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
-from privacy.layouts import Layout, Pair, Wanted, among_later, first_two, viewed, with_later
-from privacy.plan_parts import Stages
+from privacy import leaf_tables
+from privacy.layouts import Layout, Pair, Wanted, among_later, first_two, together, viewed, with_later
+from privacy.plan_parts import LeafStage, Stages
 from privacy.plans import MAX_CELLS, MeasurementPlan
+from privacy.related import Related
 from privacy.values import AnyClique, Clique, TiedClique
 
 ROLES = (0, 1, 2)
 OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 1.0, 2.0, 3.0, 0.5, 7.0  # what groups of tables matter
 UNIT_PAIRS, UNIT_SIZES = 0.6, 1.0  # a unit's columns with its number of members: what its members' tables all rest on
 MEETINGS = (6.0, 2.0, 0.5)
+OF_LEAVES = 3.0  # how many rows below it a member has, beside its other attributes
 FINEST = 1000
 """What a table matters is a whole number in a plan; 1 counts so much."""
 
@@ -80,26 +83,26 @@ def _one_ways(layout: Layout, said: Mapping[str, Any], own: Sequence[str], *, in
     ]
 
 
-def together(cliques: Sequence[AnyClique], importance: float) -> list[Wanted]:
-    """A group of tables that matter so much together."""
-    return [Wanted(clique, importance / len(cliques)) for clique in cliques]
-
-
 def _meetings(layout: Layout) -> list[tuple[Pair, ...]]:
     """Who is counted together: the first two, either of them with a later one, and later ones."""
     pairs = (first_two(), with_later(layout.most), among_later(layout.most))
     return [each for each in pairs if each and min(map(max, each)) <= layout.most]
 
 
-def plan_for(layout: Layout) -> MeasurementPlan:
-    """The plan of units with members: every table above that is not beyond the largest, in stages."""
-    found = [each for each in wanted(layout) if each.clique.cells(layout.domain) <= MAX_CELLS]
+def plan_for(related: Related) -> MeasurementPlan:
+    """The plan of related tables: every table of members and of leaves that is not beyond the largest, in stages."""
+    leaves = related.leaves
+    levels = [(related.layout, wanted(related.layout, {"matters": {leaves.number: OF_LEAVES}} if leaves else None))]
+    if leaves is not None:
+        levels.append((leaves.layout, leaf_tables.wanted(leaves)))
+    found = [each for layout, tables in levels for each in tables if each.clique.cells(layout.domain) <= MAX_CELLS]
     plain = [each for each in found if isinstance(each.clique, Clique)]
     pooled = [each for each in found if isinstance(each.clique, TiedClique)]
+    stage = None if leaves is None else LeafStage(leaves.total, leaf_tables.total_bins(leaves))
     return MeasurementPlan(
         one_way_share=Decimal(0), fixed_share=Decimal(1), rounds=0, per_round=1, max_cells=MAX_CELLS,
         fixed=tuple(each.clique for each in plain if isinstance(each.clique, Clique)),
         tied=tuple(each.clique for each in pooled if isinstance(each.clique, TiedClique)),
         fixed_weights=tuple(max(round(FINEST * each.importance), 1) for each in (*plain, *pooled)),
-        stages=Stages(layout.size),
+        stages=Stages(related.size, leaves=stage),
     )  # fmt: skip

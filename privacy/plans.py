@@ -125,26 +125,31 @@ class MeasurementPlan:
         searched = {search.column for search in self.searches}
         if unknown := searched - set(domain.columns):
             raise ValueError(f"the plan searches columns that are not declared: {sorted(unknown)}")
-        if self.stages is not None and self.stages.size not in domain.columns:
+        if self.stages is not None and not set(self.stages.sizes) <= set(domain.columns):
             raise ValueError("the plan's stages name a column that is not declared")
         for clique in self.fixed:
-            self._fits(clique, domain)
+            self._knows_columns(clique, domain)
+            self._fits_cells(clique, domain)
             if self.purpose is None:  # a purpose's tables are drawn up anew once categories are found
                 _knows({axis.column for axis in clique.axes if axis.bins}, searched)
         for tied in self.tied:
-            for counted in tied.counted:
-                self._fits(counted, domain)
-                _knows(set(counted.columns), searched)
-            tied.check(domain)
-            self._fits_cells(tied, domain)
+            self._fits_tied(tied, domain, searched)
 
-    def _fits(self, clique: Clique, domain: Domain) -> None:
+    def _fits_tied(self, tied: TiedClique, domain: Domain, searched: set[str]) -> None:
+        for counted in tied.counted:
+            self._knows_columns(counted, domain)
+            _knows(set(counted.columns), searched)
+            if not tied.by_norm:  # otherwise rows are seen whole, and no such table is made
+                self._fits_cells(counted, domain)
+        tied.check(domain)
+        self._fits_cells(tied, domain)
+
+    def _knows_columns(self, clique: Clique, domain: Domain) -> None:
         if unknown := set(clique.columns) - set(domain.columns):
             raise ValueError(f"the plan names columns that are not declared: {sorted(unknown)}")
         for axis in clique.axes:
             if axis.bins and len(axis.bins) != domain.size(axis.column):
                 raise ValueError(f"the plan's bins of {axis.column} do not cover its codes")
-        self._fits_cells(clique, domain)
 
     def _fits_cells(self, clique: AnyClique, domain: Domain) -> None:
         if clique.cells(domain) > self.max_cells:

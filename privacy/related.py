@@ -1,4 +1,4 @@
-"""Related tables of one declaration: units, and the members of each (households and their persons).
+"""Related tables of one declaration: units, the members of each (households and their persons), and rows of these.
 
 Each table has fields and rules of its own, read as those of a single table are. What joins them, the keys and the
 order of members, is no field: it is never coded, never kept and never released, only made anew.
@@ -6,48 +6,23 @@ order of members, is no field: it is never coded, never kept and never released,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import cast
 
+from privacy import leaf_reading
+from privacy.joined import Blocks, Orphans, ReadTable, Table, check_blocks, read_blocks, read_table
 from privacy.layouts import Layout
-from privacy.problems import Problem
+from privacy.leaves import PLACE, Leaves
 from privacy.schema_fields import Categories, Column
 from privacy.schema_reading import Reader
-from privacy.values import Domain
+from privacy.values import Domain, HardRule, NoisyTied
 
-if TYPE_CHECKING:
-    from privacy.schema import Schema
-
-Orphans = Literal["refuse", "drop"]
-ReadTable = Callable[[Mapping[str, Any], list[Problem]], "Schema | None"]
-"""Reads fields and rules as a schema of their own, noting problems."""
-FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\.csv")
-RESERVED = ("data.csv", "data-what-if.csv", "processing.csv")
 MOST_MEMBERS = 100
 MOST_WIDE = 5000
 """Columns of a unit with all its members side by side."""
-FIELDS = ("fields", "rules")
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its file, the file's ``columns`` in their order, and the schema of those that are measured."""
-
-    name: str
-    file: str
-    columns: tuple[str, ...]
-    schema: Schema
-    key: str = ""
-    parent_key: str = ""
-    number: str = ""
-
-    @property
-    def joining(self) -> tuple[str, ...]:
-        """The columns that are no fields: keys, and the order of members."""
-        return tuple(name for name in (self.key, self.parent_key, self.number) if name)
+LEVELS = "'tables' must be a list of two or three tables: units, their members, and rows of these"
 
 
 @dataclass(frozen=True)
@@ -55,6 +30,7 @@ class Related:
     """``units`` and ``members``; a unit has from ``least`` to ``most`` members, and more are not counted.
 
     ``together``: attributes that are drawn as one. ``orphans``: what becomes of members that name no unit.
+    ``leaves``: a third table below them, if there is one.
     """
 
     units: Table
@@ -62,11 +38,17 @@ class Related:
     least: int
     most: int
     orphans: Orphans
-    together: tuple[tuple[str, ...], ...] = ()
+    together: Blocks = ()
+    leaves: Leaves | None = None
 
     @property
-    def tables(self) -> tuple[Table, Table]:
-        return self.units, self.members
+    def tables(self) -> tuple[Table, ...]:
+        return (self.units, self.members, *([self.leaves.table] if self.leaves else []))
+
+    def parent(self, table: Table) -> Table | None:
+        """The table whose keys this one's rows name."""
+        place = self.tables.index(table)
+        return self.tables[place - 1] if place else None
 
     @property
     def size(self) -> str:
@@ -87,124 +69,145 @@ class Related:
         return (*self.units.schema.columns, self.size_column)
 
     @cached_property
-    def attributes(self) -> dict[str, Column]:
-        """What is measured of members, by a name that no column of units has."""
-        taken = {column.name for column in self.columns}
-        named = {each.name: each for each in self.members.schema.columns}
-        return {f"{self.members.name}.{name}" if name in taken else name: each for name, each in named.items()}
+    def own(self) -> dict[str, str]:
+        """What the measured columns of members are called, each by a name that no column of units has."""
+        return self.members.names({column.name: column for column in self.columns})
 
-    def attribute(self, name: str) -> str:
-        """What a measured column of members is called beside those of units."""
-        return list(self.attributes)[self.members.schema.domain.index(name)]
+    @cached_property
+    def attributes(self) -> dict[str, Column]:
+        """What is measured of members; last, where there is a third table, how many rows of it each has."""
+        found = {self.own[column.name]: column for column in self.members.schema.columns}
+        return found | ({self.leaves.number: self.leaves.number_column} if self.leaves else {})
 
     @cached_property
     def layout(self) -> Layout:
+        """Units with their members."""
         top = Domain.from_mapping({column.name: column.size for column in self.columns})
         members = Domain.from_mapping({name: column.size for name, column in self.attributes.items()})
         return Layout(top, self.size, tuple(range(self.least, self.most + 1)), members)
 
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Units with their members, and units with the leaves of all these."""
+        return (self.layout, *([self.leaves.layout] if self.leaves else []))
+
+    @cached_property
+    def stored(self) -> Domain:
+        """The columns of all layouts side by side; those that two of them have are there once."""
+        sizes = dict[str, int]()
+        for layout in self.layouts:
+            sizes |= dict(zip(layout.domain.columns, layout.domain.sizes, strict=True))
+        return Domain.from_mapping(sizes)
+
     def column(self, wide: str) -> Column:
         """What a wide column (``privacy.layouts``) shows."""
-        name, position = self.layout.places[wide]
-        return self.attributes[name] if position else next(each for each in self.columns if each.name == name)
+        own = {each.name: each for each in self.columns}
+        for layout, attributes in zip(self.layouts, self._attributes, strict=True):
+            if wide in layout.places:
+                name, position = layout.places[wide]
+                return attributes[name] if position else (own | self._totals)[name]
+        raise KeyError(wide)
+
+    @property
+    def _attributes(self) -> tuple[dict[str, Column], ...]:
+        return (self.attributes, *([self.leaves.attributes] if self.leaves else []))
+
+    @property
+    def _totals(self) -> dict[str, Column]:
+        return {self.leaves.total: self.leaves.total_column} if self.leaves else {}
+
+    @property
+    def told(self) -> dict[str, Column]:
+        """Every declared column by the name that people read, its table's before it; and what is counted of tables."""
+        found = {f"{self.units.name}.{each.name}": each for each in self.units.schema.columns}
+        found[self.size] = self.size_column
+        found |= {f"{self.members.name}.{each.name}": each for each in self.members.schema.columns}
+        if self.leaves is None:
+            return found
+        found[self.leaves.number] = self.leaves.number_column
+        return found | {f"{self.leaves.table.name}.{each.name}": each for each in self.leaves.table.schema.columns}
+
+    @property
+    def rules(self) -> tuple[tuple[Table, tuple[HardRule, ...]], ...]:
+        """The rules of members, and those of what is below them."""
+        leaves = ((self.leaves.table, self.leaves.rules),) if self.leaves else ()
+        return ((self.members, self.members.schema.rules), *leaves)
+
+    def named_by(self, table: Table, rule: HardRule) -> list[str]:
+        """The declared columns that a rule of a table below the first is about."""
+        if self.leaves is None or table is not self.leaves.table:
+            return list(rule.clique.columns)
+        return self.leaves.named_by(rule)
+
+    def of_layout(self, layout: Layout, tables: Iterable[NoisyTied]) -> list[NoisyTied]:
+        """The pooled tables of members, or those of leaves."""
+        return [table for table in tables if table.clique.size == layout.size]
 
     def in_words(self) -> str:
-        return f"with up to {self.most} {self.members.name}"
+        below = f", and with up to {self.leaves.most_of_unit} {self.leaves.table.name} of these" if self.leaves else ""
+        return f"with up to {self.most} {self.members.name}{below}"
 
 
 def read_related(top: Reader, read: ReadTable) -> Related | None:
     """What ``tables`` declares; None after noting a problem."""
     before, declared = len(top.problems), top.get("tables")
-    if not isinstance(declared, list) or len(declared) != 2:
-        top.problem("'tables' must be a list of two tables: units, and their members")
+    if not isinstance(declared, list) or len(declared) not in (2, 3):
+        top.problem(LEVELS)
         return None
     readers = [Reader(each, column="", problems=top.problems, what=f"table {n}") for n, each in enumerate(declared, 1)]
     names = [reader.text("name", most=31) for reader in readers]
     least, most, orphans, together = _members(readers[1], units=names[0])
-    tables = [_table(reader, name, read, of_members=place > 0) for place, (reader, name) in
-              enumerate(zip(readers, names, strict=True))]  # fmt: skip
-    units, members = tables
-    if units is None or members is None or len(top.problems) > before:
+    facts = leaf_reading.read_facts(readers[2], parent=names[1]) if len(readers) == 3 else None
+    tables = [_table(readers, place, names[place], read, facts) for place in range(len(readers))]
+    found = [table for table in tables if table is not None]
+    if len(found) < len(tables) or len(top.problems) > before:
         return None
-    if units.name == members.name or units.file == members.file:
+    if any(len({getattr(table, part) for table in found}) < len(found) for part in ("name", "file")):
         top.problem("tables need different names and files")
         return None
-    found = Related(units, members, least, most, orphans, together)
-    _check_names(top, found)
-    return found if len(top.problems) == before else None
+    related = Related(found[0], found[1], least, most, orphans, together)
+    check_blocks(top, related.members, together)
+    if facts is not None:
+        related = replace(related, leaves=leaf_reading.leaves_of(
+            top, facts, found[2], units=found[0], members=found[1], most_members=most, attributes=related.own
+        ))  # fmt: skip
+    _check_names(top, related)
+    return related if len(top.problems) == before else None
 
 
-def _members(reader: Reader, *, units: str) -> tuple[int, int, Orphans, tuple[tuple[str, ...], ...]]:
+def _members(reader: Reader, *, units: str) -> tuple[int, int, Orphans, Blocks]:
     """How many members a unit has, what becomes of those without one, and what is drawn together."""
     if reader.text("parent") != units:
         reader.problem("'parent' must name the first table")
     most = reader.whole("most", least=1, most=MOST_MEMBERS)
     least = reader.whole("least", least=0, most=most, default=1)
     orphans = reader.choice("orphans", ("refuse", "drop"), default="refuse")
-    declared = reader.get("together") if reader.has("together") else []
-    if isinstance(declared, list) and all(_texts(each) for each in declared):
-        return least, most, cast("Orphans", orphans), tuple(map(tuple, declared))
-    reader.problem("'together' must be a list of lists of columns")
-    return least, most, cast("Orphans", orphans), ()
+    return least, most, cast("Orphans", orphans), read_blocks(reader)
 
 
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
-
-
-def _table(reader: Reader, name: str, read: ReadTable, *, of_members: bool) -> Table | None:
-    """One table; None after noting a problem."""
-    problems = reader.problems
-    before = len(problems)
-    file = reader.text("file")
-    if file and (not FILE.fullmatch(file) or file in RESERVED):
-        reader.problem(
-            "'file' must be a name of letters, digits, _ and - that ends in .csv, and not one of the package"
-        )
-    key = reader.text("key", default="") if of_members else reader.text("key")
-    parent_key = reader.text("parentKey") if of_members else ""
-    number = reader.text("number", default="") if of_members else ""
-    found: list[Problem] = []
-    schema = read({part: reader.get(part) for part in FIELDS if reader.has(part)}, found)
-    problems += [told(name, each) for each in found]
-    columns = reader.texts("columns", default=())
-    reader.done()
-    if schema is None or len(problems) > before:
-        return None
-    joining = [each for each in (key, parent_key, number) if each]
-    table = Table(name, file, columns or (*joining, *schema.header), schema, key, parent_key, number)
-    _check_table(table, problems)
-    return table if len(problems) == before else None
-
-
-def _check_table(table: Table, problems: list[Problem]) -> None:
-    """Every column has one part to play, and none that related tables do not offer."""
-    schema, rules = table.schema, list[str]()
-    if len(set(table.joining)) != len(table.joining) or set(table.joining) & set(schema.header):
-        rules.append("keys and the order of members are columns of their own, each once, and no fields")
-    if sorted(table.columns) != sorted({*table.joining, *schema.header}):
-        rules.append("'columns' must name every key, the order of members and every field, each once")
-    if schema.free_text or schema.written:
-        rules.append("free text is not offered in related tables")
-    if schema.searches:
-        rules.append("'discover' is not offered in related tables")
-    problems += [told(table.name, Problem("", rule)) for rule in rules]
+def _table(
+    readers: list[Reader], place: int, name: str, read: ReadTable, facts: leaf_reading.Facts | None
+) -> Table | None:
+    origin = facts.origin if facts is not None and place == 2 else ""
+    keyed = place + 1 < len(readers)
+    return read_table(readers[place], name, read, of_members=place > 0, keyed=keyed, origin=origin)
 
 
 def _check_names(top: Reader, found: Related) -> None:
-    """Names that stand side by side differ, and what is drawn together is measured."""
-    wide = len(found.columns) + 1 + found.most * len(found.attributes)
-    if len(found.layout.domain.columns) != wide:
+    """Names that stand side by side differ."""
+    widths = [len(each.top.columns) + 1 + each.most * len(each.members.columns) for each in found.layouts]
+    distinct = {name for each in found.layouts for name in each.top.columns}
+    again = sum(len(each.top.columns) for each in found.layouts) - len(distinct)
+    if len(found.stored.columns) != sum(widths) - again or _repeated(found):
         top.problem("columns of the tables are named too much alike: avoid names that end in '@' and a number")
-    if wide > MOST_WIDE:
+    if len(found.stored.columns) > MOST_WIDE:
         top.problem(f"'most' members with all their columns must be at most {MOST_WIDE} columns side by side")
-    known = set(found.members.schema.domain.columns)
-    if unknown := {name for names in found.together for name in names} - known:
-        top.problem(f"'together' names columns that {found.members.name} does not measure: {sorted(unknown)}")
 
 
-def told(table: str, problem: Problem) -> Problem:
-    """The same problem, of one table among several."""
-    if problem.column:
-        return replace(problem, column=f"{table}.{problem.column}")
-    return replace(problem, rule=f"table {table}: {problem.rule}")
+def _repeated(found: Related) -> bool:
+    """Whether a name that is made here is one that is declared."""
+    names = [*(column.name for column in found.columns), *found.own.values()]
+    if found.leaves is not None:
+        names += [found.leaves.number, found.leaves.total, *found.leaves.names.values(), *found.leaves.given]
+        names += [PLACE, *(each.name for each in found.leaves.befores)]
+    return len(set(names)) < len(names)

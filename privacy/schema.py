@@ -96,7 +96,7 @@ class Schema:
         unit's members stand beside it (privacy/layouts.py).
         """
         if self.related is not None:
-            return self.related.layout.domain
+            return self.related.stored
         sizes = {
             column.name: column.coding.among + 2 if isinstance(column.coding, Undiscovered) else column.size
             for column in self.columns
@@ -138,10 +138,7 @@ class Schema:
         """Every measured column by the name that people read: of related tables, with its table's before it."""
         if self.related is None:
             return {column.name: column for column in self.columns}
-        own = {each.name: each for each in self.columns[:-1]}
-        found = {f"{self.related.units.name}.{name}": column for name, column in own.items()}
-        members = {f"{self.related.members.name}.{each.name}": each for each in self.related.members.schema.columns}
-        return found | {self.related.size: self.related.size_column} | members
+        return self.related.told
 
     @property
     def identifiers(self) -> tuple[str, ...]:

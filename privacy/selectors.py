@@ -102,7 +102,7 @@ def plan(
         return dict(ReleaseRecord.objects.get(pk=release, version__dataset=of).plan)
     related, columns = schema(of).related, domain(of)
     if related is not None:
-        return member_tables.plan_for(related.layout).to_json()
+        return member_tables.plan_for(related).to_json()
     asked = for_purpose(columns, Purpose(tuple(targets))) if targets else adaptive_default(columns)
     searched = searching(asked, schema(of).searches)
     return (searched if hold is None else keeping(searched, hold)).to_json()
@@ -208,19 +208,20 @@ def rules_in_words(of: Dataset, *, public_only: bool = False) -> list[dict[str, 
     found = [
         {"rule": rule.text, "reason": rule.reason, "columns": list(rule.clique.columns)} for rule in rules(of)
     ] + member_rules_in_words(of)
-    hidden = {column.name for column in schema(of).told.values() if public_only and not column.public}
+    secret = [column for column in schema(of).told.values() if public_only and not column.public]
+    hidden = {name for column in secret for name in (column.name, column.source)}
     return [rule for rule in found if hidden.isdisjoint(rule["columns"])]
 
 
 def member_rules_in_words(of: Dataset) -> list[dict[str, Any]]:
-    """The rules of the members' table of related tables, named after it; none of a single table."""
+    """The rules of the tables below the first of related tables, named after these; none of a single table."""
     related = schema(of).related
     if related is None:
         return []
-    table = related.members
     return [
-        {"rule": f"{table.name}: {rule.text}", "reason": rule.reason, "columns": list(rule.clique.columns)}
-        for rule in table.schema.rules
+        {"rule": f"{table.name}: {rule.text}", "reason": rule.reason, "columns": related.named_by(table, rule)}
+        for table, rules in related.rules
+        for rule in rules
     ]
 
 

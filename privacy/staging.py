@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from privacy import workloads
+from privacy import leaf_tables, workloads
 from privacy.accounting import rho_down
 from privacy.dp.charging import Charge
 from privacy.dp.counting import ExactCounter
 from privacy.dp.execution import execute
 from privacy.layouts import Layout
+from privacy.leaves import Leaves
 from privacy.plan_parts import Stages
 from privacy.plans import MAX_CELLS, MeasurementPlan
+from privacy.related import Related
 from privacy.schema import Schema
 from privacy.values import (
     Clique,
@@ -71,6 +73,13 @@ class Staged:
         assert isinstance(table, NoisyMarginal)
         return table
 
+    def totals(self, leaves: Leaves, bins: tuple[int, ...], *, rho: Decimal) -> NoisyTied:
+        """How many units there are of each number of leaves, in bins."""
+        even = [1.0] * len(self.layout.present)
+        (table,) = self.measure([Wanted(leaf_tables.totals(leaves, bins))], rho=rho, units=even)
+        assert isinstance(table, NoisyTied)
+        return table
+
     def members(
         self, wanted: Sequence[Wanted], *, one_way_share: Decimal, rho: Decimal, units: Sequence[float]
     ) -> list[NoisyTable]:
@@ -99,15 +108,34 @@ def carried_out(
         model = modelled(schema.domain)
         return execute(plan, counter=counter, charge=charge, model=model, unit=schema.unit, rho=rho, spent=spent)
     plan.check(counter.domain)
-    return _in_stages(plan, plan.stages, Staged(schema.related.layout, counter, charge, schema.unit), rho)
+    related, levels = schema.related, [Staged(each, counter, charge, schema.unit) for each in schema.related.layouts]
+    return tuple(_in_stages(plan, plan.stages, related, levels, rho))
 
 
-def _in_stages(plan: MeasurementPlan, stages: Stages, staged: Staged, rho: Decimal) -> tuple[NoisyTable, ...]:
-    sizes = staged.sizes(rho=rho_down(rho * stages.size_share))
+def _in_stages(
+    plan: MeasurementPlan, stages: Stages, related: Related, levels: Sequence[Staged], rho: Decimal
+) -> list[NoisyTable]:
+    """Of members, and of what is below them: their numbers, then all tables, at each level's share of the rest."""
+    members, *below = levels
+    for_sizes = rho_down(rho * stages.size_share)
+    sizes = members.sizes(rho=for_sizes)
     wanted = [Wanted(clique, weight) for clique, weight in zip(plan.workload, plan.fixed_weights, strict=True)]
-    rest = rho_down(rho * (1 - stages.size_share))
     units = sizes.counts.astype(float).tolist()
-    return (sizes, *staged.members(wanted, one_way_share=stages.one_way_share, rho=rest, units=units))
+    if stages.leaves is None or related.leaves is None:
+        rest = rho_down(rho - for_sizes)
+        return [sizes, *members.members(wanted, one_way_share=stages.one_way_share, rho=rest, units=units)]
+    totals = below[0].totals(related.leaves, stages.leaves.bins, rho=for_sizes)
+    rest = rho_down(rho - 2 * for_sizes)
+    share = rho_down(rest * stages.leaves.share)
+    own, theirs = (_of_level(wanted, stages.leaves.size, below=is_below) for is_below in (False, True))
+    found = members.members(own, one_way_share=stages.one_way_share, rho=rho_down(rest - share), units=units)
+    units = leaf_tables.spread(stages.leaves.bins, totals.counts.ravel() // totals.parts)
+    found += below[0].members(theirs, one_way_share=stages.leaves.one_way_share, rho=share, units=units)
+    return [sizes, totals, *found]
+
+
+def _of_level(wanted: Sequence[Wanted], size: str, *, below: bool) -> list[Wanted]:
+    return [each for each in wanted if (isinstance(each.clique, TiedClique) and each.clique.size == size) is below]
 
 
 def columns_of(wanted: Wanted) -> int:

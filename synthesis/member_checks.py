@@ -17,13 +17,16 @@ from synthesis.members import People, Table
 from synthesis.report import purpose, sampling
 
 FloatArray = NDArray[np.float64]
-EACH, TWO = "each", "two of one unit"
+EACH, TWO, UNIT = "each", "two of one unit", "each unit"
 
 
 def checks(people: People, released: Sequence[NoisyTied], *, scale: float) -> list[dict[str, Any]]:
-    """Every released table of members, worst first. ``scale``: released units for each unit of ``people``."""
-    found = [_check(people, table, scale) for table in released]
-    return sorted(found, key=lambda one: -one["residual_over_sigma"])
+    """Every released table of members. ``scale``: released units for each unit of ``people``."""
+    return [_check(people, table, scale) for table in released]
+
+
+def worst_first(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(tables, key=lambda one: -one["residual_over_sigma"])
 
 
 def _check(people: People, released: NoisyTied, scale: float) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def in_words(released: NoisyTied, layout: Layout) -> dict[str, Any]:
     """Which columns a table holds, and whether of each member or of two members of one unit."""
     places = [layout.places[axis.column] for axis in released.clique.slots[0].axes]
     positions = {position for _, position in places if position}
-    return {"columns": [name for name, _ in places], "of": EACH if len(positions) == 1 else TWO}
+    return {"columns": [name for name, _ in places], "of": (UNIT, EACH, TWO)[len(positions)]}
 
 
 def rules(declared: Sequence[HardRule], table: str, broken: int) -> list[dict[str, Any]]:

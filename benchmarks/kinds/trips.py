@@ -9,8 +9,7 @@ import numpy as np
 
 from benchmarks.kinds.declared import Table
 from benchmarks.kinds.levels import Level, shares, votes_of
-from privacy.layouts import Before, Layout
-from privacy.member_tables import together
+from privacy.layouts import Before, Layout, together
 from privacy.values import Domain, IntArray
 from privacy.workloads import Wanted
 from synthesis.members import People, Rule

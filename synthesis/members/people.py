@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from privacy.layouts import Before, Layout
@@ -62,6 +64,12 @@ class People:
         first = np.ones(self.members, dtype=bool)
         first[1:] = self.groups[1:] != self.groups[:-1]
         return np.where(first, -1, rows)
+
+    @cached_property
+    def rank(self) -> IntArray:
+        """Each member's place within its group, from 0."""
+        starts = np.flatnonzero(self.earlier < 0)
+        return np.arange(self.members) - np.repeat(starts, np.diff(starts, append=self.members))
 
     def starting(self, before: Before) -> IntArray:
         """What each member would repeat if none preceded it."""

@@ -24,7 +24,7 @@ def of_each(rules: Iterable[HardRule], layout: Layout, names: Mapping[str, str] 
 
 def _every_code(rule: HardRule, layout: Layout, columns: tuple[str, ...]) -> NDArray[np.bool_]:
     """What the rule allows, code by code."""
-    sizes = [layout.members.size(name) for name in columns]
+    sizes = [(layout.top if name in layout.top.columns else layout.members).size(name) for name in columns]
     seen = [
         np.asarray(axis.bins or range(size))[grid]
         for axis, size, grid in zip(rule.clique.axes, sizes, np.indices(sizes), strict=True)

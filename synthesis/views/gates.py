@@ -81,15 +81,18 @@ def shown_measure(request: SynthesisRequest) -> dict[str, Any] | None:
 
 
 def counted(request: SynthesisRequest) -> dict[str, Any]:
-    """What the page says of related tables: the tables of two columns, and the votes that a unit's members share."""
+    """What the page says of related tables: tables of two columns, and the votes that rows of a unit share."""
     related, plan = privacy.schema(request.dataset).related, request.snapshot["plan"]
     if related is None:
         return {"related": None}
-    pooled = [each["slots"][0] for each in plan["tied"]]
+    members = [each for each in plan["tied"] if each["size_column"] == related.size]
+    leaves = [each for each in plan["tied"] if each["size_column"] != related.size]
     return {
         "related": related,
-        "several": sum(len(axes) > 1 for axes in (*plan["fixed"], *pooled)),
-        "shared": max(each["votes"] for each in plan["tied"]),
+        "several": sum(len(axes) > 1 for axes in (*plan["fixed"], *(each["slots"][0] for each in members))),
+        "shared": max(each["votes"] for each in members),
+        "leaves_several": sum(len(each["slots"][0]) > 1 for each in leaves),
+        "leaves_shared": sorted({each["votes"] for each in leaves}),
     }
 
 

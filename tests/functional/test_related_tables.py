@@ -1,4 +1,4 @@
-"""Two related tables through a browser: an owner hands in both files, and a researcher downloads both again."""
+"""Related tables through a browser: an owner hands in three files, and a researcher downloads three again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from playwright.sync_api import Page, expect
 from llmsynthor_site import joining
 from synthesis import running
 from synthesis.models import SynthesisRequest
-from tests import privacy_site, related_site
+from tests import diary_site, privacy_site
 from tests.functional import looking
 from tests.functional.test_journey import approve
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "log"])]
-TITLE = "Households of a small town"
+TITLE = "Days of a small town"
+FILES = ("households.csv", "persons.csv", "trips.csv")
 
 
 @pytest.fixture
@@ -29,22 +30,24 @@ def people() -> None:
 
 
 def register(owner: Page, folder: Path) -> None:
-    """First with a file that does not fit, then with both as they should be."""
-    files = related_site.files(300)
-    (folder / "d.json").write_text(related_site.declaration())
-    for name, content in (files | {"wrong/persons.csv": files["persons.csv"] + b"nowhere,1,30,yes\n"}).items():
+    """First with a file that does not fit, then with all as they should be."""
+    files = diary_site.files(300)
+    (folder / "d.json").write_text(diary_site.declaration())
+    lost = {"wrong/trips.csv": files["trips.csv"] + b"t,nobody,work,8,1,1,bus\n"}
+    for name, content in (files | lost).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     owner.goto("/datasets/new/")
     owner.get_by_label("Declaration").set_input_files(folder / "d.json")
-    owner.get_by_label("Data file").set_input_files([folder / "households.csv", folder / "wrong" / "persons.csv"])
+    wrong = [folder / "households.csv", folder / "persons.csv", folder / "wrong" / "trips.csv"]
+    owner.get_by_label("Data file").set_input_files(wrong)
     owner.get_by_role("button", name="Register").click()
-    expect(owner.get_by_text("persons.household_id: a key names no row of households")).to_be_visible()
+    expect(owner.get_by_text("trips.person_id: a key names no row of persons")).to_be_visible()
     owner.get_by_label("Declaration").set_input_files(folder / "d.json")
-    owner.get_by_label("Data file").set_input_files([folder / "households.csv", folder / "persons.csv"])
+    owner.get_by_label("Data file").set_input_files([folder / name for name in FILES])
     owner.get_by_role("button", name="Register").click()
     expect(owner.get_by_text("sealed as version 1")).to_be_visible()
-    expect(owner.get_by_text("persons.age", exact=True)).to_be_visible()
+    expect(owner.get_by_text("trips.purpose", exact=True)).to_be_visible()
     look(owner, "dataset", folder)
 
 
@@ -57,7 +60,7 @@ def ask(researcher: Page) -> SynthesisRequest:
     researcher.goto("/datasets/")
     researcher.get_by_role("link", name=TITLE).click()
     researcher.get_by_role("link", name="Ask for a synthetic table").click()
-    researcher.get_by_label("Title").fill("Households for a class")
+    researcher.get_by_label("Title").fill("Days for a class")
     researcher.get_by_label("Purpose").fill("To teach.")
     researcher.get_by_label("Context").fill("One class.")
     researcher.get_by_label("Number of synthetic rows").fill("120")
@@ -76,7 +79,7 @@ def downloaded(researcher: Page, request: SynthesisRequest, name: str) -> list[d
     return list(csv.DictReader(io.StringIO(coming.value.path().read_text())))
 
 
-def test_households_from_two_files_to_two_files(people: None, sign_in: Any, open_door: Any, tmp_path: Path) -> None:
+def test_days_from_three_files_to_three_files(people: None, sign_in: Any, open_door: Any, tmp_path: Path) -> None:
     owner, rosa, stella, stefan = (sign_in(name) for name in ("olivia", "rosa", "stella", "stefan"))
     register(owner, tmp_path)
     request = ask(rosa)
@@ -88,12 +91,15 @@ def test_households_from_two_files_to_two_files(people: None, sign_in: Any, open
     approve(stella, request, "Decide on egress", sees="pooled, in votes")
     running.synthesise(str(request.pk))
     for steward in (stella, stefan):
-        approve(steward, request, "Decide on release", sees="names a row of households in every one of them")
+        approve(steward, request, "Decide on release", sees="names a row of persons in every one of them")
     stella.goto(f"/requests/{request.pk}/gate/output/")
     look(stella, "output", tmp_path)
     rosa.goto(f"/requests/{request.pk}/download/")
     rosa.get_by_label("I have read these terms").check()
     rosa.get_by_role("button", name="Accept and go on").click()
-    homes, persons = (downloaded(rosa, request, f"{name}.csv") for name in ("households", "persons"))
+    homes, persons, trips = (downloaded(rosa, request, name) for name in FILES)
     assert [home["household_id"] for home in homes] == [str(key) for key in range(1, 121)]
     assert {person["household_id"] for person in persons} == {home["household_id"] for home in homes}
+    assert {trip["person_id"] for trip in trips} <= {person["person_id"] for person in persons}
+    ends = {trip["person_id"]: trip["purpose"] for trip in trips}  # the last of each
+    assert set(ends.values()) == {"home"}

@@ -77,7 +77,7 @@ def test_a_declaration_of_two_tables_is_read() -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"tables": related_site.TABLES[:1]}, "'tables' must be a list of two tables"),
+        ({"tables": related_site.TABLES[:1]}, "'tables' must be a list of two or three tables"),
         (changed(0, key=None), "table 1 needs 'key'"),
         (changed(1, parent="homes"), "'parent' must name the first table"),
         (changed(1, most=0), "'most' must be a whole number from 1"),
@@ -123,7 +123,7 @@ def test_columns_of_both_tables_may_have_one_name() -> None:
 def test_the_plan_goes_through_json_and_fits() -> None:
     found = schema()
     assert found.related is not None
-    plan = member_tables.plan_for(found.related.layout)
+    plan = member_tables.plan_for(found.related)
     plan.check(found.measured)
     assert MeasurementPlan.from_json(plan.to_json()) == plan
     assert plan.stages is not None
@@ -183,7 +183,7 @@ def test_one_unit_moves_every_table_by_no_more_than_is_charged(homes: list[Home]
     assert declared.related is not None
     base = [*homes, ("north", [(1, 30, "yes")])]
     with_it, without = (NumpyCounter(rows(declared, written(each)), declared.stored) for each in ([*base, one], base))
-    plan = member_tables.plan_for(declared.related.layout)
+    plan = member_tables.plan_for(declared.related)
     for clique, left, right in zip(
         plan.workload, tied.tables(with_it, plan.workload), tied.tables(without, plan.workload), strict=True
     ):

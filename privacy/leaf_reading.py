@@ -1,0 +1,246 @@
+"""Reading what a declaration says of the third of three related tables. Problems are noted by table and rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from privacy import rule_meaning
+from privacy.joined import Blocks, Orphans, Table, check_blocks, read_blocks
+from privacy.leaves import PLACE, PLACES, Journey, Leaves, of_member, votes_of
+from privacy.rule_syntax import RuleError
+from privacy.schema_dates import DatePart
+from privacy.schema_fields import Column
+from privacy.schema_reading import Reader
+from privacy.validity import Contradiction, Validity, Zero
+from privacy.values import Axis, Clique, Domain, HardRule, IntArray
+
+MOST_LEAVES, MOST_OF_UNIT, MOST_RULES, MOST_VOTES = 1000, 2000, 200, 500
+MOST_CELLS = 2**22
+"""Cells of a rule, code by code."""
+TRIED = 3
+"""Leaves in a row that must be able to keep all rules."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The keys of the third table that are no part of every table."""
+
+    least: int
+    most: int
+    or_none: bool
+    most_of_unit: int
+    orphans: Orphans
+    votes: int
+    ordered_by: str
+    seen_with: tuple[str, ...] | None
+    together: Blocks
+    rules: list[Any]
+    journey: Reader | None
+
+    @property
+    def origin(self) -> str:
+        """The column that holds where a leaf starts."""
+        return self.journey.text("from") if self.journey else ""
+
+
+def read_facts(reader: Reader, *, parent: str) -> Facts:
+    """What the third table declares beside its fields."""
+    if reader.text("parent") != parent:
+        reader.problem("'parent' must name the second table")
+    most = reader.whole("most", least=1, most=MOST_LEAVES)
+    of_unit = reader.whole("mostOfUnit", least=most, most=MOST_OF_UNIT)
+    rules = reader.get("sequenceRules") if reader.has("sequenceRules") else []
+    if not isinstance(rules, list) or len(rules) > MOST_RULES:
+        reader.problem(f"'sequenceRules' must be a list of at most {MOST_RULES} rules")
+        rules = []
+    journey = Reader(reader.get("journey"), column="", problems=reader.problems, what="'journey'") if reader.has(
+        "journey"
+    ) else None  # fmt: skip
+    return Facts(
+        reader.whole("least", least=0, most=most, default=1), most, reader.flag("orNone", default=False), of_unit,
+        cast("Orphans", reader.choice("orphans", ("refuse", "drop"), default="refuse")),
+        reader.whole("votes", least=1, most=MOST_VOTES, default=votes_of(of_unit)),
+        reader.text("orderedBy", default=""), reader.texts("seenWith") if reader.has("seenWith") else None,
+        read_blocks(reader), rules, journey,
+    )  # fmt: skip
+
+
+def leaves_of(
+    top: Reader, facts: Facts, table: Table, *, units: Table, members: Table, most_members: int,
+    attributes: dict[str, str],
+) -> Leaves | None:  # fmt: skip
+    """The third table beside the two above it; None after noting a problem.
+
+    ``attributes``: what declared columns of members are called beside those of units.
+    """
+    before, columns = len(top.problems), {each.name: each for each in members.schema.columns}
+    taken = {column.name: column for column in units.schema.columns} | {name: None for name in attributes.values()}
+    found = Leaves(
+        table, facts.least, facts.most, facts.or_none, facts.most_of_unit, facts.orphans, facts.votes,
+        table.names(taken), {}, (), {}, facts.ordered_by, facts.together,
+    )  # fmt: skip
+    _check_counts(top, found, most_members)
+    check_blocks(top, table, facts.together)
+    orders = [column.name for column in table.schema.columns if not isinstance(column.coding, DatePart)]
+    if facts.ordered_by and facts.ordered_by not in orders:
+        top.problem(f"'orderedBy' must name a measured column of {table.name} that is no part of a date")
+    if len(top.problems) > before:
+        return None
+    found = _seen(top, found, facts.seen_with, units, members, columns, attributes)
+    found = _journeying(top, found, facts.journey, units)
+    if len(top.problems) > before:
+        return None
+    found = replace(found, declared=_rules(top, found, facts.rules))
+    if len(top.problems) == before:
+        _check_together(top, found)
+    return found if len(top.problems) == before else None
+
+
+def _check_counts(top: Reader, leaves: Leaves, most_members: int) -> None:
+    if not leaves.or_none and leaves.least * most_members > leaves.most_of_unit:
+        top.problem(f"'mostOfUnit' of {leaves.table.name} must be room for 'least' rows of as many members as count")
+
+
+def _seen(
+    top: Reader, leaves: Leaves, wanted: Sequence[str] | None, units: Table, members: Table, columns: dict[str, Column],
+    attributes: dict[str, str],
+) -> Leaves:  # fmt: skip
+    """What leaves are counted together with: of their members everything, where nothing is said."""
+    known = columns | {leaves.number: leaves.number_column}
+    above = {column.name: column for column in units.schema.columns}
+    names = list(known) if wanted is None else wanted
+    if unknown := [name for name in names if name not in known and name not in above]:
+        top.problem(f"'seenWith' names columns that no table above {leaves.table.name} measures: {sorted(unknown)}")
+    own = [name for name in names if name in known]
+    given = {of_member(name, members.name): replace(known[name], name=of_member(name, members.name)) for name in own}
+    sources = tuple(attributes.get(name, name) for name in own)
+    tops = {name: above[name] for name in names if name in above and name not in known}
+    return replace(leaves, given=given, sources=sources, tops=tops)
+
+
+def _journeying(top: Reader, leaves: Leaves, journey: Reader | None, units: Table) -> Leaves:
+    """With the journey that is declared, if one is."""
+    if journey is None:
+        return leaves
+    to, start, back = journey.text("to"), journey.text("start"), journey.text("back", default="")
+    journey.done()
+    ends, homes = leaves.names.get(to), {column.name: column for column in units.schema.columns}
+    column = leaves.attributes[ends] if ends else None
+    if column is None or start not in homes or homes[start].labels != column.labels or column.name != column.source:
+        journey.problem(
+            f"'to' of 'journey' must be a column of {leaves.table.name}, and 'start' one of {units.name} that is "
+            "declared alike"
+        )
+        return leaves
+    if not leaves.is_ordered:
+        journey.problem("'journey' needs an order: 'number' or 'orderedBy'")
+    own = {column.name: column for column in leaves.table.schema.columns}
+    held = _rule(top, own, "'back' of 'journey'", back, "where journeys go back") if back else None
+    if held and to in held.clique.columns:
+        journey.problem("'back' of 'journey' must not be about 'to' itself")
+    tops = dict(leaves.tops) | {start: homes[start]}
+    return replace(leaves, tops=tops, journey=Journey(to, start, held))
+
+
+def _rules(top: Reader, leaves: Leaves, declared: list[Any]) -> tuple[HardRule, ...]:
+    """``sequenceRules`` over the names of the layout."""
+    found, columns = [], {name: column for name, (_, column) in leaves.ruled.items()}
+    for number, value in enumerate(declared, start=1):
+        reader = Reader(value, column="", problems=top.problems, what=f"sequence rule {number}")
+        text, reason = reader.text("rule"), reader.text("reason", default="", most=500)
+        reader.done()
+        rule = _rule(top, columns, f"table {leaves.table.name}: sequence rule {number}", text, reason)
+        found += [placed(rule, leaves)] if rule else []
+    return tuple(found)
+
+
+def _rule(top: Reader, columns: Mapping[str, Column], what: str, text: str, reason: str) -> HardRule | None:
+    """A rule over these columns; None after noting a problem."""
+    try:
+        return rule_meaning.compiled(text, reason, columns)
+    except RuleError as error:
+        top.problem(f"{what}, character {error.position}: {error.problem}")
+        return None
+
+
+def placed(rule: HardRule, leaves: Leaves) -> HardRule:
+    """The rule over the names of the layout, where what a leaf before would have said has a code of its own."""
+    axes = []
+    for axis in rule.clique.axes:
+        called, column = leaves.ruled[axis.column]
+        bins = axis.bins or tuple(range(column.size))
+        size = (leaves.layout.top if called in leaves.tops else leaves.layout.members).size(called)
+        axes.append(Axis(called, (*bins, *[bins[-1]] * (size - column.size))))
+    return HardRule(rule.text, rule.reason, Clique(tuple(axes)), rule.allowed)
+
+
+def _check_together(top: Reader, leaves: Leaves) -> None:
+    """Some rows must be able to keep all rules one after another, whatever number of them."""
+    sizes = dict(zip(leaves.layout.top.columns, leaves.layout.top.sizes, strict=True))
+    sizes |= dict(zip(leaves.layout.members.columns, leaves.layout.members.sizes, strict=True))
+    if any(np.prod([float(sizes[name]) for name in rule.clique.columns]) > MOST_CELLS for rule in leaves.rules):
+        top.problem(f"a rule of {leaves.table.name} has more than {MOST_CELLS} cells: use coarser bins")
+        return
+    for count in range(max(leaves.least, 1), min(leaves.most, max(leaves.least, TRIED)) + 1):
+        try:
+            _keep(leaves, count)
+        except Contradiction:
+            rows = f"{count} {leaves.table.name} in a row"
+            top.problem(f"no {rows} that keep all rules were found: they contradict each other, or are too tangled")
+            return
+
+
+def _keep(leaves: Leaves, count: int) -> None:
+    """Contradiction where no member's ``count`` leaves keep all rules."""
+    layout = leaves.layout
+    sizes = {name: layout.top.size(name) for name in leaves.tops}
+    sizes |= {name: layout.members.size(name) for name in leaves.given}
+    for place in range(1, count + 1):
+        sizes |= {f"{name}@{place}": layout.members.size(name) for name in leaves.names.values()}
+    domain = Domain.from_mapping(sizes)
+    rules = [each for rule in leaves.rules for place in range(1, count + 1)  # what hangs together is tried together
+             if (each := _at(rule, leaves, place, count)) is not None]  # fmt: skip
+    Validity([Zero.of(rule, domain) for rule in rules], [np.ones(size) for size in domain.sizes])
+
+
+def _at(rule: HardRule, leaves: Leaves, place: int, count: int) -> HardRule | None:
+    """The rule of the leaf at a place among so many; None where it forbids nothing there.
+
+    What the leaf before has is that leaf's own, what is known of the place is put in.
+    """
+    allowed, views = np.asarray(rule.allowed), dict[str, IntArray]()
+    for axis in rule.clique.axes:
+        column, code, size = _read_at(axis.column, leaves, place, count)
+        bins = np.asarray(axis.bins or range(size))[:size]
+        if column is None:
+            allowed = np.asarray(np.take(allowed, axis.bins[code] if axis.bins else code, axis=len(views)))
+        elif column in views:  # twice the same column: what that forbids is seen when members are made
+            return None
+        else:
+            used, views[column] = np.unique(bins, return_inverse=True)
+            allowed = np.take(allowed, used, axis=len(views) - 1)
+    if not allowed.any():
+        raise Contradiction
+    if allowed.all():
+        return None
+    axes = tuple(Axis(name, tuple(view.tolist())) for name, view in views.items())
+    return HardRule(rule.text, rule.reason, Clique(axes), np.ascontiguousarray(allowed))
+
+
+def _read_at(name: str, leaves: Leaves, place: int, count: int) -> tuple[str | None, int, int]:
+    """Where a name of the layout is read at a place: a column and its size, or None and the code that is known."""
+    layout = leaves.layout
+    each = next((each for each in leaves.befores if each.name == name), None)
+    if each is not None and place > 1:
+        return f"{each.repeats}@{place - 1}", 0, layout.members.size(each.repeats)
+    if each is not None:
+        return each.start or None, layout.members.size(each.repeats), layout.members.size(each.repeats)
+    if name == PLACE:
+        return None, int(leaves.places(np.array([count]))[place - 1]), len(PLACES)
+    if name in leaves.names.values():
+        return f"{name}@{place}", 0, layout.members.size(name)
+    return name, 0, (layout.top if name in leaves.tops else layout.members).size(name)
