@@ -139,11 +139,15 @@ have fewer tables to pay for. Time use is bound by the model: hours between trip
 QUERIES = """Questions that planners ask of whole units (`benchmarks/queries/{kind}.json`, SQL over the files), as the
 mean relative error of each group:
 """
-METHODS = {"ours": "members together", "independent": "independent members", "floor": "no noise (not private)"}
-KINDS = {"ours": "own", "independent": "other", "floor": "floor"}
+METHODS = {
+    "ours": "members together", "site": "as a site does it", "independent": "independent members",
+    "floor": "no noise (not private)",
+}  # fmt: skip
+KINDS = {"ours": "own", "site": "own", "independent": "other", "floor": "floor"}
 BOUND = """*No noise* is the same pipeline on exact counts: what it leaves is the model's and the declared limits' own
 error, the rest of the distance is noise. *Independent members* spend the same epsilon on members that know nothing of
-each other, with the same hard rules.
+each other, with the same hard rules. *As a site does it* (`--site`) is the same data under a declaration of related
+tables, with the plan that every request gets: nothing of its budget was chosen for these tables.
 """
 RECORD = """
 ```

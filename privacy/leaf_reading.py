@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
-from privacy import rule_meaning
+from privacy import across_rules
 from privacy.joined import Blocks, Orphans, Table, check_blocks, read_blocks
 from privacy.leaves import PLACE, PLACES, Journey, Leaves, of_member, votes_of
-from privacy.rule_syntax import RuleError
 from privacy.schema_dates import DatePart
 from privacy.schema_fields import Column
 from privacy.schema_reading import Reader
 from privacy.validity import Contradiction, Validity, Zero
 from privacy.values import Axis, Clique, Domain, HardRule, IntArray
 
-MOST_LEAVES, MOST_OF_UNIT, MOST_RULES, MOST_VOTES = 1000, 2000, 200, 500
+MOST_LEAVES, MOST_OF_UNIT, MOST_VOTES = 1000, 2000, 500
 MOST_CELLS = 2**22
 """Cells of a rule, code by code."""
 TRIED = 3
@@ -53,10 +52,7 @@ def read_facts(reader: Reader, *, parent: str) -> Facts:
         reader.problem("'parent' must name the second table")
     most = reader.whole("most", least=1, most=MOST_LEAVES)
     of_unit = reader.whole("mostOfUnit", least=most, most=MOST_OF_UNIT)
-    rules = reader.get("sequenceRules") if reader.has("sequenceRules") else []
-    if not isinstance(rules, list) or len(rules) > MOST_RULES:
-        reader.problem(f"'sequenceRules' must be a list of at most {MOST_RULES} rules")
-        rules = []
+    rules = across_rules.declared(reader, "sequenceRules")
     journey = Reader(reader.get("journey"), column="", problems=reader.problems, what="'journey'") if reader.has(
         "journey"
     ) else None  # fmt: skip
@@ -139,7 +135,7 @@ def _journeying(top: Reader, leaves: Leaves, journey: Reader | None, units: Tabl
     if not leaves.is_ordered:
         journey.problem("'journey' needs an order: 'number' or 'orderedBy'")
     own = {column.name: column for column in leaves.table.schema.columns}
-    held = _rule(top, own, "'back' of 'journey'", back, "where journeys go back") if back else None
+    held = across_rules.compiled(top, own, "'back' of 'journey'", back, "where journeys go back") if back else None
     if held and to in held.clique.columns:
         journey.problem("'back' of 'journey' must not be about 'to' itself")
     tops = dict(leaves.tops) | {start: homes[start]}
@@ -148,23 +144,9 @@ def _journeying(top: Reader, leaves: Leaves, journey: Reader | None, units: Tabl
 
 def _rules(top: Reader, leaves: Leaves, declared: list[Any]) -> tuple[HardRule, ...]:
     """``sequenceRules`` over the names of the layout."""
-    found, columns = [], {name: column for name, (_, column) in leaves.ruled.items()}
-    for number, value in enumerate(declared, start=1):
-        reader = Reader(value, column="", problems=top.problems, what=f"sequence rule {number}")
-        text, reason = reader.text("rule"), reader.text("reason", default="", most=500)
-        reader.done()
-        rule = _rule(top, columns, f"table {leaves.table.name}: sequence rule {number}", text, reason)
-        found += [placed(rule, leaves)] if rule else []
-    return tuple(found)
-
-
-def _rule(top: Reader, columns: Mapping[str, Column], what: str, text: str, reason: str) -> HardRule | None:
-    """A rule over these columns; None after noting a problem."""
-    try:
-        return rule_meaning.compiled(text, reason, columns)
-    except RuleError as error:
-        top.problem(f"{what}, character {error.position}: {error.problem}")
-        return None
+    columns = {name: column for name, (_, column) in leaves.ruled.items()}
+    found = across_rules.read(top, declared, table=leaves.table.name, what="sequence rule", columns=columns)
+    return tuple(placed(rule, leaves) for rule in found)
 
 
 def placed(rule: HardRule, leaves: Leaves) -> HardRule:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from privacy.across_rules import renamed
 from privacy.cliques import Clique
 from privacy.joined import Blocks, Orphans, Table
 from privacy.layouts import Before, Layout
@@ -157,7 +158,7 @@ class Leaves:
     @cached_property
     def rules(self) -> tuple[HardRule, ...]:
         """All rules, over the layout's names: of each leaf by itself, declared of leaves in order, and what follows."""
-        own = tuple(_renamed(rule, self.names) for rule in self.table.schema.rules)
+        own = tuple(renamed(rule, self.names) for rule in self.table.schema.rules)
         order = (self._onward(),) if self.ordered_by else ()
         return (*own, *self.declared, *order, *self._journeys_back())
 
@@ -229,7 +230,7 @@ class Leaves:
     def _journeys_back(self) -> tuple[HardRule, ...]:
         if self.journey is None or self.journey.back is None:
             return ()
-        back, to = _renamed(self.journey.back, self.names), self.names[self.journey.to]
+        back, to = renamed(self.journey.back, self.names), self.names[self.journey.to]
         same = np.eye(self.layout.members.size(to), dtype=bool)
         same = same.reshape(len(same), *[1] * back.allowed.ndim, len(same))
         clique = Clique((Axis(self.journey.start), *back.clique.axes, Axis(to)))
@@ -262,8 +263,3 @@ def _counting(name: str, labels: tuple[str, ...], title: str, *, public: bool) -
 def _earlier(column: Column, each: Before) -> Column:
     """The column as rules read it of the leaf before: where there is none, and none to start from, it is missing."""
     return replace(column, name=each.name, nullable=column.nullable or not each.start)
-
-
-def _renamed(rule: HardRule, names: Mapping[str, str]) -> HardRule:
-    axes = tuple(Axis(names[axis.column], axis.bins) for axis in rule.clique.axes)
-    return HardRule(rule.text, rule.reason, Clique(axes), rule.allowed)

@@ -6,12 +6,13 @@ order of members, is no field: it is never coded, never kept and never released,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
-from privacy import leaf_reading
+from privacy import across_rules, leaf_reading
+from privacy.across_rules import renamed
 from privacy.joined import Blocks, Orphans, ReadTable, Table, check_blocks, read_blocks, read_table
 from privacy.layouts import Layout
 from privacy.leaves import PLACE, Leaves
@@ -30,7 +31,8 @@ class Related:
     """``units`` and ``members``; a unit has from ``least`` to ``most`` members, and more are not counted.
 
     ``together``: attributes that are drawn as one. ``orphans``: what becomes of members that name no unit.
-    ``leaves``: a third table below them, if there is one.
+    ``leaves``: a third table below them, if there is one. ``unit_rules``: what a unit's columns and its number of
+    members have to do with each other; ``member_rules``: with its members' columns, by the names of the layout.
     """
 
     units: Table
@@ -40,6 +42,8 @@ class Related:
     orphans: Orphans
     together: Blocks = ()
     leaves: Leaves | None = None
+    unit_rules: tuple[HardRule, ...] = ()
+    member_rules: tuple[HardRule, ...] = ()
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -129,15 +133,17 @@ class Related:
 
     @property
     def rules(self) -> tuple[tuple[Table, tuple[HardRule, ...]], ...]:
-        """The rules of members, and those of what is below them."""
+        """The rules of members, and those of what is below them, by the names of their layouts."""
+        own = (renamed(rule, self.own) for rule in self.members.schema.rules)
         leaves = ((self.leaves.table, self.leaves.rules),) if self.leaves else ()
-        return ((self.members, self.members.schema.rules), *leaves)
+        return ((self.members, (*own, *self.member_rules)), *leaves)
 
     def named_by(self, table: Table, rule: HardRule) -> list[str]:
-        """The declared columns that a rule of a table below the first is about."""
-        if self.leaves is None or table is not self.leaves.table:
-            return list(rule.clique.columns)
-        return self.leaves.named_by(rule)
+        """The files' columns that a rule of a table below the first is about."""
+        if self.leaves is not None and table is self.leaves.table:
+            return self.leaves.named_by(rule)
+        columns = {column.name: column for column in self.columns} | self.attributes
+        return list(dict.fromkeys(columns[name].source for name in rule.clique.columns))
 
     def of_layout(self, layout: Layout, tables: Iterable[NoisyTied]) -> list[NoisyTied]:
         """The pooled tables of members, or those of leaves."""
@@ -157,6 +163,7 @@ def read_related(top: Reader, read: ReadTable) -> Related | None:
     readers = [Reader(each, column="", problems=top.problems, what=f"table {n}") for n, each in enumerate(declared, 1)]
     names = [reader.text("name", most=31) for reader in readers]
     least, most, orphans, together = _members(readers[1], units=names[0])
+    across = [across_rules.declared(reader, "unitRules") for reader in readers[:2]]
     facts = leaf_reading.read_facts(readers[2], parent=names[1]) if len(readers) == 3 else None
     tables = [_table(readers, place, names[place], read, facts) for place in range(len(readers))]
     found = [table for table in tables if table is not None]
@@ -167,12 +174,31 @@ def read_related(top: Reader, read: ReadTable) -> Related | None:
         return None
     related = Related(found[0], found[1], least, most, orphans, together)
     check_blocks(top, related.members, together)
+    related = _ruled(top, related, across)
     if facts is not None:
         related = replace(related, leaves=leaf_reading.leaves_of(
             top, facts, found[2], units=found[0], members=found[1], most_members=most, attributes=related.own
         ))  # fmt: skip
     _check_names(top, related)
     return related if len(top.problems) == before else None
+
+
+def _ruled(top: Reader, related: Related, declared: Sequence[list[Any]]) -> Related:
+    """With the rules across tables. In those of members a name is theirs first, and then their unit's."""
+    units, own = {column.name: column for column in related.columns}, related.members.schema.columns
+    both = units | {column.name: column for column in own}
+    of_units, of_members = (
+        across_rules.read(top, rules, table=table.name, what="unit rule", columns=columns)
+        for rules, table, columns in zip(declared, related.tables, (units, both), strict=False)
+    )
+    if top.problems or not (of_units or of_members):
+        return related
+    found = replace(related, unit_rules=tuple(of_units), member_rules=tuple(
+        across_rules.renamed(rule, related.own) for rule in of_members
+    ))  # fmt: skip
+    every, layout = found.rules[0][1], found.layout
+    across_rules.check(top, [*found.units.schema.rules, *of_units], every, layout.top, layout.members)
+    return found
 
 
 def _members(reader: Reader, *, units: str) -> tuple[int, int, Orphans, Blocks]:

@@ -301,5 +301,5 @@ def _several(top: Reader, common: dict[str, Any], *, public: bool) -> dict[str, 
         return {}
     return {
         "columns": related.columns, "free_text": (), "written": (), "header": (),
-        "rules": related.units.schema.rules, "related": related,
+        "rules": (*related.units.schema.rules, *related.unit_rules), "related": related,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -39,7 +39,12 @@ def weights(wanted: Sequence[Wanted], *, domain: Domain, units: Sequence[float])
 
     ``units``: how many units each code of the size column is thought to have.
     """
-    raw = [(each.importance * _noise(each.clique, domain, units)) ** POWER for each in wanted]
+    noises = [_Table.of(each.clique, units).noise(each.clique, domain) for each in wanted]
+    return _weights(wanted, noises)
+
+
+def _weights(wanted: Sequence[Wanted], noises: Sequence[float]) -> tuple[int, ...]:
+    raw = [(each.importance * noise) ** POWER for each, noise in zip(wanted, noises, strict=True)]
     return tuple(max(round(FINEST * each / max(raw)), 1) for each in raw)
 
 
@@ -55,10 +60,10 @@ def affordable(
 
     ``masses``: released counts of the codes of a column or attribute; what has none is seen code by code.
     """
-    levels = [0] * len(wanted)
-    seen = list(wanted)
+    levels, seen = [0] * len(wanted), list(wanted)
+    tables = [_Table.of(each.clique, units) for each in wanted]  # bins change neither sensitivity nor mass
     while True:
-        noises = _noises(seen, layout.domain, rho=rho, units=units)
+        noises = _noises(seen, tables, layout.domain, rho=rho)
         open_ = [place for place, noise in enumerate(noises) if noise > WORTH and levels[place] < len(LEVELS)]
         if not open_:
             return seen
@@ -81,18 +86,29 @@ def binned(mass: Sequence[float], *, level: int) -> Bins:
     return tuple(found)
 
 
-def _noises(wanted: Sequence[Wanted], domain: Domain, *, rho: float, units: Sequence[float]) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What one unit can change of a table, and the votes of all units."""
+
+    change: float
+    mass: float
+
+    @classmethod
+    def of(cls, clique: AnyClique, units: Sequence[float]) -> _Table:
+        return cls(_change(_shape_of(clique)), _mass(clique, units))
+
+    def noise(self, clique: AnyClique, domain: Domain) -> float:
+        """A table's cells x what one unit can change / the votes of all units, at noise 1."""
+        return clique.cells(domain) * self.change / self.mass
+
+
+def _noises(wanted: Sequence[Wanted], tables: Sequence[_Table], domain: Domain, *, rho: float) -> list[float]:
     """The expected sum of each table's noise beside its mass."""
-    shares = np.array(weights(wanted, domain=domain, units=units), dtype=float)
+    noise = [table.noise(each.clique, domain) for each, table in zip(wanted, tables, strict=True)]
+    shares = np.array(_weights(wanted, noise), dtype=float)
     sigmas = 1 / np.sqrt(2 * rho * shares / shares.sum())
-    noise = [_noise(each.clique, domain, units) for each in wanted]
     found: list[float] = (NOISE * sigmas * np.array(noise)).tolist()
     return found
-
-
-def _noise(clique: AnyClique, domain: Domain, units: Sequence[float]) -> float:
-    """A table's cells x what one unit can change / the votes of all units, at noise 1."""
-    return clique.cells(domain) * _change(_shape_of(clique)) / _mass(clique, units)
 
 
 @cache

@@ -17,13 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow")
 _OF_PRIVACY = (
-    "accounting", "cliques", "errors", "held", "hints", "joined", "layouts", "leaf_reading", "leaves", "moments",
-    "plan_parts", "plans", "problems", "purposes", "related", "rule_*", "schema*", "texts", "validity", "values",
+    "accounting", "across_rules", "cliques", "errors", "held", "hints", "joined", "layouts", "leaf_reading", "leaves",
+    "moments", "plan_parts", "plans", "problems", "purposes", "related", "rule_*", "schema*", "texts", "validity",
+    "values",
 )  # fmt: skip
 CODE = (
     "synthesis/loop/*.py", "synthesis/members/*.py", "synthesis/relating.py", "synthesis/leafing.py",
-    "synthesis/llm/base.py",    "synthesis/llm/answers.py", "synthesis/prompts.py",
-    "synthesis/manners.py", "synthesis/stepping.py", "synthesis/packaging.py", "audit/canonical.py",
+    "synthesis/llm/base.py", "synthesis/llm/answers.py", "synthesis/prompts.py", "synthesis/manners.py",
+    "synthesis/stepping.py", "synthesis/packaging.py", "audit/canonical.py",
     "audit/rendering.py", "audit/segments.py",
     *(f"privacy/{name}.py" for name in _OF_PRIVACY),
 )  # fmt: skip

@@ -94,8 +94,7 @@ def made(
     together, scale = [[related.own[each] for each in block] for block in related.together], total / len(top)
     model = MemberModel(
         People(related.layout, top), related.of_layout(related.layout, release.tied),
-        rules=of_each(related.members.schema.rules, related.layout, related.own), blocks=together, settings=settings,
-        seed=seed, scale=scale,
+        rules=of_each(related.rules[0][1], related.layout), blocks=together, settings=settings, seed=seed, scale=scale,
     )  # fmt: skip
     people = model.fit(beat)
     if model.violations():

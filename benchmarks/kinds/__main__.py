@@ -1,13 +1,14 @@
 """Related tables measured and made again.
 
     python -m benchmarks.kinds {population,mobility,retail} --data FOLDER --epsilon E --seed 0 --out FOLDER \\
-        [--schema FILE] [--delta D] [--floor | --independent] [--record FILE]
+        [--schema FILE] [--delta D] [--floor | --independent | --site] [--record FILE]
         [--unit person] [--households N] [--private N [--public M]]
 
 FOLDER holds the files that the declaration names (benchmarks/schemas/KIND.json, or ``--schema``). They are measured
 through OpenDP against a ledger in memory, with the top entity as the privacy unit, and written anew to ``--out``: the
 same tables, columns and spelling, other keys. ``--floor`` measures without noise, which is not private and says what
-truncation and model alone cost; ``--independent`` spends the same epsilon on members that know nothing of each other.
+truncation and model alone cost; ``--independent`` spends the same epsilon on members that know nothing of each other;
+``--site`` does what a site does with such a declaration, by its own rules and budget alone.
 
 ``--unit person`` takes every person for a unit, which hides less and says nothing of households; ``--households``
 makes so many units, whatever was released; ``--private`` measures so many units drawn from the data, and ``--public``
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import records
+from benchmarks.kinds import site
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
 from benchmarks.kinds.extents import SHARE, Bounds
 from benchmarks.kinds.mobility import Mobility
@@ -68,11 +70,17 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     bounds, rho = _bounds(asked, declared, ledger, rho)
     declared = declared.within(bounds)
     kind = KINDS[asked.kind](declared)
+    if asked.method == "site":
+        site.declaration(declared)
     real = kind.read(asked.data)
     private, options = _sampled(asked, real)
-    made, broken = kind.make(private, ledger, rho=rho, seed=asked.seed, independent=asked.method == "independent",
-                             **options)  # fmt: skip
-    kind.write(made, asked.out, seed=asked.seed)
+    if asked.method == "site":
+        broken = site.make(declared, asked.data, asked.out, ledger, rho=rho, seed=asked.seed)
+        made = kind.read(asked.out)
+    else:
+        made, broken = kind.make(private, ledger, rho=rho, seed=asked.seed, independent=asked.method == "independent",
+                                 **options)  # fmt: skip
+        kind.write(made, asked.out, seed=asked.seed)
     seconds = time.monotonic() - began
     return {
         "kind": asked.kind, "method": asked.method, "epsilon": float(asked.epsilon), "delta": float(asked.delta),
@@ -90,7 +98,7 @@ def _bounds(
     asked: argparse.Namespace, declared: Declaration, ledger: MemoryLedger | None, rho: Decimal
 ) -> tuple[dict[str, Bounds], Decimal]:
     """The bounds of fields that reach further in other files, and what they leave of rho."""
-    spreads = KINDS[asked.kind](declared).spreads(asked.data)
+    spreads = [] if asked.method == "site" else KINDS[asked.kind](declared).spreads(asked.data)
     share = accounting.rho_down(rho * SHARE)
     found = {each.field: each.found(ledger, rho=share) for each in spreads}
     return {name: each for name, each in found.items() if each is not None}, rho - share * len(spreads)
@@ -138,6 +146,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--floor", dest="method", action="store_const", const="floor", default="ours")
     which.add_argument("--independent", dest="method", action="store_const", const="independent")
+    which.add_argument("--site", dest="method", action="store_const", const="site")
     return parser.parse_args(arguments)
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from benchmarks import report
 from benchmarks.kinds import __main__ as kinds
-from benchmarks.kinds import diaries, population, queries
+from benchmarks.kinds import diaries, population, queries, site
 from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
 from benchmarks.kinds.levels import votes_of
 from privacy.accounting import rho_for
+from synthesis.members import MemberSettings
 
 SMALL = 250
 
@@ -176,6 +177,23 @@ def test_days_connect_begin_and_end_at_home_and_hours_do_not_fall(
     assert (alone == (made["households"]["hhsize"] == 1)).all()
     assert texts(tmp_path / "out" / "tours.csv")["destination"].str.endswith(".0").all(), "as the input spells them"
     assert (made["households"]["hhsize"].to_numpy() == persons.groupby("household_id").size().to_numpy()).all()
+
+
+def test_what_a_site_does_is_measured_with_the_same_words(
+    city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own plan and rules alone: trips lead on, and nobody who is alone is of a household type of more."""
+    monkeypatch.setattr(site, "MemberSettings", lambda: MemberSettings(sweeps=8, settle_sweeps=3))
+    line = run("mobility", city, tmp_path / "out", capsys, "--site")
+    assert (line["method"], line["rule_violations"]) == ("site", 0)
+    assert line["rho"] == pytest.approx(float(rho_for(epsilon=Decimal(4), delta=Decimal("1e-6"))))
+    again = {name: pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("households", "persons", "trips")}
+    later = again["trips"].groupby("person_id").cumcount() > 0
+    assert (again["trips"]["origin"][later] == again["trips"]["destination"].shift()[later]).all()
+    sizes = again["persons"].groupby("household_id").size()
+    assert ((sizes == 1).to_numpy() == again["households"]["HHT"].isin([0, 4, 6]).to_numpy()).all()
+    with pytest.raises(SystemExit, match="not one flat file"):
+        run("retail", city, tmp_path / "no", capsys, "--site")
 
 
 def test_a_diary_is_ordered_by_hour_and_then_by_what_connects() -> None:
