@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,13 @@ class Lines:
     def _wanted(self, *, independent: bool) -> list[Wanted]:
         own = self.table.names
         found = together([self._each(name) for name in (PRODUCT, *own)], ONE_WAY)
-        pairs = [own] if independent else [own, *((PRODUCT, name) for name in own)]
+        groups: list[list[Sequence[str]]] = [[own]]
         if not independent:
-            pairs += [(given, name) for given in (self.size, self.marked, self.named) for name in own]
-        return found + together([self._each(*pair) for pair in pairs], WITHIN)
+            givens = (self.size, self.marked, self.named)
+            groups += [[(PRODUCT, name) for name in own], [(given, name) for given in givens for name in own]]
+        return found + [
+            each for group in groups for each in together([self._each(*pair) for pair in group], WITHIN / len(groups))
+        ]
 
     def _each(self, *names: str) -> Any:
         return self.layout.each(*names, votes=votes_of(self.votes, names), by_norm=True)

@@ -52,19 +52,24 @@ class Population:
         return {"units": len(real.top), "members": real.members}
 
     def statistics(self, real: People, made: People) -> dict[str, float]:
+        """Of persons that are units by themselves, nothing that their household's members say together."""
         own, tops = self.pair.members.names, self.pair.units.names
+        alone = bool(self.pair.members.facts.get("alone"))
         found = {
             "household 1-ways": mean(distance(*compared(real, made, name, of_units=True)) for name in tops),
             "household pairs": mean(
                 distance(*compared(real, made, *pair, of_units=True)) for pair in combinations(tops, 2)
             ),
-            "size": distance(*compared(real, made, SIZE, of_units=True)),
+            **({} if alone else {"size": distance(*compared(real, made, SIZE, of_units=True))}),
             "person 1-ways": mean(distance(*compared(real, made, name)) for name in own),
             "person pairs": mean(distance(*compared(real, made, *pair)) for pair in combinations(own, 2)),
             "household x person": mean(distance(*compared(real, made, t, name)) for t in tops for name in own),
         }
-        for name in own:
-            found[f"{name} of persons 1 and 2"] = distance(meeting(real, name), meeting(made, name))
-        for name in own:
-            found[f"{name} of all pairs in a household"] = distance(all_pairs(real, name), all_pairs(made, name))
-        return found
+        return found if alone else found | self._within(real, made)
+
+    def _within(self, real: People, made: People) -> dict[str, float]:
+        """The same attribute of two members of one household."""
+        own = self.pair.members.names
+        first = {f"{name} of persons 1 and 2": distance(meeting(real, name), meeting(made, name)) for name in own}
+        every = {f"{n} of all pairs in a household": distance(all_pairs(real, n), all_pairs(made, n)) for n in own}
+        return first | every

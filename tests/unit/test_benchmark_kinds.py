@@ -224,10 +224,29 @@ def test_the_page_holds_means_of_what_was_recorded_and_is_checked(tmp_path: Path
     assert "| size | 0.2000 | 0.0500 |" in page.read_text()
     assert "| size | 0.2000 | 0.0200 |" in page.read_text(), "and by epsilon"
     assert (tmp_path / "docs" / "benchmarks" / "kinds-population.svg").exists()
+    assert "Pairs within a household" not in page.read_text()
     report.main([*options, "--check"])
     page.write_text(page.read_text().replace("0.2000", "0.1000"))
     with pytest.raises(SystemExit, match=r"kinds\.md"):
         report.main([*options, "--check"])
+
+
+def test_persons_as_units_have_a_section_of_their_own_by_epsilon(tmp_path: Path) -> None:
+    plain = {"kind": "population", "method": "ours", "epsilon": 1.0, "delta": 1e-6, "rho": 0.01, "seed": 0,
+             "unit": "one household", "cpu_seconds": 3.0, "peak_rss_mib": 99, "statistics": {"size": 0.1},
+             "rule_violations": 0, "units": 10, "members": 20}  # fmt: skip
+    alone = [
+        {**plain, "alone": True, "apart": "{}", "epsilon": epsilon, "seed": seed, "statistics": {"person 1-ways": each}}
+        for epsilon, seed, each in ((2.0, 0, 0.25), (0.5, 0, 0.5), (0.5, 1, 0.75))
+    ]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (plain, *alone)))
+    report.main(["--results", str(tmp_path), "--docs", str(tmp_path / "docs")])
+    page = (tmp_path / "docs" / "kinds.md").read_text()
+    before, section = page.split("With every person a unit by itself")
+    assert "| each person a unit, epsilon | 0.5 (2) | 2 |" in section
+    assert "| person 1-ways | 0.6250 | 0.2500 |" in section
+    assert "Pairs within a household" in section
+    assert "person 1-ways" not in before, "other runs are no part of the tables of whole households"
 
 
 def test_questions_are_answered_from_the_files_and_compared(town: Path, tmp_path: Path) -> None:
@@ -260,6 +279,21 @@ def test_every_member_may_be_a_unit_by_itself(town: Path) -> None:
     shared = households["cluster"].loc[persons["household_id"]].astype(int).to_numpy() - 1
     assert (people.top[:, people.layout.top.index("cluster")] == shared).all()
     assert declared.unit == "one of persons"
+
+
+def test_of_persons_as_units_nothing_within_a_household_is_told(town: Path) -> None:
+    """What they share is neither measured nor made, so that no distance may stand for it."""
+    of_units = Declaration.read(SCHEMAS / "population.json")
+    told = {}
+    for declared in (of_units, of_units.of_members()):
+        kind = population.Population(declared)
+        people = kind.read(town)
+        told[declared.unit] = kind.statistics(people, people)
+        assert set(told[declared.unit].values()) == {0.0}, "of the same tables"
+    alone = set(told.pop("one of persons"))
+    (whole,) = told.values()
+    assert alone == {"household 1-ways", "household pairs", "person 1-ways", "person pairs", "household x person"}
+    assert set(whole) - alone >= {"size", "gender of persons 1 and 2", "gender of all pairs in a household"}
 
 
 def test_a_table_of_one_column_has_votes_of_its_own_and_several_share_those_of_pairs() -> None:

@@ -20,6 +20,7 @@ from benchmarks.kinds.declared import SCHEMAS, BadData, Declaration
 from benchmarks.kinds.retail import Retail
 from privacy.accounting import rho_for
 from privacy.dp.charging import MemoryLedger
+from privacy.layouts import in_words
 
 CUSTOMERS = 400
 SECRET, RARE = "canary in a remark", "RAREST"
@@ -174,3 +175,20 @@ def test_keys_are_charged_before_they_are_let_out_and_long_ones_never_are() -> N
     assert (charge.kind, charge.delta <= SEARCH.delta, charge.rho <= Decimal("0.5")) == ("discovery", True, True)
     with pytest.raises(Exception, match="cap"):
         SEARCH.find(units, named, ledger, rho=Decimal("0.6"))
+
+
+def test_groups_of_tables_of_lines_matter_alike_however_many_tables_each_has() -> None:
+    """More tables of what is known of an invoice take nothing from the joint table of what lines say themselves."""
+    kind = Retail(Declaration.read(SCHEMAS / "retail.json"))
+    level = kind._level(5).level(independent=False)
+    matter = {tuple(in_words(each.clique)): each.importance for each in level.wanted if len(in_words(each.clique)) > 1}
+    groups = {"joint": 0.0, "product": 0.0, "known": 0.0}
+    for names, importance in matter.items():
+        groups["product" if "product" in names else "joint" if set(names) == set(kind.table.names) else "known"] += (
+            importance
+        )
+    assert len(matter) == 9
+    assert groups["product"] == pytest.approx(groups["joint"])
+    assert groups["known"] == pytest.approx(groups["joint"])
+    (alone,) = [each for each in kind._level(5).level(independent=True).wanted if len(in_words(each.clique)) > 1]
+    assert alone.importance == pytest.approx(sum(groups.values())), "the same for all, whichever are measured"
