@@ -13,7 +13,7 @@ import numpy as np
 from privacy import rule_meaning
 from privacy.rule_syntax import RuleError
 from privacy.schema_fields import Column
-from privacy.schema_reading import Reader
+from privacy.schema_reading import PartReader, Reader
 from privacy.validity import Contradiction, Validity, Zero
 from privacy.values import Axis, Clique, Domain, HardRule
 
@@ -35,7 +35,7 @@ def read(top: Reader, rules: Sequence[Any], *, table: str, what: str, columns: M
     """Rules over these columns, by the names that rules use; problems are noted by rule and character."""
     found = []
     for number, value in enumerate(rules, start=1):
-        reader = Reader(value, column="", problems=top.problems, what=f"table {table}: {what} {number}")
+        reader = PartReader(value, column="", problems=top.problems, what=f"table {table}: {what} {number}")
         text, reason = reader.text("rule"), reader.text("reason", default="", most=LONGEST_REASON)
         reader.done()
         rule = compiled(top, columns, reader.what, text, reason) if text else None

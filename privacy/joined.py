@@ -47,6 +47,11 @@ class Table:
         """The columns that are no fields: keys, the order of members, and what is made from other rows."""
         return tuple(name for name in (self.key, self.parent_key, self.number, self.origin) if name)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many codes each measured column has."""
+        return dict(zip(self.schema.domain.columns, self.schema.domain.sizes, strict=True))
+
     def names(self, taken: Mapping[str, object]) -> dict[str, str]:
         """What each measured column is called beside those that are taken."""
         columns = self.schema.domain.columns
@@ -64,11 +69,19 @@ def read_blocks(reader: Reader) -> Blocks:
 
 def check_blocks(top: Reader, table: Table, blocks: Blocks) -> None:
     """What is drawn as one is measured, and not too much to be enumerated."""
-    sizes = dict(zip(table.schema.domain.columns, table.schema.domain.sizes, strict=True))
+    sizes = table.sizes
     if unknown := {name for names in blocks for name in names} - set(sizes):
         top.problem(f"'together' names columns that {table.name} does not measure: {sorted(unknown)}")
-    elif any(prod(sizes[name] for name in names) > MOST_TOGETHER for names in blocks):
-        top.problem(f"'together' of {table.name} has more than {MOST_TOGETHER} combinations of values")
+        return
+    check_drawn(
+        top, f"'together' of {table.name}", max((prod(sizes[name] for name in each) for each in blocks), default=0)
+    )
+
+
+def check_drawn(top: Reader, what: str, size: int) -> None:
+    """What is drawn as one can be enumerated."""
+    if size > MOST_TOGETHER:
+        top.problem(f"{what} has more than {MOST_TOGETHER} combinations of values")
 
 
 def _texts(value: object) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, cast
 
 import numpy as np
 
 from privacy import across_rules
-from privacy.joined import Blocks, Orphans, Table, check_blocks, read_blocks
+from privacy.across_rules import renamed
+from privacy.joined import Blocks, Orphans, Table, check_blocks, check_drawn, read_blocks
 from privacy.leaves import PLACE, PLACES, Journey, Leaves, of_member, votes_of
 from privacy.schema_dates import DatePart
 from privacy.schema_fields import Column
-from privacy.schema_reading import Reader
+from privacy.schema_reading import PartReader, Reader
+from privacy.schema_rules import calendars
 from privacy.validity import Contradiction, Validity, Zero
 from privacy.values import Axis, Clique, Domain, HardRule, IntArray
 
@@ -53,9 +56,9 @@ def read_facts(reader: Reader, *, parent: str) -> Facts:
     most = reader.whole("most", least=1, most=MOST_LEAVES)
     of_unit = reader.whole("mostOfUnit", least=most, most=MOST_OF_UNIT)
     rules = across_rules.declared(reader, "sequenceRules")
-    journey = Reader(reader.get("journey"), column="", problems=reader.problems, what="'journey'") if reader.has(
-        "journey"
-    ) else None  # fmt: skip
+    journey = PartReader(
+        reader.get("journey"), column="", problems=reader.problems, what=f"{reader.what}: 'journey'"
+    ) if reader.has("journey") else None  # fmt: skip
     return Facts(
         reader.whole("least", least=0, most=most, default=1), most, reader.flag("orNone", default=False), of_unit,
         cast("Orphans", reader.choice("orphans", ("refuse", "drop"), default="refuse")),
@@ -88,9 +91,10 @@ def leaves_of(
         return None
     found = _seen(top, found, facts.seen_with, units, members, columns, attributes)
     found = _journeying(top, found, facts.journey, units)
+    _check_names(top, found, taken)
     if len(top.problems) > before:
         return None
-    found = replace(found, declared=_rules(top, found, facts.rules))
+    found = replace(found, declared=_rules(top, found, facts.rules, (units, members)))
     if len(top.problems) == before:
         _check_together(top, found)
     return found if len(top.problems) == before else None
@@ -99,6 +103,13 @@ def leaves_of(
 def _check_counts(top: Reader, leaves: Leaves, most_members: int) -> None:
     if not leaves.or_none and leaves.least * most_members > leaves.most_of_unit:
         top.problem(f"'mostOfUnit' of {leaves.table.name} must be room for 'least' rows of as many members as count")
+
+
+def _check_names(top: Reader, leaves: Leaves, taken: Mapping[str, object]) -> None:
+    """Nothing declared is called what is made of other names."""
+    names = [*taken, *leaves.called]
+    if again := sorted({name for name in names if names.count(name) > 1}):
+        top.problem(f"columns are named like others that are made beside {leaves.table.name}: {', '.join(again)}")
 
 
 def _seen(
@@ -135,18 +146,48 @@ def _journeying(top: Reader, leaves: Leaves, journey: Reader | None, units: Tabl
     if not leaves.is_ordered:
         journey.problem("'journey' needs an order: 'number' or 'orderedBy'")
     own = {column.name: column for column in leaves.table.schema.columns}
-    held = across_rules.compiled(top, own, "'back' of 'journey'", back, "where journeys go back") if back else None
+    what = f"table {leaves.table.name}: 'back' of 'journey'"
+    held = across_rules.compiled(top, own, what, back, "where journeys go back") if back else None
     if held and to in held.clique.columns:
         journey.problem("'back' of 'journey' must not be about 'to' itself")
     tops = dict(leaves.tops) | {start: homes[start]}
-    return replace(leaves, tops=tops, journey=Journey(to, start, held))
+    found, sizes = replace(leaves, tops=tops, journey=Journey(to, start, held)), leaves.table.sizes
+    for block in found.linked:
+        check_drawn(top, f"'back' of 'journey' with 'to' of {leaves.table.name}", prod(sizes[name] for name in block))
+    return found
 
 
-def _rules(top: Reader, leaves: Leaves, declared: list[Any]) -> tuple[HardRule, ...]:
-    """``sequenceRules`` over the names of the layout."""
+def _rules(top: Reader, leaves: Leaves, declared: list[Any], above: Sequence[Table]) -> tuple[HardRule, ...]:
+    """``sequenceRules`` over the names of the layout, and what follows for the parts of dates they name."""
     columns = {name: column for name, (_, column) in leaves.ruled.items()}
-    found = across_rules.read(top, declared, table=leaves.table.name, what="sequence rule", columns=columns)
-    return tuple(placed(rule, leaves) for rule in found)
+    read = across_rules.read(top, declared, table=leaves.table.name, what="sequence rule", columns=columns)
+    found = [placed(rule, leaves) for rule in read]
+    return (*found, *_dates(top, leaves, found, above))
+
+
+def _dates(top: Reader, leaves: Leaves, rules: Sequence[HardRule], above: Sequence[Table]) -> list[HardRule]:
+    """The parts of a date that rules from row to row name are those of one day.
+
+    Of tables above, rules of their own must say so.
+    """
+    units, members = above
+    repeated = {each.name: each.repeats for each in leaves.befores}
+    named = {repeated.get(axis.column, axis.column) for rule in rules for axis in rule.clique.axes}
+    if leaves.journey and leaves.journey.back:
+        named |= {leaves.names[axis.column] for axis in leaves.journey.back.clique.axes}
+    for rule in _of_one_day(units, named & set(leaves.tops)):
+        top.problem(f"{rule.text}: what 'sequenceRules' name, rules of {units.name} must name too")
+    theirs = {column.name for column in members.schema.columns if of_member(column.name, members.name) in named}
+    for rule in _of_one_day(members, theirs):
+        top.problem(f"{rule.text}: what 'sequenceRules' name, rules of {members.name} must name too")
+    own = {name for name, called in leaves.names.items() if called in named}
+    return [renamed(rule, leaves.names) for rule in _of_one_day(leaves.table, own)]
+
+
+def _of_one_day(table: Table, named: set[str]) -> list[HardRule]:
+    """What must hold for the parts of the dates that are named, beside the table's own rules."""
+    known = {rule.text for rule in table.schema.rules}
+    return [rule for rule in calendars(named, table.schema.columns) if rule.text not in known]
 
 
 def placed(rule: HardRule, leaves: Leaves) -> HardRule:

@@ -78,6 +78,12 @@ class Leaves:
         return f"all {self.table.name}"
 
     @property
+    def called(self) -> list[str]:
+        """Every name that is made of the declared ones, and those of leaves: no two may be alike."""
+        made = [self.number, self.total, *self.names.values(), *self.given, PLACE]
+        return [*made, *(each.name for each in self.befores)]
+
+    @property
     def seen(self) -> tuple[str, ...]:
         """What leaves are counted together with, attribute by attribute; not where journeys start."""
         start = self.journey.start if self.journey else ""
@@ -165,11 +171,15 @@ class Leaves:
     @cached_property
     def blocks(self) -> list[list[str]]:
         """What is drawn as one: as declared, and where a journey goes back, what says so with where it ends."""
-        found = [[self.names[name] for name in block] for block in self.together]
-        if self.journey and self.journey.back:
-            linked = [self.names[name] for name in (*self.journey.back.clique.columns, self.journey.to)]
-            found += [] if any(set(linked) <= set(block) for block in found) else [linked]
-        return found
+        return [[self.names[name] for name in block] for block in (*self.together, *self.linked)]
+
+    @property
+    def linked(self) -> Blocks:
+        """Declared columns that a journey's way back ties, where no declared block holds them all."""
+        if self.journey is None or self.journey.back is None:
+            return ()
+        found = (*self.journey.back.clique.columns, self.journey.to)
+        return () if any(set(found) <= set(block) for block in self.together) else (found,)
 
     def named_by(self, rule: HardRule) -> list[str]:
         """The files' columns that a rule of the layout is about, whether of this leaf or the one before."""

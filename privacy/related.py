@@ -15,9 +15,9 @@ from privacy import across_rules, leaf_reading
 from privacy.across_rules import renamed
 from privacy.joined import Blocks, Orphans, ReadTable, Table, check_blocks, read_blocks, read_table
 from privacy.layouts import Layout
-from privacy.leaves import PLACE, Leaves
+from privacy.leaves import Leaves
 from privacy.schema_fields import Categories, Column
-from privacy.schema_reading import Reader
+from privacy.schema_reading import PartReader, Reader
 from privacy.values import Domain, HardRule, NoisyTied
 
 MOST_MEMBERS = 100
@@ -160,7 +160,9 @@ def read_related(top: Reader, read: ReadTable) -> Related | None:
     if not isinstance(declared, list) or len(declared) not in (2, 3):
         top.problem(LEVELS)
         return None
-    readers = [Reader(each, column="", problems=top.problems, what=f"table {n}") for n, each in enumerate(declared, 1)]
+    readers = [
+        PartReader(each, column="", problems=top.problems, what=f"table {n}") for n, each in enumerate(declared, 1)
+    ]
     names = [reader.text("name", most=31) for reader in readers]
     least, most, orphans, together = _members(readers[1], units=names[0])
     across = [across_rules.declared(reader, "unitRules") for reader in readers[:2]]
@@ -212,7 +214,7 @@ def _members(reader: Reader, *, units: str) -> tuple[int, int, Orphans, Blocks]:
 
 
 def _table(
-    readers: list[Reader], place: int, name: str, read: ReadTable, facts: leaf_reading.Facts | None
+    readers: Sequence[Reader], place: int, name: str, read: ReadTable, facts: leaf_reading.Facts | None
 ) -> Table | None:
     origin = facts.origin if facts is not None and place == 2 else ""
     keyed = place + 1 < len(readers)
@@ -221,10 +223,13 @@ def _table(
 
 def _check_names(top: Reader, found: Related) -> None:
     """Names that stand side by side differ."""
+    if _repeated(found):
+        top.problem("columns of the tables are named too much alike: one is called what another is called beside it")
+        return
     widths = [len(each.top.columns) + 1 + each.most * len(each.members.columns) for each in found.layouts]
     distinct = {name for each in found.layouts for name in each.top.columns}
     again = sum(len(each.top.columns) for each in found.layouts) - len(distinct)
-    if len(found.stored.columns) != sum(widths) - again or _repeated(found):
+    if len(found.stored.columns) != sum(widths) - again:
         top.problem("columns of the tables are named too much alike: avoid names that end in '@' and a number")
     if len(found.stored.columns) > MOST_WIDE:
         top.problem(f"'most' members with all their columns must be at most {MOST_WIDE} columns side by side")
@@ -234,6 +239,5 @@ def _repeated(found: Related) -> bool:
     """Whether a name that is made here is one that is declared."""
     names = [*(column.name for column in found.columns), *found.own.values()]
     if found.leaves is not None:
-        names += [found.leaves.number, found.leaves.total, *found.leaves.names.values(), *found.leaves.given]
-        names += [PLACE, *(each.name for each in found.leaves.befores)]
+        names += found.leaves.called
     return len(set(names)) < len(names)

@@ -132,6 +132,13 @@ class Reader:
         return value
 
 
+class PartReader(Reader):
+    """Reads one of several alike parts, such as tables: every problem says which it is in."""
+
+    def problem(self, rule: str) -> None:
+        super().problem(rule if rule.startswith(self.what) else f"{self.what}: {rule}")
+
+
 def as_decimal(value: object) -> Decimal | None:
     """A JSON number, or a text holding one, with its own digits; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -32,7 +32,7 @@ def read_rules(top: Reader, columns: Sequence[Column]) -> tuple[HardRule, ...]:
     found = [_rule(top, value, number, named) for number, value in enumerate(values, start=1)]
     rules = [rule for rule in found if rule is not None]
     if len(top.problems) == before:
-        rules += _calendars(rules, columns)
+        rules += calendars({axis.column for rule in rules for axis in rule.clique.axes}, columns)
         _check_together(top, rules, columns)
     return tuple(rules)
 
@@ -71,12 +71,11 @@ def _check_together(top: Reader, rules: Sequence[HardRule], columns: Sequence[Co
         top.problem("no record that keeps all of 'rules' was found: they contradict each other, or are too tangled")
 
 
-def _calendars(rules: Sequence[HardRule], columns: Sequence[Column]) -> list[HardRule]:
-    """For each field of dates that a rule names: its parts are those of one day.
+def calendars(named: Collection[str], columns: Sequence[Column]) -> list[HardRule]:
+    """For each field of dates of which a part is ``named`` by rules: its parts are those of one day.
 
     Otherwise the written value, which keeps the coarser parts where no day has them all, could break the rule.
     """
-    named = {axis.column for rule in rules for axis in rule.clique.axes}
     sources = dict.fromkeys(c.source for c in columns if c.name in named and isinstance(c.coding, DatePart))
     found = []
     for source in sources:
