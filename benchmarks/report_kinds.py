@@ -116,12 +116,9 @@ many lines each move all their lines' quantities.
 MANY = """Made {households:,} units at epsilon {epsilon:g} (`--households {households}`), whatever was released:
 {rule_violations} rules broken, {cpu_seconds:.0f} CPU s, {peak_rss_mib:,} MiB."""
 PERSONS = """With every person a unit by itself (`--unit person`, where the owner says so), less is hidden, and what
-members of one household have in common is neither measured nor made{more}:
+members of one household have in common (pairs of them, how many they are) is neither measured nor made, so that no row
+is about it; what is said of a household counts once for each of its persons:
 """
-OF_PERSONS = {
-    "population": """. Pairs within a household and its size cannot be measured then, so no row is about them;
-what is said of a household counts once for each of its persons, and its files hold a household for each""",
-}
 SAMPLE = """With few units noise is most of every table. A public sample of the same population is a way past it, tried
 here and no part of the appliance: released tables are drawn towards the sample's as far as they themselves say that
 they resemble it (`benchmarks/kinds/prior.py`), which costs no privacy.
@@ -212,7 +209,7 @@ def _persons(lines: list[Line]) -> list[str]:
     if not lines:
         return []
     rows = _by_epsilon("each person a unit, epsilon", lines)
-    return [PERSONS.format(more=OF_PERSONS.get(lines[0]["kind"], "")), *rows, ""]
+    return [PERSONS, *rows, ""]
 
 
 def _by_epsilon(title: str, lines: list[Line]) -> list[str]:

@@ -224,7 +224,7 @@ def test_the_page_holds_means_of_what_was_recorded_and_is_checked(tmp_path: Path
     assert "| size | 0.2000 | 0.0500 |" in page.read_text()
     assert "| size | 0.2000 | 0.0200 |" in page.read_text(), "and by epsilon"
     assert (tmp_path / "docs" / "benchmarks" / "kinds-population.svg").exists()
-    assert "Pairs within a household" not in page.read_text()
+    assert "pairs of them" not in page.read_text()
     report.main([*options, "--check"])
     page.write_text(page.read_text().replace("0.2000", "0.1000"))
     with pytest.raises(SystemExit, match=r"kinds\.md"):
@@ -245,7 +245,7 @@ def test_persons_as_units_have_a_section_of_their_own_by_epsilon(tmp_path: Path)
     before, section = page.split("With every person a unit by itself")
     assert "| each person a unit, epsilon | 0.5 (2) | 2 |" in section
     assert "| person 1-ways | 0.6250 | 0.2500 |" in section
-    assert "Pairs within a household" in section
+    assert "pairs of them" in section, "and says what no row is about"
     assert "person 1-ways" not in before, "other runs are no part of the tables of whole households"
 
 
