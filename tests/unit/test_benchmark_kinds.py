@@ -246,7 +246,7 @@ def test_persons_as_units_have_a_section_of_their_own_by_epsilon(tmp_path: Path)
     assert "| each person a unit, epsilon | 0.5 (2) | 2 |" in section
     assert "| person 1-ways | 0.6250 | 0.2500 |" in section
     assert "pairs of them" in section, "and says what no row is about"
-    assert "person 1-ways" not in before, "other runs are no part of the tables of whole households"
+    assert "| person 1-ways" not in before, "other runs are no part of the tables of whole households"
 
 
 def test_questions_are_answered_from_the_files_and_compared(town: Path, tmp_path: Path) -> None:
