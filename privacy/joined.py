@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 from privacy.problems import Problem
 from privacy.schema_reading import Reader
+from privacy.schema_rules import calendars
+from privacy.values import HardRule
 
 if TYPE_CHECKING:
     from privacy.schema import Schema
@@ -76,6 +78,12 @@ def check_blocks(top: Reader, table: Table, blocks: Blocks) -> None:
     check_drawn(
         top, f"'together' of {table.name}", max((prod(sizes[name] for name in each) for each in blocks), default=0)
     )
+
+
+def of_one_day(table: Table, named: Collection[str]) -> list[HardRule]:
+    """What must hold for the parts of the dates that rules beyond the table's own name, beside these."""
+    known = {rule.text for rule in table.schema.rules}
+    return [rule for rule in calendars(named, table.schema.columns) if rule.text not in known]
 
 
 def check_drawn(top: Reader, what: str, size: int) -> None:

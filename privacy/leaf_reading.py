@@ -11,12 +11,11 @@ import numpy as np
 
 from privacy import across_rules
 from privacy.across_rules import renamed
-from privacy.joined import Blocks, Orphans, Table, check_blocks, check_drawn, read_blocks
+from privacy.joined import Blocks, Orphans, Table, check_blocks, check_drawn, of_one_day, read_blocks
 from privacy.leaves import PLACE, PLACES, Journey, Leaves, of_member, votes_of
 from privacy.schema_dates import DatePart
 from privacy.schema_fields import Column
 from privacy.schema_reading import PartReader, Reader
-from privacy.schema_rules import calendars
 from privacy.validity import Contradiction, Validity, Zero
 from privacy.values import Axis, Clique, Domain, HardRule, IntArray
 
@@ -175,19 +174,13 @@ def _dates(top: Reader, leaves: Leaves, rules: Sequence[HardRule], above: Sequen
     named = {repeated.get(axis.column, axis.column) for rule in rules for axis in rule.clique.axes}
     if leaves.journey and leaves.journey.back:
         named |= {leaves.names[axis.column] for axis in leaves.journey.back.clique.axes}
-    for rule in _of_one_day(units, named & set(leaves.tops)):
+    for rule in of_one_day(units, named & set(leaves.tops)):
         top.problem(f"{rule.text}: what 'sequenceRules' name, rules of {units.name} must name too")
     theirs = {column.name for column in members.schema.columns if of_member(column.name, members.name) in named}
-    for rule in _of_one_day(members, theirs):
+    for rule in of_one_day(members, theirs):
         top.problem(f"{rule.text}: what 'sequenceRules' name, rules of {members.name} must name too")
     own = {name for name, called in leaves.names.items() if called in named}
-    return [renamed(rule, leaves.names) for rule in _of_one_day(leaves.table, own)]
-
-
-def _of_one_day(table: Table, named: set[str]) -> list[HardRule]:
-    """What must hold for the parts of the dates that are named, beside the table's own rules."""
-    known = {rule.text for rule in table.schema.rules}
-    return [rule for rule in calendars(named, table.schema.columns) if rule.text not in known]
+    return [renamed(rule, leaves.names) for rule in of_one_day(leaves.table, own)]
 
 
 def placed(rule: HardRule, leaves: Leaves) -> HardRule:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from privacy import across_rules, leaf_reading
 from privacy.across_rules import renamed
-from privacy.joined import Blocks, Orphans, ReadTable, Table, check_blocks, read_blocks, read_table
+from privacy.joined import Blocks, Orphans, ReadTable, Table, check_blocks, of_one_day, read_blocks, read_table
 from privacy.layouts import Layout
 from privacy.leaves import Leaves
 from privacy.schema_fields import Categories, Column
@@ -23,6 +23,7 @@ from privacy.values import Domain, HardRule, NoisyTied
 MOST_MEMBERS = 100
 MOST_WIDE = 5000
 """Columns of a unit with all its members side by side."""
+ALIKE = "columns of the tables are named too much alike: one is called what another is called beside it"
 LEVELS = "'tables' must be a list of two or three tables: units, their members, and rows of these"
 
 
@@ -176,6 +177,9 @@ def read_related(top: Reader, read: ReadTable) -> Related | None:
         return None
     related = Related(found[0], found[1], least, most, orphans, together)
     check_blocks(top, related.members, together)
+    if _repeated(related):
+        top.problem(ALIKE)
+        return None
     related = _ruled(top, related, across)
     if facts is not None:
         related = replace(related, leaves=leaf_reading.leaves_of(
@@ -195,6 +199,10 @@ def _ruled(top: Reader, related: Related, declared: Sequence[list[Any]]) -> Rela
     )
     if top.problems or not (of_units or of_members):
         return related
+    named = {name for rule in of_members for name in rule.clique.columns}
+    of_members += of_one_day(related.members, named)
+    named = (named - {column.name for column in own}).union(*(rule.clique.columns for rule in of_units))
+    of_units += of_one_day(related.units, named)
     found = replace(related, unit_rules=tuple(of_units), member_rules=tuple(
         across_rules.renamed(rule, related.own) for rule in of_members
     ))  # fmt: skip
@@ -224,7 +232,7 @@ def _table(
 def _check_names(top: Reader, found: Related) -> None:
     """Names that stand side by side differ."""
     if _repeated(found):
-        top.problem("columns of the tables are named too much alike: one is called what another is called beside it")
+        top.problem(ALIKE)
         return
     widths = [len(each.top.columns) + 1 + each.most * len(each.members.columns) for each in found.layouts]
     distinct = {name for each in found.layouts for name in each.top.columns}

@@ -43,6 +43,7 @@ def test_a_column_of_the_unit_counted_with_trips_and_called_what_is_made_beside_
 def test_a_column_called_what_a_members_column_is_called_beside_units_is_refused() -> None:
     changes = named(0, "persons.cars")
     changes["tables"][1]["fields"].append({"name": "cars", "type": "string", "categories": ["a", "b"]})
+    changes["tables"][1]["unitRules"] = [{"rule": '`number of persons` == 1 implies kind != "child"'}]
     with pytest.raises(SchemaError, match="named too much alike"):
         schema(tables=changes["tables"][:2])
 
@@ -99,3 +100,16 @@ def test_a_rule_from_row_to_row_that_names_a_members_date_needs_a_rule_of_member
 def test_a_problem_says_which_of_the_tables_it_is_in(key: str, value: object, rule: str) -> None:
     with pytest.raises(SchemaError, match=f"table (3|trips): .*{rule}"):
         schema(**changed(**{key: value}))
+
+
+@pytest.mark.parametrize("table", range(2))
+def test_parts_of_a_date_that_rules_across_tables_name_are_those_of_one_day(table: int) -> None:
+    """A unit's date named by a rule of members is a matter of units."""
+    changes = named(table, "day", type="date", parts=["month", "weekday"],
+                    constraints={"minimum": "2020-01-01", "maximum": "2020-12-31"})  # fmt: skip
+    del changes["tables"][table]["fields"][-1]["categories"]
+    rule = '`day.weekday` == "Sunday" or `number of persons` != 1 or kind == "other"'
+    changes["tables"][1]["unitRules"] = [{"rule": rule}]
+    found, _ = related(schema(**changes))
+    texts = [[each.text for each in rules] for rules in (found.unit_rules, found.member_rules)]
+    assert ["those of one day" in " ".join(each) for each in texts] == [table == 0, table == 1]
