@@ -193,7 +193,8 @@ class Leaves:
         A member with fewer than ``least`` has none, where members may have none; otherwise that is kept for each.
         """
         floor = 0 if self.or_none else self.least
-        more = np.minimum(counts, self.most) - floor
+        enough = np.where(counts < self.least, 0, counts) if self.or_none else counts
+        more = np.minimum(enough, self.most) - floor
         firsts = np.searchsorted(owners, owners)
         before = np.cumsum(more) - more
         before = before - before[firsts]

@@ -228,6 +228,11 @@ def test_members_have_as_many_leaves_as_are_declared_and_units_no_more_than_thei
     assert (leaves.starts[leaves.coded(kept)] == kept).all()
 
 
+def test_rows_that_do_not_count_take_no_room_from_later_members() -> None:
+    _, leaves = related(schema(**changed(mostOfUnit=6)))
+    assert leaves.within(np.array([1, 1, 6]), np.zeros(3, dtype=int)).tolist() == [0, 0, 6]
+
+
 def test_a_unit_one_of_whose_members_has_too_few_is_left_out_where_none_may() -> None:
     declared = schema(**changed(orNone=None))
     day = [("work", 8, 30), ("home", 20, 3)]
