@@ -82,7 +82,7 @@ class Evidence(Tilted):
         slope = rest - held * self.theta
         self._adapt(slope / np.sqrt(variance + expected))
         newton = slope / (np.maximum(expected * self.spread, 1) + held)
-        self.theta += np.clip(self.gain * newton, -LARGEST_STEP, LARGEST_STEP)
+        self.theta += self.gain * np.clip(newton, -LARGEST_STEP, LARGEST_STEP)
 
     @property
     def spread(self) -> float:

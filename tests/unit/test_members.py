@@ -12,6 +12,7 @@ from privacy.layouts import Before, Layout, among_later, first_two, with_later
 from privacy.values import Domain, IntArray, NoisyTied, TiedClique
 from synthesis import member_checks
 from synthesis.members import MemberModel, MemberSettings, People, Rule
+from synthesis.members.evidence import LARGEST_STEP
 from synthesis.members.tables import Table
 
 MOST, AGES = 4, 6
@@ -204,6 +205,16 @@ def test_tables_that_move_together_start_with_smaller_steps() -> None:
     assert sum(table.gain for table in ages) <= 1.5
     alone = MemberModel(People(LAYOUT, PEOPLE.top), released(PEOPLE, QUIET), settings=FAST, seed=0)
     assert {table.gain for table in alone.evidence} == {FAST.step}
+
+
+def test_tables_that_move_together_share_their_largest_step_too() -> None:
+    """A cell that the members lack is asked for by every table at once: each goes its share of the way."""
+    model = MemberModel(People(LAYOUT, PEOPLE.top), released(PEOPLE, QUIET + LOUD), settings=FAST, seed=0)
+    for table in model.evidence:
+        foreseen = np.zeros(table.shape)  # all in one cell, the others empty
+        foreseen.reshape(len(foreseen), -1)[:, 0] = table.said.reshape(len(foreseen), -1).sum(axis=1)
+        table.learn(foreseen)
+        assert np.abs(table.theta).max() <= LARGEST_STEP * table.gain * (1 + 1e-9)
 
 
 def test_rules_that_leave_nobody_are_refused() -> None:
