@@ -132,8 +132,7 @@ truncation has next to none in it (four households have more than eight persons)
 person was between .030 and .037 on one budget. Household x person misses the .030 that was aimed at, since its tables
 hold the most cells, 44 subregions by eleven ages among them, for one vote a household; gender of persons 1 and 2
 misses .005, a table of four cells that gets little of the budget. Where persons 1 and 2 are compared by age, members
-together are more than ten times nearer than independent ones. Persons as units (`--unit person`) are not told: the fit
-then overshoots in its first sweeps and empties rare ages for good (person 1-ways .034 and .075 at epsilon 1).
+together are more than ten times nearer than independent ones.
 """,
     "mobility": """What is left is noise of 2,000 households. The mode of a trip misses the .026 that was aimed at: it
 has 21 codes, many of them rare, and a household has its modes in common, so that twelve votes are needed where hours
