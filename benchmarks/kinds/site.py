@@ -15,6 +15,7 @@ from typing import Any
 import django
 import numpy as np
 import pandas as pd
+from django.apps import apps
 
 from benchmarks.fidelity import rebuild
 from benchmarks.kinds.declared import BadData, Declaration, Table
@@ -65,7 +66,8 @@ def make(
     if ledger is None:
         raise BadData("a site measures nothing without noise")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmsynthor_site.settings")
-    django.setup()
+    if not apps.ready:  # setting up twice would hand the log to whoever reads this process's output now
+        django.setup()
     schema = declaration(declared)
     related = schema.related
     assert related is not None
