@@ -69,11 +69,11 @@ def check(
     if np.prod([float(len(kind)) for kind in kinds]) > MOST_KINDS:
         top.problem(f"'unitRules' tell more than {MOST_KINDS} kinds of units apart: name fewer columns")
         return
-    if not _kept(units, of_units):
+    if not kept(units, of_units):
         top.problem("no unit that keeps all of its rules was found: they contradict each other, or are too tangled")
     for codes in product(*kinds):
-        fixed = [_only(name, code, of_units.size(name)) for name, code in zip(named, codes, strict=True)]
-        if _kept([*units, *fixed], of_units) and not _kept([*units, *members, *fixed], both):
+        fixed = [only(name, code, of_units.size(name)) for name, code in zip(named, codes, strict=True)]
+        if kept([*units, *fixed], of_units) and not kept([*units, *members, *fixed], both):
             top.problem(
                 "'unitRules' leave some units that keep their own rules without any member that could be theirs"
             )
@@ -86,11 +86,13 @@ def _view(name: str, rules: Sequence[HardRule], size: int) -> Any:
     return np.unique(np.array(axes), axis=1, return_inverse=True)[1].ravel()
 
 
-def _only(name: str, code: int, size: int) -> HardRule:
+def only(name: str, code: int, size: int) -> HardRule:
+    """That a column of so many codes has this one."""
     return HardRule("", "", Clique.of(name), np.arange(size) == code)
 
 
-def _kept(rules: Sequence[HardRule], domain: Domain) -> bool:
+def kept(rules: Sequence[HardRule], domain: Domain) -> bool:
+    """Whether a record that keeps all rules was found."""
     try:
         Validity([Zero.of(rule, domain) for rule in rules], [np.ones(size) for size in domain.sizes])
     except Contradiction:

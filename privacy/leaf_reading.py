@@ -7,35 +7,22 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, cast
 
-import numpy as np
-
 from privacy import across_rules
 from privacy.across_rules import renamed
 from privacy.joined import Blocks, Orphans, Table, check_blocks, check_drawn, of_one_day, read_blocks
-from privacy.leaves import PLACE, PLACES, Journey, Leaves, of_member, votes_of
+from privacy.leaves import Counted, Journey, Leaves, of_member, votes_of
 from privacy.schema_dates import DatePart
 from privacy.schema_fields import Column
 from privacy.schema_reading import PartReader, Reader
-from privacy.validity import Contradiction, Validity, Zero
-from privacy.values import Axis, Clique, Domain, HardRule, IntArray
+from privacy.values import Axis, Clique, HardRule
 
 MOST_LEAVES, MOST_OF_UNIT, MOST_VOTES = 1000, 2000, 500
-MOST_CELLS = 2**22
-"""Cells of a rule, code by code."""
-TRIED = 3
-"""Leaves in a row that must be able to keep all rules."""
 
 
 @dataclass(frozen=True)
-class Facts:
+class Facts(Counted):
     """The keys of the third table that are no part of every table."""
 
-    least: int
-    most: int
-    or_none: bool
-    most_of_unit: int
-    orphans: Orphans
-    votes: int
     ordered_by: str
     seen_with: tuple[str, ...] | None
     together: Blocks
@@ -78,7 +65,7 @@ def leaves_of(
     before, columns = len(top.problems), {each.name: each for each in members.schema.columns}
     taken = {column.name: column for column in units.schema.columns} | {name: None for name in attributes.values()}
     found = Leaves(
-        table, facts.least, facts.most, facts.or_none, facts.most_of_unit, facts.orphans, facts.votes,
+        facts.least, facts.most, facts.or_none, facts.most_of_unit, facts.orphans, facts.votes, table,
         table.names(taken), {}, (), {}, facts.ordered_by, facts.together,
     )  # fmt: skip
     _check_counts(top, found, most_members)
@@ -94,8 +81,6 @@ def leaves_of(
     if len(top.problems) > before:
         return None
     found = replace(found, declared=_rules(top, found, facts.rules, (units, members)))
-    if len(top.problems) == before:
-        _check_together(top, found)
     return found if len(top.problems) == before else None
 
 
@@ -192,71 +177,3 @@ def placed(rule: HardRule, leaves: Leaves) -> HardRule:
         size = (leaves.layout.top if called in leaves.tops else leaves.layout.members).size(called)
         axes.append(Axis(called, (*bins, *[bins[-1]] * (size - column.size))))
     return HardRule(rule.text, rule.reason, Clique(tuple(axes)), rule.allowed)
-
-
-def _check_together(top: Reader, leaves: Leaves) -> None:
-    """Some rows must be able to keep all rules one after another, whatever number of them."""
-    sizes = dict(zip(leaves.layout.top.columns, leaves.layout.top.sizes, strict=True))
-    sizes |= dict(zip(leaves.layout.members.columns, leaves.layout.members.sizes, strict=True))
-    if any(np.prod([float(sizes[name]) for name in rule.clique.columns]) > MOST_CELLS for rule in leaves.rules):
-        top.problem(f"a rule of {leaves.table.name} has more than {MOST_CELLS} cells: use coarser bins")
-        return
-    for count in range(max(leaves.least, 1), min(leaves.most, max(leaves.least, TRIED)) + 1):
-        try:
-            _keep(leaves, count)
-        except Contradiction:
-            rows = f"{count} {leaves.table.name} in a row"
-            top.problem(f"no {rows} that keep all rules were found: they contradict each other, or are too tangled")
-            return
-
-
-def _keep(leaves: Leaves, count: int) -> None:
-    """Contradiction where no member's ``count`` leaves keep all rules."""
-    layout = leaves.layout
-    sizes = {name: layout.top.size(name) for name in leaves.tops}
-    sizes |= {name: layout.members.size(name) for name in leaves.given}
-    for place in range(1, count + 1):
-        sizes |= {f"{name}@{place}": layout.members.size(name) for name in leaves.names.values()}
-    domain = Domain.from_mapping(sizes)
-    rules = [each for rule in leaves.rules for place in range(1, count + 1)  # what hangs together is tried together
-             if (each := _at(rule, leaves, place, count)) is not None]  # fmt: skip
-    Validity([Zero.of(rule, domain) for rule in rules], [np.ones(size) for size in domain.sizes])
-
-
-def _at(rule: HardRule, leaves: Leaves, place: int, count: int) -> HardRule | None:
-    """The rule of the leaf at a place among so many; None where it forbids nothing there.
-
-    What the leaf before has is that leaf's own, what is known of the place is put in.
-    """
-    allowed, views = np.asarray(rule.allowed), dict[str, IntArray]()
-    for axis in rule.clique.axes:
-        column, code, size = _read_at(axis.column, leaves, place, count)
-        bins = np.asarray(axis.bins or range(size))[:size]
-        if column is None:
-            allowed = np.asarray(np.take(allowed, axis.bins[code] if axis.bins else code, axis=len(views)))
-        elif column in views:  # twice the same column: what that forbids is seen when members are made
-            return None
-        else:
-            used, views[column] = np.unique(bins, return_inverse=True)
-            allowed = np.take(allowed, used, axis=len(views) - 1)
-    if not allowed.any():
-        raise Contradiction
-    if allowed.all():
-        return None
-    axes = tuple(Axis(name, tuple(view.tolist())) for name, view in views.items())
-    return HardRule(rule.text, rule.reason, Clique(axes), np.ascontiguousarray(allowed))
-
-
-def _read_at(name: str, leaves: Leaves, place: int, count: int) -> tuple[str | None, int, int]:
-    """Where a name of the layout is read at a place: a column and its size, or None and the code that is known."""
-    layout = leaves.layout
-    each = next((each for each in leaves.befores if each.name == name), None)
-    if each is not None and place > 1:
-        return f"{each.repeats}@{place - 1}", 0, layout.members.size(each.repeats)
-    if each is not None:
-        return each.start or None, layout.members.size(each.repeats), layout.members.size(each.repeats)
-    if name == PLACE:
-        return None, int(leaves.places(np.array([count]))[place - 1]), len(PLACES)
-    if name in leaves.names.values():
-        return f"{name}@{place}", 0, layout.members.size(name)
-    return name, 0, (layout.top if name in leaves.tops else layout.members).size(name)

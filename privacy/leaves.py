@@ -41,23 +41,31 @@ class Journey:
 
 
 @dataclass(frozen=True)
-class Leaves:
-    """``names`` and ``given`` say what declared columns are called beside others: those of leaves, and those of members
-    that leaves are counted together with, which beside other members are called ``sources``. ``tops``: columns of the
-    unit, which keep their names.
+class Counted:
+    """From ``least`` to ``most`` leaves of a member count, or where ``or_none`` none; of a unit, ``most_of_unit``.
 
-    A member has from ``least`` to ``most`` leaves, or where ``or_none`` none; a unit ``most_of_unit`` in all.
-    ``ordered_by``: the column by whose codes a member's leaves follow each other. ``declared``: the owner's rules over
-    the columns of the layout.
+    ``orphans``: what becomes of leaves that name no member. ``votes``: those that a unit's leaves share.
     """
 
-    table: Table
     least: int
     most: int
     or_none: bool
     most_of_unit: int
     orphans: Orphans
     votes: int
+
+
+@dataclass(frozen=True)
+class Leaves(Counted):
+    """``names`` and ``given`` say what declared columns are called beside others: those of leaves, and those of members
+    that leaves are counted together with, which beside other members are called ``sources``. ``tops``: columns of the
+    unit, which keep their names.
+
+    ``ordered_by``: the column by whose codes a member's leaves follow each other. ``declared``: the owner's rules over
+    the columns of the layout.
+    """
+
+    table: Table
     names: Mapping[str, str]
     given: Mapping[str, Column]
     sources: tuple[str, ...]

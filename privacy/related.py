@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
+import numpy as np
+
 from privacy import across_rules, leaf_reading
 from privacy.across_rules import renamed
 from privacy.joined import Blocks, Orphans, ReadTable, Table, check_blocks, of_one_day, read_blocks, read_table
@@ -82,7 +84,12 @@ class Related:
     def attributes(self) -> dict[str, Column]:
         """What is measured of members; last, where there is a third table, how many rows of it each has."""
         found = {self.own[column.name]: column for column in self.members.schema.columns}
-        return found | ({self.leaves.number: self.leaves.number_column} if self.leaves else {})
+        return found | self.numbers
+
+    @property
+    def numbers(self) -> dict[str, Column]:
+        """How many rows of the third table a member has, where there is one."""
+        return {self.leaves.number: self.leaves.number_column} if self.leaves else {}
 
     @cached_property
     def layout(self) -> Layout:
@@ -180,28 +187,33 @@ def read_related(top: Reader, read: ReadTable) -> Related | None:
     if _repeated(related):
         top.problem(ALIKE)
         return None
-    related = _ruled(top, related, across)
     if facts is not None:
         related = replace(related, leaves=leaf_reading.leaves_of(
             top, facts, found[2], units=found[0], members=found[1], most_members=most, attributes=related.own
         ))  # fmt: skip
     _check_names(top, related)
+    related = _ruled(top, related, across)
     return related if len(top.problems) == before else None
 
 
 def _ruled(top: Reader, related: Related, declared: Sequence[list[Any]]) -> Related:
-    """With the rules across tables. In those of members a name is theirs first, and then their unit's."""
+    """With the rules across tables. In those of members a name is theirs first, and then their unit's; they may also
+    name how many rows of the third table a member has.
+    """
     units, own = {column.name: column for column in related.columns}, related.members.schema.columns
-    both = units | {column.name: column for column in own}
+    both = units | {column.name: column for column in own} | related.numbers
     of_units, of_members = (
         across_rules.read(top, rules, table=table.name, what="unit rule", columns=columns)
         for rules, table, columns in zip(declared, related.tables, (units, both), strict=False)
     )
     if top.problems or not (of_units or of_members):
         return related
+    _check_numbers(top, related, of_members)
     named = {name for rule in of_members for name in rule.clique.columns}
     of_members += of_one_day(related.members, named)
-    named = (named - {column.name for column in own}).union(*(rule.clique.columns for rule in of_units))
+    named = (named - {column.name for column in own} - set(related.numbers)).union(
+        *(rule.clique.columns for rule in of_units)
+    )
     of_units += of_one_day(related.units, named)
     found = replace(related, unit_rules=tuple(of_units), member_rules=tuple(
         across_rules.renamed(rule, related.own) for rule in of_members
@@ -209,6 +221,16 @@ def _ruled(top: Reader, related: Related, declared: Sequence[list[Any]]) -> Rela
     every, layout = found.rules[0][1], found.layout
     across_rules.check(top, [*found.units.schema.rules, *of_units], every, layout.top, layout.members)
     return found
+
+
+def _check_numbers(top: Reader, related: Related, rules: Sequence[HardRule]) -> None:
+    """Fewer rows are always allowed: those beyond what counts of a unit are left out, or not made."""
+    for rule in rules:
+        for place, axis in enumerate(rule.clique.axes):
+            if axis.column in related.numbers:
+                allowed = np.take(rule.allowed, axis.bins or range(rule.allowed.shape[place]), axis=place)
+                if (np.diff(allowed.astype(int), axis=place) > 0).any():
+                    top.problem(f"{rule.text}: a rule may only say how many `{axis.column}` is at most")
 
 
 def _members(reader: Reader, *, units: str) -> tuple[int, int, Orphans, Blocks]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from privacy import leaf_chains
 from privacy.plan_parts import Search
 from privacy.problems import Problem, SchemaError
 from privacy.related import Related, read_related
@@ -250,9 +251,8 @@ def _read(top: Reader, text: str) -> Schema | None:
         parts = _several(top, common, public=public)
     else:
         parts = _single(top, common, public=public, identifiers=identifiers)
-    if top.problems or common["unit"] is None or common["cap_rho"] is None or common["delta"] is None:
-        return None
-    return Schema(text=text, **common, **parts)
+    known = all(common[name] is not None for name in ("unit", "cap_rho", "delta"))
+    return Schema(text=text, **common, **parts) if known and not top.problems else None
 
 
 def _single(top: Reader, common: dict[str, Any], *, public: bool, identifiers: tuple[str, ...]) -> dict[str, Any]:
@@ -281,13 +281,8 @@ def _several(top: Reader, common: dict[str, Any], *, public: bool) -> dict[str, 
 
     def table(parts: Mapping[str, Any], problems: list[Problem]) -> Schema | None:
         reader = Reader(dict(parts), column="", problems=problems, what="the table")
-        facts = common | {
-            "cap_delta": Decimal(1),
-            "unit": PrivacyUnit(),
-            "source": None,
-            "cap_rho": Decimal(1),
-            "delta": Decimal(1),
-        }
+        one = Decimal(1)
+        facts = common | {"cap_delta": one, "unit": PrivacyUnit(), "source": None, "cap_rho": one, "delta": one}
         read = _single(reader, facts, public=public, identifiers=())
         return None if problems else Schema(text="", **facts, **read)
 
@@ -299,6 +294,7 @@ def _several(top: Reader, common: dict[str, Any], *, public: bool) -> dict[str, 
     top.done()
     if related is None:
         return {}
+    leaf_chains.check(top, related)
     return {
         "columns": related.columns, "free_text": (), "written": (), "header": (),
         "rules": (*related.units.schema.rules, *related.unit_rules), "related": related,

@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow")
 _OF_PRIVACY = (
-    "accounting", "across_rules", "cliques", "errors", "held", "hints", "joined", "layouts", "leaf_reading", "leaves",
-    "moments", "plan_parts", "plans", "problems", "purposes", "related", "rule_*", "schema*", "texts", "validity",
-    "values",
+    "accounting", "across_rules", "cliques", "errors", "held", "hints", "joined", "layouts", "leaf_chains",
+    "leaf_reading", "leaves", "moments", "plan_parts", "plans", "problems", "purposes", "related", "rule_*", "schema*",
+    "texts", "validity", "values",
 )  # fmt: skip
 CODE = (
     "synthesis/loop/*.py", "synthesis/members/*.py", "synthesis/relating.py", "synthesis/leafing.py",

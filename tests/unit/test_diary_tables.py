@@ -121,7 +121,7 @@ def test_a_declaration_of_three_tables_is_read() -> None:
         (changed(sequenceRules="x"), "'sequenceRules' must be a list"),
         (changed(sequenceRules=[{"rule": '`its place` in ["first", "last", "only"] implies purpose == "home"'},
                                 {"rule": '`purpose before` is null implies purpose != "home"'}]),
-         "no 2 trips in a row that keep all rules"),
+         "no 2 trips in a row keep all rules"),
     ],
 )  # fmt: skip
 def test_a_declaration_that_does_not_hold_together_says_which_rule(changes: dict[str, Any], rule: str) -> None:

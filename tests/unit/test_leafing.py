@@ -161,6 +161,18 @@ def test_numbers_within_a_class_are_all_drawn_and_smaller_ones_more_often() -> N
     assert (related.leaves.coded(found) == last).all()
 
 
+def test_members_who_may_have_no_trips_have_none(release: Release, rows: IntArray) -> None:
+    """Whatever the released tables say: the real ones have some."""
+    stay = {"unitRules": [{"rule": 'kind == "other" implies `number of trips` == 0'}]}
+    persons = diary_site.TABLES[1] | stay
+    declared = Schema.parse(diary_site.declaration(tables=[diary_site.TABLES[0], persons, diary_site.TABLES[2]]))
+    _, people, trips = frames(make(declared, release, rows))
+    travel = people["person_id"].isin(trips["person_id"])
+    assert not travel[people["kind"] == "other"].any()
+    assert travel[people["kind"] != "other"].mean() > 0.5
+    assert (people["kind"] == "other").any()
+
+
 def test_where_nobody_has_a_trip_there_is_none(declared: Schema, release: Release, rows: IntArray) -> None:
     related = declared.related
     assert related is not None
