@@ -66,8 +66,10 @@ def _empty(related: Related, leaves: Leaves, people: People, counts: IntArray) -
 def parts_of(people: People) -> Iterator[slice]:
     """Slices of leaves of about the size of parts (``packaging.parts``), none of which cuts the leaves of a member."""
     starts = np.append(np.flatnonzero(people.earlier < 0), people.members)
-    edges = np.unique(starts[np.searchsorted(starts, [each.start for each in parts(people.members)])])
-    yield from map(slice, edges.tolist(), [*edges[1:].tolist(), people.members])
+    edges = np.unique(starts[np.searchsorted(starts, [each.start for each in parts(people.members)])]).tolist()
+    # The last member's leaves may be cut by several, which all move to the end.
+    edges = [edge for edge in edges if edge < people.members]
+    yield from map(slice, edges, [*edges[1:], people.members])
 
 
 @dataclass(frozen=True)

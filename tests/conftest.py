@@ -11,6 +11,8 @@ from hypothesis import settings
 settings.register_profile("site", deadline=None)  # a busy machine is not a broken promise
 settings.load_profile("site")
 
+FIELD_LIMIT = csv.field_size_limit()
+
 pytest_plugins = ["tests.append_only", "tests.sizes"]
 
 
@@ -60,10 +62,12 @@ def _counts_of_its_own() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_field_limit() -> Iterator[None]:
-    """Reading a table sets a limit of the whole process, which is a process of its own but in tests."""
-    before = csv.field_size_limit()
+    """Reading a table sets a limit of the whole process, which is a process of its own but in tests.
+
+    What was before a test is not asked: a module's fixture may have read a table by then.
+    """
     yield
-    csv.field_size_limit(before)
+    csv.field_size_limit(FIELD_LIMIT)
 
 
 @pytest.fixture(scope="session", autouse=True)

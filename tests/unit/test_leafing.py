@@ -132,12 +132,14 @@ def test_the_same_seed_gives_the_same_tables_and_another_one_others(
     assert not list(frames(made))[2].equals(list(frames(other))[2])
 
 
-def test_parts_cut_no_persons_day_and_are_the_table(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small parts are, what leads from row to row is whole in each."""
+@pytest.mark.parametrize("most", [1, 2, 7, 10**6])
+def test_parts_cut_no_persons_day_and_are_the_table(made: Made, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small parts are, what leads from row to row is whole in each, and none is empty."""
     assert made.leaves is not None
     assert made.related.leaves is not None
-    monkeypatch.setattr(packaging, "PART_ROWS", 7)
+    monkeypatch.setattr(packaging, "PART_ROWS", most)
     found = list(leafing.parts_of(made.leaves))
+    assert all(part.start < part.stop for part in found)
     assert [part.start for part in found[1:]] == [part.stop for part in found[:-1]]
     assert (found[0].start, found[-1].stop) == (0, made.leaves.members)
     assert (made.leaves.earlier[[part.start for part in found]] < 0).all()
