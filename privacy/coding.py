@@ -95,6 +95,12 @@ class Coder:
             self._tally.add(column.name, rule, lines[row])
 
 
+def coded_alike(column: Column, cells: Cells) -> IntArray:
+    """Codes of cells that are no column of their own, as if they were this one's; OUTSIDE its domain is no problem."""
+    found: IntArray = _code(column, cells.dictionary, {})[cells.indices.to_numpy()]
+    return found
+
+
 def _code(column: Column, texts: pa.StringArray, seen: dict[str, int]) -> IntArray:
     """The codes of distinct texts."""
     codes = np.full(len(texts), OUTSIDE, dtype=np.int64)

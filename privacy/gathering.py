@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from privacy import bundles, laying_out, tables
 from privacy.bounding import UNIT_BYTES, Hashes, keyed
-from privacy.coding import Coder, Tally
+from privacy.coding import Coder, Tally, coded_alike
 from privacy.joined import Orphans, Table, told
 from privacy.leaf_reading import MOST_OF_UNIT
 from privacy.leaves import Leaves
 from privacy.plain_blocks import Cells
 from privacy.problems import Problem, UploadRefused
 from privacy.related import MOST_MEMBERS, Related
+from privacy.schema_fields import Column
 from privacy.values import Columns, IntArray
 
 NUMBER = re.compile(r"-?[0-9]{1,15}")
@@ -35,12 +36,18 @@ MOST_BAD_BATCHES = 10
 
 @dataclass
 class Read:
-    """One table as read: its codes (rows x measured columns), keys by column, the order of members, and lines."""
+    """One table as read: its codes (rows x measured columns), keys by column, the order of members, and lines.
 
+    ``ends``: the column that says where rows end, if they are journeys; ``origins``: where they say that they start, in
+    its codes.
+    """
+
+    ends: Column | None = None
     codes: list[NDArray[np.integer[Any]]] = field(default_factory=list)
     keys: dict[str, list[Hashes]] = field(default_factory=dict)
     numbers: list[IntArray] = field(default_factory=list)
     lines: list[IntArray] = field(default_factory=list)
+    origins: list[IntArray] = field(default_factory=list)
 
     def order_of(self, by: Sequence[NDArray[np.integer[Any]]]) -> list[NDArray[np.integer[Any]]]:
         """What rows are ordered by, last what counts most; where it leaves them alike, the file's own order stays."""
@@ -53,10 +60,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was read: rows of units in all, and the counted ones in pieces of wide columns."""
+    """What was read: rows of units in all, what is told of each table, and counted units in pieces of wide columns."""
 
     rows: int
     kept: int
+    tables: list[laying_out.Told]
     pieces: Iterator[Columns]
 
 
@@ -77,14 +85,15 @@ def gather(
     laid = laying_out.Read(
         related, np.concatenate(units.codes), np.concatenate(members.codes), order, counts, below
     )  # fmt: skip
-    return Gathered(len(counts), len(laid.enough), laid.pieces())
+    return Gathered(len(counts), len(laid.enough), laid.told, laid.pieces())
 
 
 def _below(leaves: Leaves, read: Read, whose: IntArray, *, members: int) -> laying_out.Below:
     """The leaves of every member in their order."""
     codes = np.concatenate(read.codes)
     by = [codes[:, leaves.table.schema.domain.index(leaves.ordered_by)]] if leaves.ordered_by else []
-    return laying_out.Below(leaves, codes, *_ordered(whose, read.order_of(by), above=members))
+    origins = np.concatenate(read.origins) if read.origins else None
+    return laying_out.Below(leaves, codes, *_ordered(whose, read.order_of(by), above=members), origins)
 
 
 def _read_all(
@@ -99,11 +108,19 @@ def _read_all(
         elif table.name in found:
             problems.append(Problem("", f"table {table.name}: {table.file} is there twice"))
         else:
-            found[table.name] = Read()
+            found[table.name] = Read(_ends(related, table))
             within = replace(limits, rows=limits.rows * _rows_of_unit(related, table))
             problems += _read(found[table.name], table, content, delimiter, missing, within, key)
     lacking = [table for table in related.tables if table.name not in found]
     return found, problems + [Problem("", f"table {each.name}: {each.file} is missing") for each in lacking]
+
+
+def _ends(related: Related, table: Table) -> Column | None:
+    """Where rows of this table end, if they are journeys."""
+    leaves = related.leaves
+    if leaves is None or leaves.journey is None or table is not leaves.table:
+        return None
+    return leaves.attributes[leaves.names[leaves.journey.to]]
 
 
 def _rows_of_unit(related: Related, table: Table) -> int:
@@ -139,6 +156,8 @@ def _batches(
         for column in filter(None, (table.key, table.parent_key)):
             cells = batch.cells[file.header.index(column)]
             read.keys.setdefault(column, []).append(_hashed(column, cells, batch.lines, missing, key, tally))
+        if read.ends:
+            read.origins.append(coded_alike(read.ends, batch.cells[file.header.index(table.origin)]))
         if table.number:
             cells = batch.cells[file.header.index(table.number)]
             read.numbers.append(_numbered(table.number, cells, batch.lines, tally))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from django.conf import settings
 from privacy import places, sealing
 from privacy.bundles import Bundle
 from privacy.ingest import Order
+from privacy.laying_out import Told
 from privacy.problems import Problem, UploadRefused
 from privacy.schema import Schema
 from privacy.tables import Limits
@@ -39,6 +40,7 @@ class Received:
     rows_kept: int
     size_bytes: int
     fingerprint: str
+    tables: list[Told] = field(default_factory=list)
 
 
 def receive(*, stream: IO[bytes], schema: Schema, version: UUID) -> Received:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,29 @@ Codes = NDArray[np.integer[Any]]
 """Rows x measured columns."""
 
 
+class Told(TypedDict):
+    """What whoever uploads a table learns of its rows: how many were read, and how many count; of journeys, how many of
+    these start elsewhere than where the one before ended.
+    """
+
+    name: str
+    read: int
+    kept: int
+    closed: NotRequired[int]
+
+
 @dataclass(frozen=True)
 class Below:
-    """Leaves as read. ``order``: their rows, member after member; ``counts``: how many each row of members has."""
+    """Leaves as read. ``order``: their rows, member after member; ``counts``: how many each row of members has.
+
+    ``origins``: of journeys, where each row says that it starts, in the codes of where rows end.
+    """
 
     leaves: Leaves
     codes: Codes
     order: IntArray
     counts: IntArray
+    origins: IntArray | None
 
     @cached_property
     def starts(self) -> IntArray:
@@ -39,6 +54,20 @@ class Below:
     def rows(self, members: IntArray, kept: IntArray) -> IntArray:
         """The rows of the first ``kept`` leaves of these members."""
         return np.asarray(self.order[np.repeat(self.starts[members], kept) + _places(kept)])
+
+    def told(self, members: IntArray, owners: IntArray, units: Codes, columns: list[str]) -> Told:
+        """Of the leaves of these members; ``units`` has the codes of the ``columns`` of their owners."""
+        leaves = self.leaves
+        kept = leaves.within(self.counts[members], owners)
+        found = Told(name=leaves.table.name, read=len(self.codes), kept=int(kept.sum()))
+        if leaves.journey is None or self.origins is None:
+            return found
+        rows = self.rows(members, kept)
+        ends = self.codes[rows, leaves.table.schema.domain.index(leaves.journey.to)]
+        starts, firsts = np.roll(ends, 1), (np.cumsum(kept) - kept)[kept > 0]
+        starts[firsts] = units[owners[kept > 0], columns.index(leaves.journey.start)]
+        found["closed"] = int((self.origins[rows] != starts).sum())
+        return found
 
 
 @dataclass(frozen=True)
@@ -69,6 +98,23 @@ class Read:
             few = self.below.counts[self._members(np.arange(len(found)))] < self.below.leaves.least
             found &= np.bincount(np.repeat(np.arange(len(found)), self.kept), weights=few, minlength=len(found)) == 0
         return np.flatnonzero(found)
+
+    @property
+    def told(self) -> list[Told]:
+        """Of every table, the first one first."""
+        members, related = self._members(self.enough), self.related
+        found = [
+            Told(name=related.units.name, read=len(self.counts), kept=len(self.enough)),
+            Told(name=related.members.name, read=len(self.members), kept=len(members)),
+        ]
+        if self.below is not None:
+            owners = np.repeat(self.enough, self.kept[self.enough])
+            found.append(self.below.told(members, owners, self.units, self._columns))
+        return found
+
+    @property
+    def _columns(self) -> list[str]:
+        return [column.name for column in self.related.units.schema.columns]
 
     def pieces(self) -> Iterator[Columns]:
         """Wide columns of the units that count, so many units at a time."""
@@ -105,8 +151,7 @@ class Read:
         leaves, related = self.below.leaves, self.related
         whose, attributes = np.repeat(np.arange(len(members)), counts), list(related.attributes)
         given = codes[:, [attributes.index(name) for name in leaves.sources]]
-        names = [column.name for column in related.units.schema.columns]
-        tops = top[:, [names.index(name) for name in leaves.tops]].astype(np.int64)
+        tops = top[:, [self._columns.index(name) for name in leaves.tops]].astype(np.int64)
         totals = np.bincount(owners, weights=counts, minlength=len(top)).astype(np.int64)
         own = self.below.codes[self.below.rows(members, counts)].astype(np.int64)
         filled = leaves.filled(own, given[whose], counts, tops[owners[whose]])

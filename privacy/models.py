@@ -92,6 +92,7 @@ class DatasetVersion(models.Model):
     size_bytes = models.PositiveBigIntegerField()
     rows_read = models.PositiveBigIntegerField()
     rows_kept = models.PositiveBigIntegerField(help_text="After bounding what one privacy unit contributes")
+    tables = models.JSONField(default=list, help_text="Of related tables: privacy.laying_out.Told of each")
     fingerprint = models.CharField(max_length=64, db_index=True, help_text="Keyed, so that it tells nobody the content")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(auto_now_add=True)

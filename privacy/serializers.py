@@ -66,6 +66,17 @@ class WaiverLineSerializer(WaiverSerializer):
         read_only_fields = fields
 
 
+class VersionTableSerializer(serializers.Serializer):
+    """The rows of one of related tables: those of its file, and those that count."""
+
+    name = serializers.CharField()
+    read = serializers.IntegerField()
+    kept = serializers.IntegerField()
+    closed = serializers.IntegerField(
+        required=False, help_text="Of a journey's rows that count: those that start elsewhere than the one before ended"
+    )
+
+
 class VersionSerializer(serializers.Serializer):
     """For those who see everything of a dataset; sizes are not for researchers."""
 
@@ -75,6 +86,7 @@ class VersionSerializer(serializers.Serializer):
     size_bytes = serializers.IntegerField()
     rows_read = serializers.IntegerField()
     rows_kept = serializers.IntegerField()
+    tables = VersionTableSerializer(many=True, help_text="Of related tables, each; of a single table none")
     uploaded_at = serializers.DateTimeField()
     keep_until = serializers.DateField(allow_null=True, help_text="The last day on which it may be measured")
     destroyed_at = serializers.DateTimeField(allow_null=True)

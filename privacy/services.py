@@ -172,7 +172,7 @@ def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Receive
         kept = DatasetVersion.objects.create(
             id=version, dataset=dataset, number=next_number(dataset), file_name=filename[:200],
             size_bytes=received.size_bytes, rows_read=received.rows_read, rows_kept=received.rows_kept,
-            fingerprint=received.fingerprint, uploaded_by=by,
+            tables=received.tables, fingerprint=received.fingerprint, uploaded_by=by,
         )  # fmt: skip
         facts = {"dataset": str(dataset.pk), "version": str(version)}
         events.record(action="privacy:upload:accepted", by=actor(by), subject=f"dataset:{dataset.pk}", facts=facts)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -115,7 +116,7 @@ def open_door() -> Iterator[door.Door]:
     """The door's own server on its real socket, in a thread of this process so that it shares the test's data."""
     settings.DOOR_SOCKET = settings.SITE_DIR / "door.sock"
     server = door.serve(settings.DOOR_SOCKET)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=partial(server.serve_forever, poll_interval=0.01), daemon=True).start()
     try:
         yield server
     finally:

@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 
 from llmsynthor_site.demo.people import People, invite
 from llmsynthor_site.demo.table import SCHEMA, write_table
+from privacy.schema import Schema
 
 
 def prepare() -> People:
@@ -25,14 +26,22 @@ def prepare() -> People:
     return invite()
 
 
-def chosen(data: str | Path | None, schema: str | Path | None) -> dict[str, Any]:
-    """The table and schema to use: the user's own, or the demonstration's. CommandError names what is missing."""
+def check_chosen(data: str | Path | None, schema: str | Path | None) -> None:
+    """The user's own table is there and its declaration can be read, before a site is made for it. CommandError names
+    what is missing, SchemaError what is wrong.
+    """
     if bool(data) != bool(schema):
         raise CommandError("DATA and SCHEMA go together: a table needs its declared schema (docs/schema.md).")
     if data and schema:
         for path in (Path(data), Path(schema)):
             if not path.is_file():
                 raise CommandError(f"There is no file {path}.")
+        Schema.parse(Path(schema).read_bytes())
+
+
+def chosen(data: str | Path | None, schema: str | Path | None) -> dict[str, Any]:
+    """The table and schema to use: the user's own, or the demonstration's."""
+    if data and schema:
         return {"table": Path(data), "schema": Path(schema).read_bytes(), "title": ""}
     table = write_table(Path(settings.SITE_DIR) / "401ksubs.csv")
     return {"table": table, "schema": SCHEMA.read_bytes(), "title": "401(k) participation of families"}

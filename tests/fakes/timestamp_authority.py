@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Authority:
             "-days", "9", "-extfile", "extensions", "-out", "tsa.pem",
         )  # fmt: skip
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Caller,), {"authority": self}))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=partial(self.server.serve_forever, poll_interval=0.01), daemon=True).start()
 
     @property
     def url(self) -> str:

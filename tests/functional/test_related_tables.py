@@ -48,6 +48,7 @@ def register(owner: Page, folder: Path) -> None:
     owner.get_by_role("button", name="Register").click()
     expect(owner.get_by_text("sealed as version 1")).to_be_visible()
     expect(owner.get_by_text("trips.purpose", exact=True)).to_be_visible()
+    expect(owner.get_by_text("Starts moved: rows that say in origin that they start elsewhere")).to_be_visible()
     look(owner, "dataset", folder)
 
 

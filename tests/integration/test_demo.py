@@ -141,25 +141,23 @@ def wait_until(ready: Callable[[], bool], demo: subprocess.Popen[bytes]) -> None
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize(
-    ("declaration", "table", "told"),
-    [
-        (privacy_site.declaration(privacyUnit=None), request_site.table(), "privacyUnit"),
-        (privacy_site.declaration(), b"sex;age;pay\nf;777;1\n", "separated by a semicolon"),
-        (privacy_site.declaration(), b"sex,age\nf,777\n", "column pay"),
-        (privacy_site.declaration(), b"sex,age,pay\nf,777,1\n", "column age"),
-        (privacy_site.declaration(), b"", "empty"),
-    ],
-)
-def test_a_bad_table_or_schema_is_told_in_words(
-    sites: set[Path], tmp_path: Path, declaration: str, table: bytes, told: str
-) -> None:
-    (tmp_path / "t.csv").write_bytes(table)
-    (tmp_path / "s.json").write_text(declaration)
+def test_a_bad_declaration_or_no_file_is_told_before_a_site_is_made(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(request_site.table(5))
+    (tmp_path / "s.json").write_text(privacy_site.declaration(privacyUnit=None))
+    for table, told in (("t.csv", "privacyUnit"), ("none.csv", "There is no file")):
+        result = once("--data", str(tmp_path / table), "--schema", str(tmp_path / "s.json"))
+        assert (result.returncode, result.stdout) == (1, "")
+        assert told in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_a_bad_table_is_told_in_words(sites: set[Path], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"sex,age,pay\nf,777,1\n")
+    (tmp_path / "s.json").write_text(privacy_site.declaration())
     result = once("--data", str(tmp_path / "t.csv"), "--schema", str(tmp_path / "s.json"))
     site = site_of(result.stdout, sites)
     assert result.returncode == 1
-    assert told in result.stderr
+    assert "column age" in result.stderr
     assert "Traceback" not in result.stderr
     assert "777" not in result.stdout + result.stderr
     assert processes_of(site) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -110,6 +111,21 @@ def test_the_pages_say_what_of_trips_is_counted(town: Site, made: SynthesisReque
     assert "trips.purpose" in shown
     pooled = next(table for table in selectors.released(made.release_key).tied if "all trips" in table.clique.columns)
     assert "counts are votes" in client.get(f"/statistics/{pooled.measurement}/").content.decode()
+
+
+def test_how_many_rows_count_is_for_those_who_see_everything(town: Site, client: Any) -> None:
+    files = diary_site.files()
+    trips = pd.read_csv(io.BytesIO(files["trips.csv"]), dtype=str)
+    trips.loc[trips["purpose"] == "home", "origin"] = "nowhere"
+    diary_site.upload(town.dataset, files | {"trips.csv": trips.to_csv(index=False).encode()})
+    told = {"name": "trips", "read": len(trips), "kept": len(trips), "closed": int((trips["purpose"] == "home").sum())}
+    whole, page = f"/api/v1/datasets/{town.dataset.pk}/", f"/datasets/{town.dataset.pk}/"
+    client.force_login(town.owner)
+    assert client.get(whole).json()["versions"][-1]["tables"][-1] == told
+    assert f"{told['closed']:,}" in client.get(page).content.decode()
+    client.force_login(town.rosa)
+    assert client.get(whole).json()["versions"] is None
+    assert "Starts moved" not in client.get(page).content.decode()
 
 
 def test_bad_files_are_told_by_table_column_rule_and_line(town: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -57,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
 def listener(settings: Any) -> Iterator[Listener]:
     server = Listener()
     settings.WEBHOOK_HOSTS = [server.origin, "hooks.example.org"]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=partial(server.serve_forever, poll_interval=0.01), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

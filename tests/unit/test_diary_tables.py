@@ -19,7 +19,7 @@ from privacy.bundles import Bundle
 from privacy.dp import tied
 from privacy.dp.counting import NumpyCounter
 from privacy.dp.sensitivity import l2_of
-from privacy.gathering import gather
+from privacy.gathering import Gathered, gather
 from privacy.leaves import Leaves
 from privacy.plans import MeasurementPlan
 from privacy.problems import SchemaError, UploadRefused
@@ -50,14 +50,17 @@ def related(declared: Schema) -> tuple[Related, Leaves]:
     return declared.related, declared.related.leaves
 
 
-def rows(declared: Schema, files: dict[str, bytes]) -> IntArray:
-    """Units x wide columns, as the vault would hold them."""
+def gathered(declared: Schema, files: dict[str, bytes]) -> Gathered:
     source = io.BufferedReader(Bundle([(name, len(each), io.BytesIO(each)) for name, each in files.items()]))
-    found = gather(
+    return gather(
         related(declared)[0], source, delimiter=",", missing=declared.missing_values, limits=LIMITS, most_bytes=10**8,
         key=b"k" * 32,
     )  # fmt: skip
-    pieces = [np.stack(piece, axis=1) for piece in found.pieces]
+
+
+def rows(declared: Schema, files: dict[str, bytes]) -> IntArray:
+    """Units x wide columns, as the vault would hold them."""
+    pieces = [np.stack(piece, axis=1) for piece in gathered(declared, files).pieces]
     return np.concatenate(pieces) if pieces else np.zeros((0, len(declared.stored.columns)), dtype=np.int64)
 
 
@@ -82,6 +85,31 @@ def column(declared: Schema, found: IntArray, name: str) -> list[int]:
 TRIP = st.tuples(st.sampled_from(["home", "work", "shop"]), st.integers(0, 23), st.integers(1, 40))
 DAYS = st.lists(st.lists(TRIP, max_size=9), min_size=1, max_size=6)
 HOME = st.tuples(st.integers(1, 40), DAYS)
+
+
+def test_whoever_uploads_learns_what_counts_and_how_many_starts_were_moved() -> None:
+    """All origins are 1: the second trip starts in the class of zones that the first one ended in, the third does not.
+    A single trip counts as none, and so does what is beyond six.
+    """
+    on = [("work", 8, 2), ("shop", 9, 30), ("home", 17, 1)]
+    files = written([(1, [on, [("work", 8, 1)]]), (40, [[("work", hour, 30) for hour in range(8)]])])
+    assert gathered(schema(), files).tables == [
+        {"name": "households", "read": 2, "kept": 2},
+        {"name": "persons", "read": 3, "kept": 3},
+        {"name": "trips", "read": 12, "kept": 9, "closed": 1 + 6},
+    ]
+    files["trips.csv"] = files["trips.csv"].replace(b"work,8,1,2,bus", b"work,8,beyond,2,bus")
+    assert gathered(schema(), files).tables[-1] == {"name": "trips", "read": 12, "kept": 9, "closed": 1 + 6 + 1}
+
+
+def test_without_a_journey_no_start_is_moved() -> None:
+    plain = schema(**changed(journey=None, columns=None, sequenceRules=None))
+    files = diary_site.files(20)
+    files["trips.csv"] = b"\n".join(
+        b",".join(cell for place, cell in enumerate(line.split(b",")) if place != 4)
+        for line in files["trips.csv"].splitlines()
+    )
+    assert list(gathered(plain, files).tables[-1]) == ["name", "read", "kept"]
 
 
 def test_a_declaration_of_three_tables_is_read() -> None:

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from llmsynthor_site.demo.people import PEOPLE, People
 from llmsynthor_site.demo.processes import Processes, Stopped
-from llmsynthor_site.demo.site import begin_anew, chosen, prepare
+from llmsynthor_site.demo.site import begin_anew, check_chosen, chosen, prepare
 from llmsynthor_site.demo.story import Story, Stuck
 from llmsynthor_site.roles import BY_NAME
 from privacy.errors import PrivacyError
@@ -35,11 +35,10 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if bool(options["data"]) != bool(options["schema"]):
-            raise CommandError("DATA and SCHEMA go together: a table needs its declared schema (docs/schema.md).")
-        if MARK not in os.environ:
-            begin_again_in_a_new_site()
         try:
+            if MARK not in os.environ:
+                check_chosen(options["data"], options["schema"])
+                begin_again_in_a_new_site()
             with Processes() as processes:
                 self.run(processes, options)
         except Stopped:
