@@ -19,8 +19,11 @@ from privacy.related import Related
 from privacy.values import AnyClique, Clique, TiedClique
 
 ROLES = (0, 1, 2)
-OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 1.0, 2.0, 3.0, 0.5, 7.0  # what groups of tables matter
-UNIT_PAIRS, UNIT_SIZES = 0.6, 1.0  # a unit's columns with its number of members: what its members' tables all rest on
+OF_UNITS, OF_MEMBERS, PAIRS, WITH_SIZE, WITH_UNIT = 3.0, 2.0, 2.0, 0.5, 12.0
+"""What groups of tables matter. Columns of units matter more than those of members: what is said of members by their
+unit is off by as much as the unit's own columns are, and they are counted by each unit once.
+"""
+UNIT_PAIRS, UNIT_SIZES = 1.2, 1.0  # a unit's columns with its number of members: what its members' tables all rest on
 MEETINGS = (6.0, 2.0, 0.5)
 OF_LEAVES = 3.0  # how many rows below it a member has, beside its other attributes
 FINEST = 1000

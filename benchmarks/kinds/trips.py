@@ -16,11 +16,13 @@ from synthesis.members import People, Rule
 
 STAGES = 3  # the first trip of a day, those between, the last
 TOTAL, STAGE, ORIGIN = "all trips", "stage", "origin zone"
-ONE_WAY, WITHIN, CHAINS, PLACES = 3.0, 2.0, 6.0, 1.0
+ONE_WAY, WITHIN, CHAINS, PLACES = 3.0, 2.0, 6.0, 0.6
 
 
 class Trips:
-    """``table`` declares the most trips of a person and of a household, the votes, and its chain."""
+    """``table`` declares the most trips of a person and of a household, the votes, and its chain; and what single
+    columns matter, where not all matter alike.
+    """
 
     def __init__(self, table: Table, units: Table, persons: Table) -> None:
         self.table, self.chain, self.votes = table, table.facts["chain"], table.facts["votes"]
@@ -73,7 +75,8 @@ class Trips:
 
     def _wanted(self, *, independent: bool) -> list[Wanted]:
         own = (self.purpose, self.time, self.mode, self.zone)
-        found = together([self._each(name) for name in own], ONE_WAY)
+        matters = self.table.facts.get("matters", {})
+        found = [Wanted(self._each(name), ONE_WAY / len(own) * matters.get(name, 1)) for name in own]
         pairs = [(self.purpose, self.time), (self.purpose, self.mode), (self.traveller, self.purpose)]
         if independent:
             return found + together([self._each(*pair) for pair in pairs], WITHIN)
