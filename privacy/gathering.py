@@ -60,11 +60,15 @@ class Read:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was read: rows of units in all, what is told of each table, and counted units in pieces of wide columns."""
+    """What was read: rows of units in all, how many of each table, and counted units in pieces of wide columns.
+
+    ``closed``: of a journey's rows that count, those that say they start elsewhere than the one before ended.
+    """
 
     rows: int
     kept: int
     tables: list[laying_out.Told]
+    closed: int | None
     pieces: Iterator[Columns]
 
 
@@ -85,7 +89,7 @@ def gather(
     laid = laying_out.Read(
         related, np.concatenate(units.codes), np.concatenate(members.codes), order, counts, below
     )  # fmt: skip
-    return Gathered(len(counts), len(laid.enough), laid.told, laid.pieces())
+    return Gathered(len(counts), len(laid.enough), *laid.told, laid.pieces())
 
 
 def _below(leaves: Leaves, read: Read, whose: IntArray, *, members: int) -> laying_out.Below:

@@ -41,6 +41,7 @@ class Received:
     size_bytes: int
     fingerprint: str
     tables: list[Told] = field(default_factory=list)
+    closed: int | None = None
 
 
 def receive(*, stream: IO[bytes], schema: Schema, version: UUID) -> Received:

@@ -148,7 +148,7 @@ def _seal_units(order: Order, schema: Schema, source: io.BufferedReader, sealer:
     for piece in found.pieces:
         chunks.add(piece)
     chunks.close()
-    return {"rows_read": found.rows, "rows_kept": found.kept, "tables": found.tables}
+    return {"rows_read": found.rows, "rows_kept": found.kept, "tables": found.tables, "closed": found.closed}
 
 
 def _bounding(schema: Schema, *, key: bytes) -> AnyBounding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,11 @@ Codes = NDArray[np.integer[Any]]
 
 
 class Told(TypedDict):
-    """What whoever uploads a table learns of its rows: how many were read, and how many count; of journeys, how many of
-    these start elsewhere than where the one before ended.
-    """
+    """How many rows of a table were read, and how many count."""
 
     name: str
     read: int
     kept: int
-    closed: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -55,19 +52,21 @@ class Below:
         """The rows of the first ``kept`` leaves of these members."""
         return np.asarray(self.order[np.repeat(self.starts[members], kept) + _places(kept)])
 
-    def told(self, members: IntArray, owners: IntArray, units: Codes, columns: list[str]) -> Told:
-        """Of the leaves of these members; ``units`` has the codes of the ``columns`` of their owners."""
+    def told(self, members: IntArray, owners: IntArray, units: Codes, columns: list[str]) -> tuple[Told, int | None]:
+        """Of the leaves of these members, and how many of those that count start elsewhere than the one before ended.
+
+        ``units`` has the codes of the ``columns`` of their owners.
+        """
         leaves = self.leaves
         kept = leaves.within(self.counts[members], owners)
         found = Told(name=leaves.table.name, read=len(self.codes), kept=int(kept.sum()))
         if leaves.journey is None or self.origins is None:
-            return found
+            return found, None
         rows = self.rows(members, kept)
         ends = self.codes[rows, leaves.table.schema.domain.index(leaves.journey.to)]
         starts, firsts = np.roll(ends, 1), (np.cumsum(kept) - kept)[kept > 0]
         starts[firsts] = units[owners[kept > 0], columns.index(leaves.journey.start)]
-        found["closed"] = int((self.origins[rows] != starts).sum())
-        return found
+        return found, int((self.origins[rows] != starts).sum())
 
 
 @dataclass(frozen=True)
@@ -100,17 +99,18 @@ class Read:
         return np.flatnonzero(found)
 
     @property
-    def told(self) -> list[Told]:
-        """Of every table, the first one first."""
+    def told(self) -> tuple[list[Told], int | None]:
+        """Of every table, the first one first; and of journeys what ``Below.told`` says."""
         members, related = self._members(self.enough), self.related
         found = [
             Told(name=related.units.name, read=len(self.counts), kept=len(self.enough)),
             Told(name=related.members.name, read=len(self.members), kept=len(members)),
         ]
-        if self.below is not None:
-            owners = np.repeat(self.enough, self.kept[self.enough])
-            found.append(self.below.told(members, owners, self.units, self._columns))
-        return found
+        if self.below is None:
+            return found, None
+        owners = np.repeat(self.enough, self.kept[self.enough])
+        leaves, closed = self.below.told(members, owners, self.units, self._columns)
+        return [*found, leaves], closed
 
     @property
     def _columns(self) -> list[str]:

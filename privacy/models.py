@@ -92,7 +92,7 @@ class DatasetVersion(models.Model):
     size_bytes = models.PositiveBigIntegerField()
     rows_read = models.PositiveBigIntegerField()
     rows_kept = models.PositiveBigIntegerField(help_text="After bounding what one privacy unit contributes")
-    tables = models.JSONField(default=list, help_text="Of related tables: privacy.laying_out.Told of each")
+    tables = models.JSONField(default=list, help_text="Of related tables: name, rows read, rows kept")
     fingerprint = models.CharField(max_length=64, db_index=True, help_text="Keyed, so that it tells nobody the content")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(auto_now_add=True)
@@ -101,6 +101,9 @@ class DatasetVersion(models.Model):
     )
     keep_until = models.DateField(null=True, help_text="The last day on which it may be measured")
     destroyed_at = models.DateTimeField(null=True, help_text="When its key was destroyed; nothing opens it since")
+
+    closed: int | None = None
+    """Rows of a journey that did not start where the one before ended: told to who hands it in, and no column."""
 
     class Meta:
         ordering = ["number"]

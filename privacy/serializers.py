@@ -72,9 +72,6 @@ class VersionTableSerializer(serializers.Serializer):
     name = serializers.CharField()
     read = serializers.IntegerField()
     kept = serializers.IntegerField()
-    closed = serializers.IntegerField(
-        required=False, help_text="Of a journey's rows that count: those that start elsewhere than the one before ended"
-    )
 
 
 class VersionSerializer(serializers.Serializer):
@@ -87,6 +84,10 @@ class VersionSerializer(serializers.Serializer):
     rows_read = serializers.IntegerField()
     rows_kept = serializers.IntegerField()
     tables = VersionTableSerializer(many=True, help_text="Of related tables, each; of a single table none")
+    closed = serializers.IntegerField(
+        allow_null=True,
+        help_text="Rows of a journey that start elsewhere than the one before ended: told once, to who hands it in",
+    )
     uploaded_at = serializers.DateTimeField()
     keep_until = serializers.DateField(allow_null=True, help_text="The last day on which it may be measured")
     destroyed_at = serializers.DateTimeField(allow_null=True)

@@ -176,6 +176,7 @@ def _keep(by: Any, dataset: Dataset, version: uuid.UUID, received: inbox.Receive
         )  # fmt: skip
         facts = {"dataset": str(dataset.pk), "version": str(version)}
         events.record(action="privacy:upload:accepted", by=actor(by), subject=f"dataset:{dataset.pk}", facts=facts)
+    kept.closed = received.closed
     return kept
 
 

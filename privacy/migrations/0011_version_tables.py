@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='datasetversion',
             name='tables',
-            field=models.JSONField(default=list, help_text='Of related tables: privacy.laying_out.Told of each'),
+            field=models.JSONField(default=list, help_text='Of related tables: name, rows read, rows kept'),
         ),
     ]

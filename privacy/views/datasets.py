@@ -19,7 +19,7 @@ from privacy import policies, selectors, services
 from privacy.bundles import Bundle
 from privacy.errors import DeclarationRefused
 from privacy.forms import DataForm, RegisterForm
-from privacy.models import Dataset, SourceCheck
+from privacy.models import Dataset, DatasetVersion, SourceCheck
 from privacy.problems import Problem, ProblemsFound, UploadRefused
 
 PAGE = 25
@@ -88,7 +88,7 @@ def registered(http: HttpRequest, given: dict[str, Any]) -> UUID:
         return services.register_dataset(**wish).pk
     stream, name = one_stream(given["file"])
     version = services.register_with_file(**wish, stream=stream, filename=name)
-    messages.success(http, f"The file fits its declaration and is sealed as version {version.number}.")
+    _taken(http, version)
     return version.dataset_id
 
 
@@ -117,13 +117,24 @@ def take_in(http: HttpRequest, dataset: Dataset, files: Sequence[UploadedFile[by
         version = services.receive_upload(by=http.user, dataset=dataset, stream=stream, filename=name)
     except UploadRefused as refusal:
         return refused(http, dataset, refusal)
-    messages.success(http, f"The file fits its declaration and is sealed as version {version.number}.")
+    _taken(http, version)
     return redirect("dataset-detail", dataset.pk)
 
 
 def refused(http: HttpRequest, dataset: Dataset, refusal: ProblemsFound) -> HttpResponse:
     context = {"form": DataForm(), "dataset": dataset, "problems": refusal.problems, "refused": True}
     return render(http, "privacy/dataset_upload.html", context, status=422)
+
+
+def _taken(http: HttpRequest, version: DatasetVersion) -> None:
+    """What is known of the rows beyond their number is for who hands them in, once."""
+    messages.success(http, f"The file fits its declaration and is sealed as version {version.number}.")
+    if version.closed:
+        messages.info(
+            http,
+            f"Rows that start elsewhere than the one before ended, as far as measured classes tell: {version.closed}. "
+            "They are counted as if they started there.",
+        )
 
 
 @require_safe

@@ -32,6 +32,9 @@ def people() -> None:
 def register(owner: Page, folder: Path) -> None:
     """First with a file that does not fit, then with all as they should be."""
     files = diary_site.files(300)
+    first = files["trips.csv"].split(b"\n")[1].split(b",")
+    broken = b",".join([*first[:4], b"elsewhere", *first[5:]])
+    files["trips.csv"] = files["trips.csv"].replace(b",".join(first), broken, 1)
     (folder / "d.json").write_text(diary_site.declaration())
     lost = {"wrong/trips.csv": files["trips.csv"] + b"t,nobody,work,8,1,1,bus\n"}
     for name, content in (files | lost).items():
@@ -48,7 +51,7 @@ def register(owner: Page, folder: Path) -> None:
     owner.get_by_role("button", name="Register").click()
     expect(owner.get_by_text("sealed as version 1")).to_be_visible()
     expect(owner.get_by_text("trips.purpose", exact=True)).to_be_visible()
-    expect(owner.get_by_text("Starts moved: rows that say in origin that they start elsewhere")).to_be_visible()
+    expect(owner.get_by_text("as far as measured classes tell: 1. They are counted")).to_be_visible()
     look(owner, "dataset", folder)
 
 
